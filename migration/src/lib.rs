@@ -1,0 +1,23 @@
+//! The schema of Cloakroom's database: an ordered list of changes, one a file, each with its way back.
+//!
+//! **Invariant:** a migration that has been released is never edited; it knows nothing of the entities.
+
+pub use sea_orm_migration::prelude::*;
+
+mod m20261120_000001_users;
+mod m20261120_000002_sessions;
+mod m20261120_000003_counters;
+
+/// The changes, in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261120_000001_users::Migration),
+            Box::new(m20261120_000002_sessions::Migration),
+            Box::new(m20261120_000003_counters::Migration),
+        ]
+    }
+}
