@@ -1,0 +1,54 @@
+//! Everything wired once, from a [`Config`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::accounts::Accounts;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::counters::{self, Counters};
+use crate::store::{Database, migrations};
+
+/// The slices of one server, and what they stand on.
+pub struct App {
+    /// People and their sessions.
+    pub accounts: Arc<Accounts>,
+    /// Their numbers.
+    pub counters: Arc<Counters>,
+    /// Where both are kept.
+    pub database: Database,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl App {
+    /// Opens the signing keys and starts the slices, on the current runtime and a migrated database.
+    ///
+    /// # Errors
+    /// A data directory that cannot be used.
+    pub fn start(config: &Config, database: Database, clock: Clock) -> anyhow::Result<Self> {
+        let data_dir: &PathBuf = &config.server.data_dir;
+        let furnish = counters::furnish;
+        let accounts = Accounts::open(database.clone(), clock.clone(), config.accounts.clone(), data_dir, furnish)?;
+        let counters = Counters::start(database.clone(), clock.clone(), &config.counters);
+        Ok(Self { accounts: Arc::new(accounts), counters: Arc::new(counters), database, clock })
+    }
+
+    /// Whether requests can be served: the database answers, and has the shape that this binary expects.
+    ///
+    /// # Errors
+    /// Why not, for the log.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        self.database.ping().await.map_err(|error| anyhow::anyhow!("the database does not answer: {error:?}"))?;
+        match migrations::pending(&self.database).await? {
+            0 => Ok(()),
+            pending => anyhow::bail!("{pending} migrations are pending"),
+        }
+    }
+
+    /// Commits what is waiting and closes the database.
+    pub async fn stop(&self) {
+        self.counters.drain().await;
+        self.database.clone().close().await;
+    }
+}

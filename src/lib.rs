@@ -1,0 +1,42 @@
+//! Cloakroom: accounts, gap-free numbers and photos behind one GraphQL schema, from one binary.
+//!
+//! # Code map, in reading order
+//!
+//! 1. [`config`]: every setting, read and checked once; [`cli`]: one file a command.
+//! 2. [`app`]: everything wired once. A slice is a struct that owns what it needs and whose verbs are its
+//!    methods: `app.counters.next(&caller)`.
+//! 3. [`accounts`]: people and their sessions. [`counters`]: their numbers. Each has the same silhouette:
+//!    story, entities, one verb a file, loader, `graphql.rs`.
+//! 4. [`store`]: the database, one way to read and one to write.
+//! 5. [`schema`]: the slices' parts merged, and the limits of an operation.
+//! 6. [`http`]: the route table, GraphQL over HTTP, the playground.
+//! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`id`], [`scalars`], [`clock`].
+//!
+//! # Who may know whom
+//!
+//! ```text
+//! main → cli → http → schema → app → counters → accounts → store → { config, clock, error, caller, id, scalars }
+//! ```
+//!
+//! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.
+//! **Invariant:** verbs and entities know nothing of GraphQL or HTTP; authorisation is in the verbs.
+//!
+//! # The road of one request
+//!
+//! `http/graphql.rs` reads headers and body, and has `accounts` turn the token into a `Caller` →
+//! `schema` parses, weighs and executes → `counters/graphql.rs` calls a verb → `counters/next.rs` authorises
+//! and does it → `store` commits.
+
+pub mod accounts;
+pub mod app;
+pub mod caller;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod counters;
+pub mod error;
+pub mod http;
+pub mod id;
+pub mod scalars;
+pub mod schema;
+pub mod store;

@@ -1,0 +1,20 @@
+//! The `cloakroom` command: parse the command line, run the command.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match cloakroom::cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write as _;
+            // Nobody is left to tell if standard error is closed too.
+            drop(writeln!(std::io::stderr(), "cloakroom: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

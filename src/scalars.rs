@@ -1,0 +1,99 @@
+//! The scalars of the schema that GraphQL itself does not have.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::SecondsFormat;
+
+/// The greatest integer that every JavaScript client holds exactly: 2^53 - 1.
+pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
+
+/// A moment in UTC, as RFC 3339 writes it, with microseconds and ending in `Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DateTime(pub chrono::DateTime<chrono::Utc>);
+
+/// A moment in UTC, as RFC 3339 writes it, ending in `Z`.
+#[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        chrono::DateTime::parse_from_rfc3339(text)
+            .map(|moment| Self(moment.to_utc()))
+            .map_err(|_| InputValueError::custom("A DateTime is written as in RFC 3339, such as 2026-01-31T12:00:00Z."))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+impl From<chrono::DateTime<chrono::Utc>> for DateTime {
+    fn from(moment: chrono::DateTime<chrono::Utc>) -> Self {
+        Self(moment)
+    }
+}
+
+/// An integer from -(2^53 - 1) to 2^53 - 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SafeInt(i64);
+
+impl SafeInt {
+    /// The integer itself.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+/// The store never holds more than [`MAX_SAFE_INTEGER`]; should it, the nearest end is shown.
+impl From<i64> for SafeInt {
+    fn from(integer: i64) -> Self {
+        Self(integer.clamp(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER))
+    }
+}
+
+/// An integer from -(2^53 - 1) to 2^53 - 1, sent as a JSON number: every JavaScript client holds it exactly.
+#[Scalar(name = "SafeInt", specified_by_url = "https://the-guild.dev/graphql/scalars/docs/scalars/safe-int")]
+impl ScalarType for SafeInt {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let integer = match &value {
+            Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+            _ => return Err(InputValueError::expected_type(value)),
+        };
+        integer.filter(|integer| integer.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs()).map(Self).ok_or_else(|| {
+            InputValueError::custom("A SafeInt is a whole number from -9007199254740991 to 9007199254740991.")
+        })
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(self.0.into())
+    }
+}
+
+/// JavaScript may write an integer as `1e3` or `1.0`; within the safe range the conversion is exact.
+#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and within the safe range")]
+fn whole(float: f64) -> Option<i64> {
+    (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn safe_int_takes_whole_numbers_within_the_range_and_nothing_else() {
+        let parse = |json: &str| {
+            let value: Value = serde_json::from_str(json).ok()?;
+            <SafeInt as ScalarType>::parse(value).ok().map(SafeInt::get)
+        };
+        assert_eq!(parse("9007199254740991"), Some(MAX_SAFE_INTEGER));
+        assert_eq!(parse("-9007199254740991"), Some(-MAX_SAFE_INTEGER));
+        assert_eq!(parse("1e3"), Some(1000));
+        assert_eq!(parse("5.0"), Some(5));
+        for bad in
+            ["9007199254740992", "-9007199254740992", "1.5", "1e300", "\"1\"", "true", "null", "18446744073709551615"]
+        {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}

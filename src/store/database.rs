@@ -1,0 +1,190 @@
+//! The database: chosen by the URL's scheme, one pool to read, one way to write.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+};
+
+use crate::config;
+use crate::error::Error;
+use crate::store::{postgres, sqlite};
+
+/// PostgreSQL's codes for a transaction that it gave up: serialization_failure and deadlock_detected.
+const GIVEN_UP: [&str; 2] = ["40001", "40P01"];
+/// How often a transaction that was given up is run.
+const ATTEMPTS: usize = 5;
+
+/// The kinds of database. A statement that must differ asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The embedded database: one file, one process.
+    Sqlite,
+    /// A server that several replicas may share.
+    Postgres,
+}
+
+/// An open database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    backend: Backend,
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+}
+
+impl Database {
+    /// Opens the database of `config`; without a URL, `cloakroom.db` in `data_dir`.
+    ///
+    /// # Errors
+    /// An unknown scheme, a database that cannot be reached, or one that would not keep what it acknowledges.
+    pub async fn open(config: &config::Database, data_dir: &Path) -> anyhow::Result<Self> {
+        let url = config.url.as_str();
+        if url.is_empty() {
+            let path = data_dir.join("cloakroom.db");
+            return sqlite::open(&path, config).await;
+        }
+        match url.split_once(':').map(|(scheme, rest)| (scheme, rest.trim_start_matches("//"))) {
+            Some(("sqlite", path)) => sqlite::open(Path::new(path), config).await,
+            Some(("postgres" | "postgresql", _)) => postgres::open(config).await,
+            _ => anyhow::bail!(
+                "database.url {} is neither sqlite://PATH nor postgres://USER:PASSWORD@HOST/NAME",
+                config::mask_password(url)
+            ),
+        }
+    }
+
+    pub(super) fn new(backend: Backend, writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
+        Self { backend, writer, reader }
+    }
+
+    /// Which kind of database this is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Whether other processes may write to this database while it is open.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.backend != Backend::Sqlite
+    }
+
+    /// For reading: sees everything committed before the statement began.
+    #[must_use]
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For migrations, which make their own transactions.
+    #[must_use]
+    pub(super) fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Runs `work` in a transaction and commits it; rolls back if it fails.
+    ///
+    /// It runs in a task of its own: a client that goes away cannot tear it apart. On SQLite it begins
+    /// IMMEDIATE, because a transaction that turns from reading to writing fails at once under load. One that
+    /// the database gave up to break a deadlock had no effect, and is run again.
+    ///
+    /// # Errors
+    /// What `work` or the database says. An error from the commit leaves the outcome unknown.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, Error>> + Send + Sync + 'static,
+    {
+        let writer = self.writer.clone();
+        let task = tokio::spawn(async move {
+            let mut attempt = 1;
+            loop {
+                match write_once(&writer, &work).await {
+                    Err(error) if attempt < ATTEMPTS && was_given_up(&error) => attempt += 1,
+                    outcome => return outcome,
+                }
+            }
+        });
+        task.await.map_err(Error::internal)?
+    }
+
+    /// Runs one statement that is a transaction by itself, and returns its rows.
+    ///
+    /// To the last row: on SQLite the commit happens after it, and `query_one` would not wait for it.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn write_statement(&self, statement: Statement) -> Result<Vec<QueryResult>, Error> {
+        let mut attempt = 1;
+        loop {
+            match self.writer.query_all_raw(statement.clone()).await.map_err(Error::from) {
+                Err(error) if attempt < ATTEMPTS && was_given_up(&error) => attempt += 1,
+                rows => return rows,
+            }
+        }
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.reader.execute_unprepared("SELECT 1").await.map(drop)?)
+    }
+
+    /// Waits for what is under way and closes every connection.
+    pub async fn close(self) {
+        for pool in [self.reader, self.writer] {
+            if let Err(error) = pool.close().await {
+                tracing::warn!(%error, "the database did not close cleanly");
+            }
+        }
+    }
+}
+
+async fn write_once<T, F>(writer: &DatabaseConnection, work: &F) -> Result<T, Error>
+where
+    F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, Error>>,
+{
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = writer.begin_with_options(options).await?;
+    match work(&transaction).await {
+        Ok(value) => {
+            transaction.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            transaction.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+/// Whether the database itself undid the transaction, so that running it again cannot do anything twice.
+fn was_given_up(error: &Error) -> bool {
+    let Error::Internal(cause) = error else { return false };
+    let Some(DbErr::Query(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause))) =
+        cause.downcast_ref()
+    else {
+        return false;
+    };
+    cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| GIVEN_UP.contains(&code.as_ref()))
+}
+
+/// What both backends ask of a pool.
+pub(super) fn pool_options(url: String, connections: u32, acquire_seconds: u64) -> sea_orm::ConnectOptions {
+    let mut options = sea_orm::ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(acquire_seconds))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .sqlx_logging(false);
+    options
+}

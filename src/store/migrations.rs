@@ -1,0 +1,90 @@
+//! Bringing the database to the shape that this binary expects, and refusing one that it does not know.
+
+use anyhow::{Context as _, bail};
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
+
+use crate::store::{Backend, Database};
+
+/// Any number; all servers of one database take the same lock.
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(3227106112)";
+
+/// One migration, and whether this database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The migration's name.
+    pub name: String,
+    /// Whether it has been applied.
+    pub applied: bool,
+}
+
+/// Every migration that this binary knows, in order.
+///
+/// # Errors
+/// A database that cannot be read, or that was migrated by a newer binary.
+pub async fn status(database: &Database) -> anyhow::Result<Vec<Status>> {
+    let connection = database.writer();
+    Migrator::install(connection).await.context("cannot read the list of migrations")?;
+    let applied: Vec<String> =
+        Migrator::get_migration_models(connection).await?.into_iter().map(|model| model.version).collect();
+    let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
+        bail!("the database is newer than this binary: it has the migration {newer}, which this version does not know");
+    }
+    Ok(known.into_iter().map(|name| Status { applied: applied.contains(&name), name }).collect())
+}
+
+/// How many migrations wait to be applied.
+///
+/// # Errors
+/// Those of [`status`].
+pub async fn pending(database: &Database) -> anyhow::Result<usize> {
+    Ok(status(database).await?.iter().filter(|migration| !migration.applied).count())
+}
+
+/// Applies what is pending; several replicas may try at once.
+///
+/// # Errors
+/// Those of [`status`], or a migration that fails: it is rolled back, those before it stay.
+pub async fn up(database: &Database) -> anyhow::Result<()> {
+    let lock = lock(database).await?;
+    status(database).await?;
+    Migrator::up(database.writer(), None).await.context("a migration failed")?;
+    release(lock).await
+}
+
+/// Takes back the last `steps` migrations, and with them what their tables hold.
+///
+/// # Errors
+/// Those of [`up`].
+pub async fn down(database: &Database, steps: u32) -> anyhow::Result<()> {
+    let lock = lock(database).await?;
+    status(database).await?;
+    Migrator::down(database.writer(), Some(steps)).await.context("a migration could not be taken back")?;
+    release(lock).await
+}
+
+/// Drops every table and begins again: everything is lost.
+///
+/// # Errors
+/// What the database says.
+pub async fn fresh(database: &Database) -> anyhow::Result<()> {
+    Migrator::fresh(database.writer()).await.context("the database could not be emptied")
+}
+
+/// On SQLite the data directory is locked already, and the one writer must stay free.
+async fn lock(database: &Database) -> anyhow::Result<Option<DatabaseTransaction>> {
+    if database.backend() == Backend::Sqlite {
+        return Ok(None);
+    }
+    let transaction = database.writer().begin().await?;
+    transaction.execute_unprepared(MIGRATION_LOCK).await?;
+    Ok(Some(transaction))
+}
+
+async fn release(lock: Option<DatabaseTransaction>) -> anyhow::Result<()> {
+    if let Some(transaction) = lock {
+        transaction.commit().await?;
+    }
+    Ok(())
+}
