@@ -1,0 +1,218 @@
+//! The Ed25519 keys that sign access tokens: one JWK file each (RFC 8037), in a folder of their owner's.
+//!
+//! The newest key signs; all verify. A key's `kid` is a UUIDv7, so that names sort by age. Running servers
+//! look at the folder again whenever it has changed: a rotation needs no restart, and replicas that share
+//! the folder follow it when they meet a token with the new key.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, ensure};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A key as its file has it: RFC 8037, section 2.
+#[derive(Serialize, Deserialize)]
+struct Jwk {
+    kty: String,
+    crv: String,
+    kid: String,
+    x: String,
+    d: String,
+}
+
+/// One key, ready for use.
+pub(super) struct SigningKey {
+    pub(super) kid: String,
+    pub(super) encoding: EncodingKey,
+    pub(super) decoding: DecodingKey,
+    x: String,
+}
+
+/// A key in `cloakroom keys list`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The key's id.
+    pub kid: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Whether it signs; the others only verify.
+    pub signs: bool,
+}
+
+/// The keys of a folder.
+pub struct SigningKeys {
+    folder: PathBuf,
+    loaded: RwLock<Loaded>,
+}
+
+#[derive(Default)]
+struct Loaded {
+    changed_at: Option<SystemTime>,
+    keys: BTreeMap<String, Arc<SigningKey>>,
+}
+
+impl SigningKeys {
+    /// Reads the keys in `folder`; makes the folder and a first key where there is none.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read or written, or a file that is no Ed25519 JWK.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let mut private = fs::DirBuilder::new();
+        private
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let keys = Self { folder: folder.to_owned(), loaded: RwLock::default() };
+        keys.refresh()?;
+        if keys.list()?.is_empty() {
+            keys.add()?;
+        }
+        Ok(keys)
+    }
+
+    /// Makes a key, which signs from now on, and returns its id.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn add(&self) -> anyhow::Result<String> {
+        let jwk = generate()?;
+        let path = self.folder.join(format!("{}.json", jwk.kid));
+        let unfinished = path.with_extension("new");
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file.write_all(serde_json::to_string_pretty(&jwk)?.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &path)?;
+        fs::File::open(&self.folder)?.sync_all()?;
+        self.reload()?;
+        Ok(jwk.kid)
+    }
+
+    /// Removes every key that was replaced before `moment`, and returns their ids.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn remove_replaced_before(&self, moment: DateTime<Utc>) -> anyhow::Result<Vec<String>> {
+        let listed = self.list()?;
+        let replaced = listed.iter().zip(listed.iter().skip(1)).filter(|(_, successor)| successor.created_at < moment);
+        let mut removed = Vec::new();
+        for (key, _) in replaced {
+            fs::remove_file(self.folder.join(format!("{}.json", key.kid)))?;
+            removed.push(key.kid.clone());
+        }
+        self.reload()?;
+        Ok(removed)
+    }
+
+    /// The keys, oldest first.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn list(&self) -> anyhow::Result<Vec<Listed>> {
+        self.refresh()?;
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let newest = loaded.keys.keys().next_back();
+        let listed = loaded.keys.keys().map(|kid| {
+            let (seconds, nanos) = kid.parse::<Uuid>().ok()?.get_timestamp()?.to_unix();
+            let created_at = DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)?;
+            Some(Listed { kid: kid.clone(), created_at, signs: Some(kid) == newest })
+        });
+        listed.collect::<Option<Vec<_>>>().context("a key's id is no UUIDv7")
+    }
+
+    /// The key that signs.
+    pub(super) fn newest(&self) -> anyhow::Result<Arc<SigningKey>> {
+        self.refresh()?;
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        loaded.keys.values().next_back().cloned().context("there is no signing key")
+    }
+
+    /// The key with this id. Only keys of the folder are ever used: nothing in a token can name another.
+    pub(super) fn find(&self, kid: &str) -> anyhow::Result<Option<Arc<SigningKey>>> {
+        let find = || self.loaded.read().unwrap_or_else(PoisonError::into_inner).keys.get(kid).cloned();
+        if let Some(key) = find() {
+            return Ok(Some(key));
+        }
+        self.refresh()?;
+        Ok(find())
+    }
+
+    /// The public halves: RFC 7517, section 5.
+    pub(super) fn jwks(&self) -> anyhow::Result<serde_json::Value> {
+        self.refresh()?;
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let public = loaded.keys.values().map(|key| {
+            serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": key.x })
+        });
+        Ok(serde_json::json!({ "keys": public.collect::<Vec<_>>() }))
+    }
+
+    /// Reads the folder again if it has changed: one `stat` otherwise.
+    fn refresh(&self) -> anyhow::Result<()> {
+        let changed_at = Some(fs::metadata(&self.folder)?.modified()?);
+        let known = self.loaded.read().unwrap_or_else(PoisonError::into_inner).changed_at;
+        if changed_at == known { Ok(()) } else { self.reload() }
+    }
+
+    fn reload(&self) -> anyhow::Result<()> {
+        // Taken before the files: a change while they are read makes the next look read them again.
+        let changed_at = Some(fs::metadata(&self.folder)?.modified()?);
+        let mut keys = BTreeMap::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let key = read(&path).with_context(|| format!("{} is no signing key", path.display()))?;
+                keys.insert(key.kid.clone(), Arc::new(key));
+            }
+        }
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Loaded { changed_at, keys };
+        Ok(())
+    }
+}
+
+/// A new key as a JWK, for `cloakroom keys generate`: written nowhere.
+///
+/// # Errors
+/// No random bytes.
+pub fn generate_jwk() -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&generate()?)?)
+}
+
+fn generate() -> anyhow::Result<Jwk> {
+    let mut seed = zeroize::Zeroizing::new([0_u8; 32]);
+    getrandom::fill(seed.as_mut())?;
+    let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_ref())?;
+    Ok(Jwk {
+        kty: "OKP".to_owned(),
+        crv: "Ed25519".to_owned(),
+        kid: Uuid::now_v7().to_string(),
+        x: URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()),
+        d: URL_SAFE_NO_PAD.encode(seed.as_ref()),
+    })
+}
+
+fn read(path: &Path) -> anyhow::Result<SigningKey> {
+    let jwk: Jwk = serde_json::from_slice(&fs::read(path)?)?;
+    ensure!(jwk.kty == "OKP" && jwk.crv == "Ed25519", "it is not an Ed25519 key");
+    ensure!(jwk.kid.parse::<Uuid>().is_ok_and(|kid| kid.get_version_num() == 7), "its kid is no UUIDv7");
+    let seed = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(&jwk.d)?);
+    let public = URL_SAFE_NO_PAD.decode(&jwk.x)?;
+    let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &public)?;
+    Ok(SigningKey {
+        kid: jwk.kid,
+        encoding: EncodingKey::from_ed_der(pair.to_pkcs8v1()?.as_ref()),
+        decoding: DecodingKey::from_ed_der(pair.public_key().as_ref()),
+        x: jwk.x,
+    })
+}

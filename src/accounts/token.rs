@@ -1,0 +1,136 @@
+//! Tokens: what a session's bearer holds, how it is made and how it is checked.
+//!
+//! Access tokens are JWTs after RFC 9068, checked as RFC 8725 asks: one algorithm, keys of ours only, every
+//! claim required. Refresh tokens are 256 random bits with a prefix for secret scanners.
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, Header, Validation};
+use sea_orm::ActiveValue::Set;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::accounts::{Accounts, session};
+use crate::error::Error;
+use crate::id::{SessionId, UserId};
+
+/// The `typ` of an access token: RFC 9068, section 2.1. No other kind of token of ours has it.
+const TYPE: &str = "at+jwt";
+/// Ours have about 600 bytes; whatever is longer is not looked at.
+const MAX_TOKEN_BYTES: usize = 2048;
+
+/// What a client gets when a session opens.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// A JWT for the `Authorization` header.
+    pub access: String,
+    /// Opaque.
+    pub refresh: String,
+    /// How long the access token is good for.
+    pub expires_in_seconds: u32,
+    /// Until when it is.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What an access token says, once it is known to be ours.
+pub(super) struct Verified {
+    pub(super) user: UserId,
+    pub(super) session: SessionId,
+    /// The expiry and the leeway: from this second on the token is refused.
+    pub(super) refused_from: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    sid: String,
+    jti: String,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+}
+
+impl Accounts {
+    /// A session about to be stored, and the tokens to hand out once it is.
+    pub(super) fn new_session(
+        &self,
+        user: UserId,
+        name: Option<String>,
+    ) -> Result<(session::ActiveModel, Tokens), Error> {
+        let now = self.clock.now();
+        let id = SessionId::generate();
+        let refresh = refresh_token().map_err(Error::internal)?;
+        let row = session::ActiveModel {
+            id: Set(id),
+            user_id: Set(user),
+            refresh_token_hash: Set(digest::digest(&digest::SHA256, refresh.as_bytes()).as_ref().to_vec()),
+            name: Set(name),
+            created_at: Set(now),
+            expires_at: Set(now + TimeDelta::seconds(self.settings.refresh_token_seconds.into())),
+            ended_at: Set(None),
+        };
+        let expires_at = now + TimeDelta::seconds(self.settings.access_token_seconds.into());
+        let claims = Claims {
+            iss: self.settings.token_issuer.clone(),
+            aud: self.settings.token_audience.clone(),
+            sub: user.to_string(),
+            sid: id.to_string(),
+            jti: Uuid::now_v7().simple().to_string(),
+            iat: now.timestamp(),
+            nbf: now.timestamp(),
+            exp: expires_at.timestamp(),
+        };
+        let key = self.keys.newest().map_err(Error::internal)?;
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(key.kid.clone());
+        let access = jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(Error::internal)?;
+        let expires_in_seconds = self.settings.access_token_seconds;
+        Ok((row, Tokens { access, refresh, expires_in_seconds, expires_at }))
+    }
+
+    /// Checks everything about an access token but whether its session is still live.
+    pub(super) fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Verified, Error> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Error::InvalidToken);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Error::InvalidToken)?;
+        // RFC 7515, section 4.1.11: an extension that must be understood, and is not, ends it.
+        let well_formed = header.typ.as_deref() == Some(TYPE) && header.crit.is_none();
+        let (true, Some(kid)) = (well_formed, header.kid) else { return Err(Error::InvalidToken) };
+        let Some(key) = self.keys.find(&kid).map_err(Error::internal)? else { return Err(Error::InvalidToken) };
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation())
+            .map_err(|_| Error::InvalidToken)?
+            .claims;
+
+        let leeway = i64::from(self.settings.token_leeway_seconds);
+        let refused_from = claims.exp.saturating_add(leeway);
+        let begins = claims.nbf.max(claims.iat).saturating_sub(leeway);
+        let (Some(user), Some(session)) = (UserId::parse(&claims.sub), SessionId::parse(&claims.sid)) else {
+            return Err(Error::InvalidToken);
+        };
+        let in_time = (begins..refused_from).contains(&now.timestamp());
+        in_time.then_some(Verified { user, session, refused_from }).ok_or(Error::InvalidToken)
+    }
+
+    /// The times are checked above, against our own clock; their presence is required by [`Claims`].
+    fn validation(&self) -> Validation {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[&self.settings.token_issuer]);
+        validation.set_audience(&[&self.settings.token_audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp", "nbf"]);
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation
+    }
+}
+
+fn refresh_token() -> Result<String, getrandom::Error> {
+    let mut random = [0_u8; 32];
+    getrandom::fill(&mut random)?;
+    Ok(format!("crt_{}", URL_SAFE_NO_PAD.encode(random)))
+}
