@@ -1,0 +1,190 @@
+//! The group commit: one task that gathers writes, commits them together and hands out the outcomes.
+//!
+//! There is no delay: what is waiting is committed at once, and the next batch forms while that commit is in
+//! flight. A lone caller waits for its own commit only; 256 callers share one sync.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::DatabaseTransaction;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config;
+use crate::counters::order::{Key, Order, Outcome, Refusal};
+use crate::counters::{counter, statements};
+use crate::error::Error;
+use crate::store::Database;
+
+type Answer = Result<Outcome, Refusal>;
+
+/// A write that waits for its commit.
+struct Waiting {
+    key: Key,
+    order: Order,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The way into the group commit.
+pub(super) struct GroupCommit {
+    queue: std::sync::RwLock<Option<mpsc::Sender<Waiting>>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl GroupCommit {
+    pub(super) fn start(database: Database, clock: Clock, settings: &config::Counters) -> Self {
+        let (queue, waiting) = mpsc::channel(settings.queue);
+        let task = tokio::spawn(commit_until_closed(database, clock, waiting, settings.max_batch));
+        Self { queue: std::sync::RwLock::new(Some(queue)), task: Mutex::new(Some(task)) }
+    }
+
+    /// Puts a write in line, and waits for its commit.
+    pub(super) async fn order(&self, key: Key, order: Order) -> Answer {
+        let (answer, outcome) = oneshot::channel();
+        let full = || Refusal::Failed(Error::Unavailable { retry_after_seconds: 1 });
+        {
+            let queue = self.queue.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let queue = queue.as_ref().ok_or_else(full)?;
+            queue.try_send(Waiting { key, order, answer }).map_err(|_| full())?;
+        }
+        let lost = |_| Err(Refusal::Failed(Error::internal(anyhow::anyhow!("a batch of counters was lost"))));
+        outcome.await.unwrap_or_else(lost)
+    }
+
+    pub(super) async fn drain(&self) {
+        drop(self.queue.write().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        if let Some(task) = self.task.lock().await.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the group commit did not end cleanly");
+        }
+    }
+}
+
+async fn commit_until_closed(database: Database, clock: Clock, mut waiting: mpsc::Receiver<Waiting>, max_batch: usize) {
+    let mut batch = Vec::with_capacity(max_batch);
+    while waiting.recv_many(&mut batch, max_batch).await > 0 {
+        let full = std::mem::replace(&mut batch, Vec::with_capacity(max_batch));
+        // In a task of its own: should it panic, its callers get an error and the next batch goes on.
+        let commit = tokio::spawn(commit(database.clone(), clock.now(), full));
+        if let Err(error) = commit.await {
+            tracing::error!(%error, "a batch of counters was lost");
+        }
+    }
+}
+
+async fn commit(database: Database, now: DateTime<Utc>, batch: Vec<Waiting>) {
+    let mut by_counter: HashMap<Key, Vec<Waiting>> = HashMap::new();
+    for waiting in batch {
+        match by_counter.get_mut(&waiting.key) {
+            Some(line) => line.push(waiting),
+            None => drop(by_counter.insert(waiting.key.clone(), vec![waiting])),
+        }
+    }
+    let plain = |line: &Vec<Waiting>| line.iter().all(|waiting| waiting.order == Order::Next);
+    let (plain, mixed) = by_counter.into_iter().partition(|(_, line)| plain(line));
+    let refused = take(&database, now, plain).await;
+    decide(&database, now, mixed.into_iter().chain(refused).collect()).await;
+}
+
+/// Lines of `next` alone: one statement for all of them, which is its own transaction. Returns the lines
+/// that it left out, because their counter does not exist or has not room for the whole line.
+async fn take(
+    database: &Database,
+    now: DateTime<Utc>,
+    lines: HashMap<Key, Vec<Waiting>>,
+) -> HashMap<Key, Vec<Waiting>> {
+    if lines.is_empty() {
+        return lines;
+    }
+    let mut amounts: Vec<_> = lines.iter().map(|(key, line)| (key.clone(), line.len())).collect();
+    // Every replica locks rows in the same order.
+    amounts.sort_unstable();
+    let taken = match statements::take(database, now, &amounts).await {
+        Ok(taken) => taken,
+        Err(error) => {
+            fail(lines, &error);
+            return HashMap::new();
+        }
+    };
+    let mut lines = lines;
+    for counter in taken {
+        hand_out(lines.remove(&key_of(&counter)).unwrap_or_default(), &counter);
+    }
+    lines
+}
+
+/// The statement added the whole line's steps at once; each caller gets its own place in it.
+fn hand_out(line: Vec<Waiting>, counter: &counter::Model) {
+    let step = i64::from(counter.step);
+    let mut current = counter.current - step * i64::try_from(line.len()).unwrap_or(i64::MAX);
+    for waiting in line {
+        let previous = current;
+        current += step;
+        let counter = counter::Model { current, ..counter.clone() };
+        answer(waiting, Ok(Outcome { previous, counter }));
+    }
+}
+
+/// Everything else: the rows are locked and read, the orders applied one after the other, and what changed
+/// is written, in one transaction.
+async fn decide(database: &Database, now: DateTime<Utc>, lines: HashMap<Key, Vec<Waiting>>) {
+    if lines.is_empty() {
+        return;
+    }
+    let orders: HashMap<Key, Vec<Order>> =
+        lines.iter().map(|(key, line)| (key.clone(), line.iter().map(|waiting| waiting.order).collect())).collect();
+    let orders = Arc::new(orders);
+    let decided = database.write(move |transaction| Box::pin(decide_within(transaction, now, Arc::clone(&orders))));
+    match decided.await {
+        Ok(mut answers) => {
+            for (key, line) in lines {
+                let answers = answers.remove(&key).unwrap_or_default();
+                line.into_iter().zip(answers).for_each(|(waiting, given)| answer(waiting, given));
+            }
+        }
+        Err(error) => fail(lines, &error),
+    }
+}
+
+async fn decide_within(
+    transaction: &DatabaseTransaction,
+    now: DateTime<Utc>,
+    orders: Arc<HashMap<Key, Vec<Order>>>,
+) -> Result<HashMap<Key, Vec<Answer>>, Error> {
+    let mut counters: HashMap<Key, counter::Model> = statements::lock(transaction, orders.keys())
+        .await?
+        .into_iter()
+        .map(|counter| (key_of(&counter), counter))
+        .collect();
+    let mut answers = HashMap::new();
+    for (key, orders) in orders.iter() {
+        let Some(counter) = counters.get_mut(key) else {
+            answers.insert(key.clone(), orders.iter().map(|_| Err(Refusal::NotFound)).collect());
+            continue;
+        };
+        let outcomes: Vec<Answer> = orders.iter().map(|order| order.apply(counter, now)).collect();
+        if outcomes.iter().any(Result::is_ok) {
+            statements::store(transaction, counter.clone()).await?;
+        }
+        answers.insert(key.clone(), outcomes);
+    }
+    Ok(answers)
+}
+
+fn key_of(counter: &counter::Model) -> Key {
+    Key { owner: counter.user_id, name: counter.name.as_str().into() }
+}
+
+fn fail(lines: HashMap<Key, Vec<Waiting>>, error: &Error) {
+    for waiting in lines.into_values().flatten() {
+        answer(waiting, Err(Refusal::Failed(error.clone())));
+    }
+}
+
+/// A caller that has gone away does not hear the answer; what was committed stays committed.
+fn answer(waiting: Waiting, answer: Answer) {
+    drop(waiting.answer.send(answer));
+}

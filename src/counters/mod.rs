@@ -1,0 +1,58 @@
+//! Counters: `next` gives a number that nobody else gets, without gaps, and not before it is on disk.
+//!
+//! A counter is a row. Every write goes through one **group commit**: writes that arrive while a commit is
+//! in flight are gathered and committed together, so that one sync serves them all, and each caller gets
+//! its own outcome in the order of arrival. `next` and `setCurrent` share that order.
+//!
+//! **Invariant:** an outcome is handed out after its commit, never before.
+//! **Invariant:** a write that is refused (no such counter, exhausted, a changed `ifCurrent`) has no effect and
+//! does not disturb its neighbours in the batch.
+//! **Invariant:** a caller that goes away may leave its number taken, but never breaks the batch; nothing is
+//! retried on its behalf once the commit may have happened.
+//! **Invariant:** `0 <= current <= max <= 2^53 - 1`.
+
+pub mod counter;
+mod furnish;
+pub mod graphql;
+mod group_commit;
+pub mod loader;
+mod next;
+mod order;
+mod read;
+mod set_current;
+mod statements;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config;
+use crate::store::Database;
+
+pub use furnish::furnish;
+pub use set_current::{Replaced, SetCurrent};
+
+use group_commit::GroupCommit;
+
+/// The name of the counter that every user has.
+pub const DEFAULT: &str = "default";
+
+/// The counters of one server.
+pub struct Counters {
+    database: Database,
+    group_commit: GroupCommit,
+    default: Arc<str>,
+}
+
+impl Counters {
+    /// Starts the group commit, on the current runtime.
+    #[must_use]
+    pub fn start(database: Database, clock: Clock, settings: &config::Counters) -> Self {
+        let group_commit = GroupCommit::start(database.clone(), clock, settings);
+        Self { database, group_commit, default: DEFAULT.into() }
+    }
+
+    /// Commits what is waiting, and takes nothing more.
+    pub async fn drain(&self) {
+        self.group_commit.drain().await;
+    }
+}

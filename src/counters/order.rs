@@ -1,0 +1,72 @@
+//! One write of a counter, and what it does to the counter's row: the sequential model of the slice.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::counters::counter;
+use crate::error::Error;
+use crate::id::UserId;
+
+/// Which counter: its owner and its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) owner: UserId,
+    pub(super) name: Arc<str>,
+}
+
+/// What is to be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Take the next integer.
+    Next,
+    /// Replace the current integer, if it is still `if_current`.
+    Set { current: i64, if_current: Option<i64> },
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// The integer before.
+    pub(super) previous: i64,
+    /// The counter after.
+    pub(super) counter: counter::Model,
+}
+
+/// Why nothing was done, or nothing is known to have been done.
+#[derive(Clone, Debug)]
+pub(super) enum Refusal {
+    /// There is no such counter.
+    NotFound,
+    /// `next` would go past `max`.
+    Exhausted { max: i64 },
+    /// Another integer cannot be set: it is not from 0 to `max`.
+    OutOfRange { max: i64 },
+    /// `current` is not the expected one any more.
+    Changed { current: i64 },
+    /// The batch failed as a whole.
+    Failed(Error),
+}
+
+impl Order {
+    /// Does it to `counter`, or leaves it untouched.
+    pub(super) fn apply(self, counter: &mut counter::Model, now: DateTime<Utc>) -> Result<Outcome, Refusal> {
+        let previous = counter.current;
+        let current = match self {
+            Self::Next => {
+                let next = previous.checked_add(counter.step.into()).filter(|next| *next <= counter.max);
+                next.ok_or(Refusal::Exhausted { max: counter.max })?
+            }
+            Self::Set { if_current: Some(expected), .. } if expected != previous => {
+                return Err(Refusal::Changed { current: previous });
+            }
+            Self::Set { current, .. } if !(0..=counter.max).contains(&current) => {
+                return Err(Refusal::OutOfRange { max: counter.max });
+            }
+            Self::Set { current, .. } => current,
+        };
+        counter.current = current;
+        counter.updated_at = now;
+        Ok(Outcome { previous, counter: counter.clone() })
+    }
+}

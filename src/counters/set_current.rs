@@ -1,0 +1,57 @@
+//! `setCurrent`: another integer in place of the current one, in the same order as `next`.
+
+use crate::caller::Caller;
+use crate::counters::order::{Key, Order, Refusal};
+use crate::counters::{Counters, counter};
+use crate::error::{Error, UserError, UserErrorCode};
+
+/// What to set.
+#[derive(Clone, Debug)]
+pub struct SetCurrent {
+    /// The new integer.
+    pub current: i64,
+    /// The counter's name.
+    pub counter: String,
+    /// Set only if the current integer is still this one.
+    pub if_current: Option<i64>,
+}
+
+/// What `setCurrent` did.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    /// The integer that was replaced.
+    pub previous: i64,
+    /// The counter after it.
+    pub counter: counter::Model,
+}
+
+impl Counters {
+    /// Replaces the current integer of the caller's counter.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`]; [`Error::Invalid`] with `INVALID` for an integer out of range, `NOT_FOUND`,
+    /// or `CONFLICT` when `if_current` no longer holds; [`Error::Unavailable`] when too many writes wait.
+    pub async fn set_current(&self, caller: &Caller, input: SetCurrent) -> Result<Replaced, Error> {
+        let key = Key { owner: caller.user()?, name: input.counter.into() };
+        let order = Order::Set { current: input.current, if_current: input.if_current };
+        // No counter has such a name, and PostgreSQL would refuse a NUL in it.
+        let outcome = match key.name.contains('\0') {
+            true => Err(Refusal::NotFound),
+            false => self.group_commit.order(key, order).await,
+        };
+        let outcome = outcome.map_err(|refusal| match refusal {
+            Refusal::NotFound => UserError::of("counter", UserErrorCode::NotFound, "There is no such counter.").into(),
+            Refusal::OutOfRange { max } => {
+                let message = format!("The integer must be from 0 to {max}.");
+                UserError::of("current", UserErrorCode::Invalid, message).into()
+            }
+            Refusal::Changed { current } => {
+                let message = format!("The current integer is {current}.");
+                UserError::of("ifCurrent", UserErrorCode::Conflict, message).into()
+            }
+            Refusal::Failed(error) => error,
+            Refusal::Exhausted { .. } => Error::internal(anyhow::anyhow!("setCurrent cannot be exhausted")),
+        })?;
+        Ok(Replaced { previous: outcome.previous, counter: outcome.counter })
+    }
+}

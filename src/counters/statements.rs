@@ -1,0 +1,85 @@
+//! The SQL of the group commit: the one place of this slice where the backends differ.
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{ArrayType, ExprTrait, LockType};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+};
+
+use crate::counters::counter;
+use crate::counters::order::Key;
+use crate::error::Error;
+use crate::store::{Backend, Database};
+
+/// Advances each counter by its amount of steps and returns its new row. A counter that does not exist, or
+/// that has not room for all of them, is left as it is and not returned.
+///
+/// The rows come as JSON, so that one prepared statement serves batches of every size.
+const TAKE_SQLITE: &str = "UPDATE counters SET current = current + line.amount * step, updated_at = ?1 \
+    FROM (SELECT unhex(value ->> 0) AS owner, value ->> 1 AS counter, value ->> 2 AS amount FROM json_each(?2)) AS line \
+    WHERE user_id = line.owner AND name = line.counter AND current <= max - line.amount * step \
+    RETURNING id, user_id, name, current, step, max, created_at, updated_at";
+
+const TAKE_POSTGRES: &str = "UPDATE counters SET current = current + line.amount * step, updated_at = $1 \
+    FROM unnest($2::uuid[], $3::text[], $4::bigint[]) AS line (owner, counter, amount) \
+    WHERE user_id = line.owner AND name = line.counter AND current <= max - line.amount * step \
+    RETURNING id, user_id, name, current, step, max, created_at, updated_at";
+
+pub(super) async fn take(
+    database: &Database,
+    now: DateTime<Utc>,
+    amounts: &[(Key, usize)],
+) -> Result<Vec<counter::Model>, Error> {
+    let statement = match database.backend() {
+        Backend::Sqlite => take_sqlite(now, amounts),
+        Backend::Postgres => take_postgres(now, amounts),
+    };
+    let rows = database.write_statement(statement).await?;
+    Ok(rows.iter().map(|row| counter::Model::from_query_result(row, "")).collect::<Result<_, DbErr>>()?)
+}
+
+fn take_sqlite(now: DateTime<Utc>, amounts: &[(Key, usize)]) -> Statement {
+    let lines: Vec<_> =
+        amounts.iter().map(|(key, amount)| (key.owner.uuid().simple().to_string(), &*key.name, amount)).collect();
+    let lines = serde_json::json!(lines).to_string();
+    Statement::from_sql_and_values(DbBackend::Sqlite, TAKE_SQLITE, [now.into(), lines.into()])
+}
+
+fn take_postgres(now: DateTime<Utc>, amounts: &[(Key, usize)]) -> Statement {
+    let array = |kind, values: Vec<Value>| Value::Array(kind, Some(Box::new(values)));
+    let owners = amounts.iter().map(|(key, _)| key.owner.uuid().into()).collect();
+    let names = amounts.iter().map(|(key, _)| key.name.to_string().into()).collect();
+    let counts = amounts.iter().map(|(_, amount)| i64::try_from(*amount).unwrap_or(i64::MAX).into()).collect();
+    let values =
+        [now.into(), array(ArrayType::Uuid, owners), array(ArrayType::String, names), array(ArrayType::BigInt, counts)];
+    Statement::from_sql_and_values(DbBackend::Postgres, TAKE_POSTGRES, values)
+}
+
+/// Reads these counters and, where several writers exist, locks them until the transaction ends.
+pub(super) async fn lock<'k>(
+    transaction: &DatabaseTransaction,
+    keys: impl Iterator<Item = &'k Key>,
+) -> Result<Vec<counter::Model>, Error> {
+    let any = keys.fold(Condition::any(), |any, key| {
+        let one = counter::Column::UserId.eq(key.owner).and(counter::Column::Name.eq(&*key.name));
+        any.add(one)
+    });
+    let select =
+        counter::Entity::find().filter(any).order_by_asc(counter::Column::UserId).order_by_asc(counter::Column::Name);
+    let select = match transaction.get_database_backend() {
+        DbBackend::Sqlite => select,
+        _ => select.lock(LockType::Update),
+    };
+    Ok(select.all(transaction).await?)
+}
+
+/// Writes a counter back.
+pub(super) async fn store(transaction: &DatabaseTransaction, counter: counter::Model) -> Result<(), Error> {
+    let (current, updated_at) = (counter.current, counter.updated_at);
+    let mut row = counter.into_active_model();
+    row.current = sea_orm::ActiveValue::Set(current);
+    row.updated_at = sea_orm::ActiveValue::Set(updated_at);
+    row.update(transaction).await?;
+    Ok(())
+}
