@@ -1,0 +1,222 @@
+//! From a query's text to an operation that may run: counted, parsed, within the limits, and kept.
+
+use std::sync::Arc;
+
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::{ErrorExtensionValues, Positioned, ServerError};
+use quick_cache::sync::Cache;
+
+use crate::error::ErrorCode;
+use crate::schema::limits::{Excess, Limits};
+
+/// Brackets within brackets: the parser and the walks after it recurse.
+const MAX_NESTING: u32 = 64;
+/// Longer texts are rare, and not worth the memory.
+const MAX_KEPT_BYTES: usize = 8192;
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It reads.
+    Query,
+    /// It writes.
+    Mutation,
+    /// It listens.
+    Subscription,
+}
+
+/// One operation of a parsed document.
+pub struct Operation {
+    document: Arc<ExecutableDocument>,
+    text: Option<Box<str>>,
+    name: Option<String>,
+    kind: Kind,
+}
+
+impl Operation {
+    /// What it does.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its name, where it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(super) fn document(&self) -> &ExecutableDocument {
+        &self.document
+    }
+
+    pub(super) fn is_known_valid(&self) -> bool {
+        self.text.is_none()
+    }
+}
+
+/// The documents that were found valid, parsed; bounded, the least used go first.
+pub(super) struct Documents {
+    limits: Limits,
+    valid: Cache<Box<str>, Arc<ExecutableDocument>>,
+}
+
+impl Documents {
+    pub(super) fn new(limits: Limits, capacity: usize) -> Self {
+        Self { limits, valid: Cache::new(capacity) }
+    }
+
+    pub(super) fn prepare(&self, query: &str, name: Option<&str>) -> Result<Operation, ServerError> {
+        let (document, text) = match self.valid.get(query) {
+            Some(document) => (document, None),
+            None => (Arc::new(self.parse(query)?), Some(query.into())),
+        };
+        let (name, operation) = choose(&document, name)?;
+        let kind = match operation.node.ty {
+            OperationType::Query => Kind::Query,
+            OperationType::Mutation => Kind::Mutation,
+            OperationType::Subscription => Kind::Subscription,
+        };
+        Ok(Operation { document, text, name, kind })
+    }
+
+    /// Remembers a document whose validation has passed.
+    pub(super) fn keep(&self, operation: Operation) {
+        if let Some(text) = operation.text.filter(|text| text.len() <= MAX_KEPT_BYTES) {
+            self.valid.insert(text, operation.document);
+        }
+    }
+
+    fn parse(&self, query: &str) -> Result<ExecutableDocument, ServerError> {
+        let over = |what, limit| {
+            refusal(ErrorCode::QueryTooComplex, format!("The document's {what} exceeds the limit of {limit}."))
+        };
+        let size = measure(query);
+        if size.tokens > self.limits.tokens {
+            return Err(over("number of tokens", self.limits.tokens));
+        }
+        if size.nesting > MAX_NESTING {
+            return Err(over("nesting", MAX_NESTING));
+        }
+        let document = async_graphql::parser::parse_query(query).map_err(|error| {
+            let parsed = ServerError::from(error);
+            ServerError { extensions: Some(code(ErrorCode::GraphqlParseFailed)), ..parsed }
+        })?;
+        self.limits.check(&document).map_err(|excess| match excess {
+            Excess::Over(what, limit) => over(what, limit),
+            Excess::Cycle(name) => {
+                refusal(ErrorCode::GraphqlValidationFailed, format!("The fragment \"{name}\" leads back to itself."))
+            }
+        })?;
+        Ok(document)
+    }
+}
+
+fn choose<'d>(
+    document: &'d ExecutableDocument,
+    name: Option<&str>,
+) -> Result<(Option<String>, &'d Positioned<OperationDefinition>), ServerError> {
+    let unknown = |message: String| refusal(ErrorCode::GraphqlValidationFailed, message);
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Ok((None, operation)),
+        (DocumentOperations::Single(_), Some(name)) => Err(unknown(format!("There is no operation \"{name}\"."))),
+        (DocumentOperations::Multiple(operations), Some(name)) => match operations.get_key_value(name) {
+            Some((name, operation)) => Ok((Some(name.to_string()), operation)),
+            None => Err(unknown(format!("There is no operation \"{name}\"."))),
+        },
+        (DocumentOperations::Multiple(operations), None) => match (operations.iter().next(), operations.len()) {
+            (Some((name, operation)), 1) => Ok((Some(name.to_string()), operation)),
+            _ => Err(unknown("The document has several operations: say which with `operationName`.".to_owned())),
+        },
+    }
+}
+
+fn refusal(reason: ErrorCode, message: String) -> ServerError {
+    let mut error = ServerError::new(message, None);
+    error.extensions = Some(code(reason));
+    error
+}
+
+fn code(code: ErrorCode) -> ErrorExtensionValues {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", code.name());
+    extensions
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Size {
+    tokens: u32,
+    nesting: u32,
+}
+
+/// Counts tokens and the deepest nesting of brackets, as the GraphQL specification's section 2.1 has them.
+/// What is no token is left for the parser to refuse.
+fn measure(query: &str) -> Size {
+    let (mut size, mut depth) = (Size::default(), 0_u32);
+    let mut rest = query.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let length = match byte {
+            b'#' => {
+                rest = after
+                    .get(after.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(after.len())..)
+                    .unwrap_or(&[]);
+                continue;
+            }
+            b'"' => string_length(rest),
+            b'.' if after.starts_with(b"..") => 3,
+            b if is_word(*b) || *b == b'-' => 1 + after.iter().take_while(|b| is_word(**b) || **b == b'.').count(),
+            b',' | b' ' | b'\t' | b'\r' | b'\n' => {
+                rest = after;
+                continue;
+            }
+            _ => 1,
+        };
+        match byte {
+            b'{' | b'(' | b'[' => depth = depth.saturating_add(1),
+            b'}' | b')' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        size.tokens = size.tokens.saturating_add(1);
+        size.nesting = size.nesting.max(depth);
+        rest = rest.get(length..).unwrap_or(&[]);
+    }
+    size
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// The length of the string that `rest` begins with, quotes included; an unfinished one has all the rest.
+fn string_length(rest: &[u8]) -> usize {
+    let (quote, escape): (&[u8], &[u8]) =
+        if rest.starts_with(b"\"\"\"") { (b"\"\"\"", b"\\\"\"\"") } else { (b"\"", b"\\") };
+    let mut at = quote.len();
+    while let Some(ahead) = rest.get(at..).filter(|ahead| !ahead.is_empty()) {
+        if ahead.starts_with(escape) {
+            at += if escape.len() == 1 { 2 } else { escape.len() };
+        } else if ahead.starts_with(quote) {
+            return at + quote.len();
+        } else {
+            at += 1;
+        }
+    }
+    rest.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_and_nesting_are_counted_as_the_specification_has_them() {
+        let size = |tokens, nesting| Size { tokens, nesting };
+        assert_eq!(measure("{ hello }"), size(3, 1));
+        assert_eq!(measure("query Q($a: Int = -1.5e3) { f(a: $a) @x ...F }"), size(23, 2));
+        assert_eq!(measure("# { { {\n{ a(s: \"} \\\" { #\") , }"), size(8, 2));
+        assert_eq!(measure("{ a(s: \"\"\"x \\\"\"\" { \"\"\") }"), size(8, 2));
+        assert_eq!(measure("\"unfinished"), size(1, 0));
+        assert_eq!(measure("[[[["), size(4, 4));
+        assert_eq!(measure("é"), size(2, 0));
+    }
+}

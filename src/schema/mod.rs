@@ -1,0 +1,148 @@
+//! The schema: the slices' parts merged, and the road of an operation through it.
+//!
+//! A document is counted and parsed ([`document`]), weighed against the [`limits`], and executed. The parser
+//! is half of GraphQL's cost, so documents that were found valid are kept parsed, and are not validated
+//! again: there are two schemas of the same types, a strict one for what is new and a fast one for the rest.
+//!
+//! **Invariant:** nothing unbounded reaches async-graphql: its own walks are exponential in nested fragments,
+//! so the limits are ours, and are checked first.
+//! **Invariant:** every error that leaves has a code, and a bug's text never leaves.
+
+pub mod document;
+mod errors;
+mod limits;
+mod loaders;
+mod node;
+mod server;
+mod viewer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_graphql::{EmptySubscription, MergedObject, Request, SDLExportOptions, ValidationMode, Variables};
+
+use crate::accounts::graphql::{AccountsMutation, AccountsQuery};
+use crate::app::App;
+use crate::caller::Caller;
+use crate::config;
+use crate::counters::graphql::{CountersMutation, CountersQuery};
+use crate::error::ErrorCode;
+
+pub use document::{Kind, Operation};
+pub use limits::Limits;
+
+use document::Documents;
+use loaders::Loaders;
+
+/// What can be asked. Depth, size and number of fields are limited: see `server { limits }`.
+#[derive(MergedObject, Default)]
+pub struct Query(server::ServerQuery, viewer::ViewerQuery, AccountsQuery, CountersQuery, node::NodeQuery);
+
+/// What can be done. The fields of one operation are done one after the other.
+#[derive(MergedObject, Default)]
+pub struct Mutation(AccountsMutation, CountersMutation);
+
+type Types = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema, ready to execute.
+pub struct Schema {
+    strict: Types,
+    fast: Types,
+    app: Arc<App>,
+    documents: Documents,
+    failures: AtomicU64,
+}
+
+/// How an operation went.
+pub struct Answer {
+    /// What the client gets.
+    pub response: async_graphql::Response,
+    /// Whether the request was refused as a whole, before anything ran.
+    pub refused: bool,
+    /// The code of the first error, for the log and the HTTP status.
+    pub code: Option<ErrorCode>,
+}
+
+impl Schema {
+    /// The schema over `app`, with the limits of `config`.
+    #[must_use]
+    pub fn new(app: Arc<App>, config: &config::Config) -> Self {
+        let limits = Limits::from(config);
+        let build = |mode| {
+            builder(config.graphql.introspection)
+                .validation_mode(mode)
+                .data(limits)
+                .data(app.clock.clone())
+                .data(Arc::clone(&app.accounts))
+                .data(Arc::clone(&app.counters))
+                .finish()
+        };
+        Self {
+            strict: build(ValidationMode::Strict),
+            fast: build(ValidationMode::Fast),
+            documents: Documents::new(limits, config.graphql.cached_documents),
+            app,
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// Parses `query` and finds the operation to run.
+    ///
+    /// # Errors
+    /// An answer for the client: no GraphQL, no such operation, or beyond a limit.
+    pub fn prepare(&self, query: &str, operation_name: Option<&str>) -> Result<Operation, Box<Answer>> {
+        self.documents.prepare(query, operation_name).map_err(|error| {
+            let response = async_graphql::Response::from_errors(vec![error]);
+            Box::new(self.finish(response, ""))
+        })
+    }
+
+    /// Runs an operation as `caller`. `request_id` is told to the client should a bug turn up.
+    pub async fn execute(
+        &self,
+        operation: Operation,
+        variables: Variables,
+        caller: Caller,
+        request_id: &str,
+    ) -> Answer {
+        let mut request = Request::new("").variables(variables).data(caller).data(Loaders::new(&self.app, caller));
+        request.operation_name = operation.name().map(str::to_owned);
+        // Variables' values are checked by the strict schema alone.
+        let fast = operation.is_known_valid() && request.variables.is_empty();
+        request.set_parsed_query(operation.document().clone());
+        let response = if fast { self.fast.execute(request).await } else { self.strict.execute(request).await };
+        let answer = self.finish(response, request_id);
+        if !answer.refused {
+            self.documents.keep(operation);
+        }
+        answer
+    }
+
+    fn finish(&self, mut response: async_graphql::Response, request_id: &str) -> Answer {
+        let refused = errors::is_refused(&response);
+        let code = errors::stamp(&mut response.errors, request_id);
+        if code == Some(ErrorCode::InternalServerError) {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        Answer { response, refused, code }
+    }
+}
+
+/// The schema in GraphQL's own language, as `schema.graphql` has it.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .include_specified_by()
+        .prefer_single_line_descriptions();
+    builder(true).finish().sdl_with_options(options)
+}
+
+fn builder(introspection: bool) -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
+    let builder =
+        Types::build(Query::default(), Mutation::default(), EmptySubscription).register_output_type::<ErrorCode>();
+    // A schema that is hidden is not given away by "did you mean" either.
+    if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
+}

@@ -1,0 +1,76 @@
+//! `hello` and `server`: what the server says of itself, to anybody.
+
+use async_graphql::{Context, Object};
+
+use crate::clock::Clock;
+use crate::scalars::{DateTime, SafeInt};
+use crate::schema::limits::Limits;
+
+/// The server.
+pub(super) struct Server;
+
+/// The server.
+#[Object]
+impl Server {
+    /// The version that is running.
+    async fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+    /// What time it is there: tokens are made and checked by this clock.
+    async fn time(&self, ctx: &Context<'_>) -> DateTime {
+        ctx.data_unchecked::<Clock>().now().into()
+    }
+    /// What a request may ask for.
+    async fn limits(&self, ctx: &Context<'_>) -> LimitsObject {
+        LimitsObject(*ctx.data_unchecked::<Limits>())
+    }
+}
+
+/// What a request may ask for.
+pub(super) struct LimitsObject(Limits);
+
+/// What a request may ask for. Beyond it, a request ends in QUERY_TOO_COMPLEX or PAYLOAD_TOO_LARGE.
+/// Fragments count as if they were written out.
+#[Object(name = "Limits")]
+impl LimitsObject {
+    /// How deep selections may nest.
+    async fn depth(&self) -> u32 {
+        self.0.depth
+    }
+    /// How many fields may be selected.
+    async fn complexity(&self) -> u32 {
+        self.0.complexity
+    }
+    /// How many fields may be renamed.
+    async fn aliases(&self) -> u32 {
+        self.0.aliases
+    }
+    /// How many directives may be used.
+    async fn directives(&self) -> u32 {
+        self.0.directives
+    }
+    /// How many names, values and punctuators a document may have.
+    async fn tokens(&self) -> u32 {
+        self.0.tokens
+    }
+    /// How many bytes the body of a request may have.
+    async fn request_bytes(&self) -> SafeInt {
+        i64::try_from(self.0.request_bytes).unwrap_or(i64::MAX).into()
+    }
+}
+
+/// Queries about the server.
+#[derive(Default)]
+pub(super) struct ServerQuery;
+
+#[Object]
+impl ServerQuery {
+    /// A greeting, to see that the server is there.
+    async fn hello(&self) -> &'static str {
+        "Hello from Cloakroom"
+    }
+    /// The server.
+    async fn server(&self) -> Server {
+        Server
+    }
+}
