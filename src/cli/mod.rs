@@ -1,0 +1,127 @@
+//! The command line: one file a command.
+
+mod config;
+mod keys;
+mod log;
+mod migrate;
+mod schema;
+mod serve;
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Overrides};
+
+/// Accounts, gap-free numbers and photos behind one GraphQL schema.
+///
+/// Without a command, Cloakroom serves: on 127.0.0.1:8000, with everything it keeps in ./data.
+#[derive(Parser)]
+#[command(
+    name = "cloakroom",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Every setting can also come from a file (--config) or the environment, such as
+CLOAKROOM__SERVER__LISTEN=0.0.0.0:8000. `cloakroom config` prints those in force,
+`cloakroom config --defaults` all of them with an explanation.
+
+Examples:
+  cloakroom                                            serve on http://127.0.0.1:8000
+  cloakroom --listen 0.0.0.0:80 --data-dir /var/lib/cloakroom
+  cloakroom --database postgres://cloakroom@db/cloakroom --migrate
+  cloakroom migrate status                             what the database has"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Settings that every command takes.
+#[derive(Args)]
+struct Settings {
+    /// Read settings from this TOML file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the embedded database and the signing keys lie [default: ./data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME [default: SQLite in the data directory]
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<String>,
+    #[command(flatten)]
+    serve: serve::Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server (the default)
+    Serve,
+    /// Bring the database to the shape that this version expects
+    #[command(subcommand)]
+    Migrate(migrate::Migrate),
+    /// Print the GraphQL schema (SDL)
+    Schema,
+    /// The keys that sign access tokens
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Print the settings in force, with secrets masked
+    Config(config::Show),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being done, for the person at the terminal.
+    pub fn run(self) -> anyhow::Result<()> {
+        let config = Config::load(self.settings.config.as_deref(), &self.settings.overrides())?;
+        match self.command {
+            None | Some(Command::Serve) => serve::run(config),
+            Some(Command::Migrate(command)) => migrate::run(&config, &command),
+            Some(Command::Schema) => schema::run(),
+            Some(Command::Keys(command)) => keys::run(&config, &command),
+            Some(Command::Config(show)) => config::run(&config, &show),
+        }
+    }
+}
+
+impl Settings {
+    fn overrides(&self) -> Overrides {
+        let listen = self.serve.listen.map(|address| address.to_string());
+        let migrate = self.serve.migrate.then(|| "true".to_owned());
+        let settings = [
+            ("server.listen", listen),
+            ("server.data_dir", self.data_dir.clone()),
+            ("database.url", self.database.clone()),
+            ("database.migrate", migrate),
+        ];
+        Overrides { settings: settings.into_iter().filter_map(|(name, value)| Some((name, value?))).collect() }
+    }
+}
+
+/// Makes the data directory, for its owner only.
+fn create_data_dir(path: &Path) -> anyhow::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    let created = builder.recursive(true).mode(0o700).create(path);
+    created.with_context(|| format!("cannot create the data directory {}", path.display()))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Prints a line for the person at the terminal, or the program behind the pipe.
+fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match writeln!(std::io::stdout(), "{line}") {
+        // `cloakroom schema | head` is no failure.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}

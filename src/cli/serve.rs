@@ -1,0 +1,106 @@
+//! `cloakroom serve`: the server, from its banner to its graceful end.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::App;
+use crate::cli::{create_data_dir, log, runtime, say};
+use crate::clock::Clock;
+use crate::config::{Config, mask_password};
+use crate::http;
+use crate::store::{Backend, Database, migrations};
+
+/// Settings of the server alone.
+#[derive(Args)]
+pub(super) struct Options {
+    /// Address and port to listen on [default: 127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+    /// Apply pending migrations at start (always done on SQLite)
+    #[arg(long, global = true)]
+    pub(super) migrate: bool,
+}
+
+pub(super) fn run(config: Config) -> anyhow::Result<()> {
+    let _flushed_at_the_end = log::start(&config.log);
+    create_data_dir(&config.server.data_dir)?;
+    runtime()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let database = Database::open(&config.database, &config.server.data_dir).await?;
+    let _lock = lock(&config, &database)?;
+    migrate(&config, &database).await?;
+    let app = Arc::new(App::start(&config, database, Clock::System)?);
+    let router = http::router(Arc::clone(&app), &config)?;
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let signalled = shutdown_signal()?;
+    say(banner(&config, listener.local_addr()?, &app.database))?;
+    http::serve(listener, router, &config, signalled).await;
+    app.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// One server a data directory of SQLite: what it remembers of sessions must not be changed by another.
+fn lock(config: &Config, database: &Database) -> anyhow::Result<Option<File>> {
+    if database.is_shared() {
+        return Ok(None);
+    }
+    let path = config.server.data_dir.join("lock");
+    let file = File::options().create(true).append(true).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(_) => bail!("another server is using the data directory {}", config.server.data_dir.display()),
+    }
+}
+
+async fn migrate(config: &Config, database: &Database) -> anyhow::Result<()> {
+    if database.backend() == Backend::Sqlite || config.database.migrate {
+        return migrations::up(database).await;
+    }
+    match migrations::pending(database).await? {
+        0 => Ok(()),
+        pending => bail!("{pending} migrations are pending: run `cloakroom migrate up`, or start with --migrate"),
+    }
+}
+
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests that were accepted are finished first");
+    })
+}
+
+fn banner(config: &Config, address: SocketAddr, database: &Database) -> String {
+    let (version, data) = (env!("CARGO_PKG_VERSION"), config.server.data_dir.display());
+    let database = match (database.backend(), config.database.url.as_str()) {
+        (Backend::Sqlite, "") => format!("SQLite, {}", config.server.data_dir.join("cloakroom.db").display()),
+        (_, url) => mask_password(url),
+    };
+    let playground = match config.graphql.playground {
+        true => format!("http://{address}/"),
+        false => "off".to_owned(),
+    };
+    let next = match config.graphql.playground {
+        true => "Next: open the playground; its tabs lead from sign-up to the first number.",
+        false => "Next: send `mutation { signUp(input: { … }) { … } }` to the API.",
+    };
+    format!(
+        "Cloakroom {version}\n  Playground  {playground}\n  API         http://{address}/graphql\n  \
+         Data        {data}\n  Database    {database}\n{next}\n"
+    )
+}

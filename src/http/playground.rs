@@ -1,0 +1,63 @@
+//! The playground: GraphiQL, built by `playground/` and embedded, so that it works without a network.
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use rust_embed::{Embed, EmbeddedFile};
+
+use crate::error::{ErrorCode, error_response};
+
+/// Only what the build brought along runs; GraphiQL's editor styles itself inline.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; worker-src 'self'; img-src 'self' data:; \
+     font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+#[derive(Embed)]
+#[folder = "playground/dist/"]
+struct Dist;
+
+/// The page.
+pub(super) async fn index(headers: HeaderMap) -> Response {
+    answer(&headers, "index.html")
+}
+
+/// What the page loads. The names come from the build: no path of a client's reaches a disk.
+pub(super) async fn file(headers: HeaderMap, Path(name): Path<String>) -> Response {
+    answer(&headers, &name)
+}
+
+fn answer(headers: &HeaderMap, name: &str) -> Response {
+    let Some(file) = Dist::get(name) else {
+        return error_response(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is nothing here.");
+    };
+    let etag = etag(&file);
+    let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| Some(known) == etag.as_ref());
+    let mut response =
+        if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_owned().into_response() };
+    let sent = response.headers_mut();
+    sent.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    sent.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    sent.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Some(etag) = etag {
+        sent.insert(header::ETAG, etag);
+    }
+    response
+}
+
+fn etag(file: &EmbeddedFile) -> Option<HeaderValue> {
+    let hash: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::try_from(format!("\"{hash}\"")).ok()
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "ttf" => "font/ttf",
+        "md" => "text/markdown; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
