@@ -1,0 +1,79 @@
+//! A candidate that has been started: its server, its users' tokens, and the ledger of its numbers.
+
+use std::{env, process::Command, time::Duration};
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use crate::{
+    accounts,
+    databases::Databases,
+    ledger::Ledger,
+    operation::Operation,
+    options::Options,
+    peers::Peer,
+    plan::{Candidate, Store},
+    server::Server,
+};
+
+pub(crate) struct Contender {
+    pub(crate) candidate: Candidate,
+    pub(crate) server: Server,
+    pub(crate) ledger: Ledger,
+    tokens: Vec<String>,
+}
+
+/// The longest that the product allows; a run that takes longer is refused before it starts.
+pub(crate) const ACCESS_TOKEN: Duration = Duration::from_secs(3600);
+
+impl Contender {
+    pub(crate) async fn start(candidate: Candidate, options: &Options, databases: &Databases) -> anyhow::Result<Self> {
+        let command = command(candidate, options, databases)?;
+        let server = Server::start(command).await.with_context(|| format!("starting {candidate}"))?;
+        let tokens = match candidate {
+            Candidate::Cloakroom(_) => accounts::sign_up(&server, options.users)
+                .await
+                .with_context(|| format!("signing up on {candidate}; {}", server.last_words()))?,
+            // A reference believes whoever names a user.
+            _ => (0..options.users).map(|user| user.to_string()).collect(),
+        };
+        Ok(Self { candidate, server, ledger: Ledger::new(options.users), tokens })
+    }
+
+    /// One prepared request for each of the first `users` users.
+    pub(crate) fn requests(&self, operation: Operation, users: usize) -> Vec<Vec<u8>> {
+        self.tokens.iter().take(users).map(|token| operation.request(self.server.address, token)).collect()
+    }
+}
+
+fn command(candidate: Candidate, options: &Options, databases: &Databases) -> anyhow::Result<Command> {
+    Ok(match candidate {
+        Candidate::Hello => peer(Peer::Hello, options)?,
+        Candidate::Memory => peer(Peer::Memory, options)?,
+        Candidate::Naive(Store::Sqlite) => peer(Peer::Naive, options)?,
+        Candidate::Naive(Store::Postgres) => {
+            let mut command = peer(Peer::Naive, options)?;
+            command.args(["--database", &databases.naive()?]);
+            command
+        }
+        Candidate::Cloakroom(store) => {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
+            // Its defaults are measured, not what whoever measures has set for other servers.
+            for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CLOAKROOM")) {
+                command.env_remove(name);
+            }
+            command.env("CLOAKROOM__ACCOUNTS__ACCESS_TOKEN_SECONDS", ACCESS_TOKEN.as_secs().to_string());
+            if store == Store::Postgres {
+                command.args(["--database", &databases.product()?, "--migrate"]);
+            }
+            command
+        }
+    })
+}
+
+fn peer(peer: Peer, options: &Options) -> anyhow::Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    let name = peer.to_possible_value().context("every peer can be named")?;
+    command.args(["--peer", name.get_name(), "--users", &options.users.to_string()]);
+    Ok(command)
+}

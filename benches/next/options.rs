@@ -1,0 +1,97 @@
+//! The command line: what follows `--` in `cargo bench --bench next --`.
+
+use std::{env, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+
+use crate::{peers::Peer, plan::Store};
+
+/// Measures `next` against reference servers.
+#[derive(Parser, Clone)]
+#[command(name = "next")]
+pub(crate) struct Options {
+    /// How long each cell of the table is asked in each round.
+    #[arg(long, default_value_t = 3.0)]
+    pub(crate) seconds: f64,
+
+    /// How many times every cell is asked.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+
+    /// How many users the "many users" cells have; each signs up first, for 17 ms of a core.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) users: usize,
+
+    /// A trial run: 2 rounds of half a second and 50 users. Its figures mean nothing.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Leave the other store out.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Store>,
+
+    /// Leave Cloakroom out: what the references reach on this machine.
+    #[arg(long)]
+    pub(crate) references_only: bool,
+
+    /// A PostgreSQL where this may create and drop the databases `cloakroom_bench_product` and `cloakroom_bench_naive`
+    /// [default: CLOAKROOM_TEST_DATABASE, else postgres://root@127.0.0.1:5432/postgres].
+    #[arg(long, value_name = "URL")]
+    pub(crate) postgres: Option<String>,
+
+    /// Cargo says so to every benchmark.
+    #[arg(long, hide = true)]
+    pub(crate) bench: bool,
+
+    /// Be a reference server instead.
+    #[arg(long, hide = true, value_enum)]
+    pub(crate) peer: Option<Peer>,
+
+    /// Where the reference server listens.
+    #[arg(long, hide = true, default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+
+    /// Where the naive reference keeps its SQLite file, unless it has a database.
+    #[arg(long, hide = true, default_value = ".")]
+    pub(crate) data_dir: PathBuf,
+
+    /// The naive reference's PostgreSQL database.
+    #[arg(long, hide = true)]
+    pub(crate) database: Option<String>,
+}
+
+impl Options {
+    /// What `--quick` stands for, written out.
+    pub(crate) fn settled(&self) -> Self {
+        let mut settled = self.clone();
+        if self.quick {
+            settled.seconds = 0.5;
+            settled.rounds = 2;
+            settled.users = 50;
+        }
+        settled.rounds = settled.rounds.max(1);
+        settled.users = settled.users.max(1);
+        settled
+    }
+
+    pub(crate) fn stores(&self) -> Vec<Store> {
+        Store::value_variants().iter().copied().filter(|store| self.only.is_none_or(|only| only == *store)).collect()
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a benchmark's option, which the product's configuration knows nothing of"
+    )]
+    pub(crate) fn postgres_url(&self) -> String {
+        let named = self.postgres.clone().or_else(|| env::var("CLOAKROOM_TEST_DATABASE").ok());
+        named.unwrap_or_else(|| "postgres://root@127.0.0.1:5432/postgres".to_owned())
+    }
+
+    pub(crate) fn round(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.clamp(0.1, 3600.0))
+    }
+
+    pub(crate) fn warm_up(&self) -> Duration {
+        self.round().min(Duration::from_secs(1))
+    }
+}
