@@ -1,0 +1,20 @@
+//! The whole suite: one binary, through the public API.
+//!
+//! Without configuration it runs on SQLite; `CLOAKROOM_TEST_DATABASE=postgres://…` runs the same tests on
+//! PostgreSQL, each in a database of its own.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test that cannot go on says why and ends"
+)]
+
+mod support;
+
+mod accounts;
+mod counters;
+mod http;
+mod schema;
+mod tidy;

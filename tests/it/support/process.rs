@@ -1,0 +1,95 @@
+//! The real binary as a process, for what only a process can show: crashes, signals, files, sockets.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+/// A running server; killed when dropped.
+pub struct Process {
+    pub address: SocketAddr,
+    child: Child,
+    client: Client<HttpConnector, Full<axum::body::Bytes>>,
+}
+
+impl Process {
+    /// Starts the server on a free port, with its data in `data_dir`, and waits until it listens.
+    pub fn start(data_dir: &Path, adapt: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
+        command.args(["--listen", "127.0.0.1:0", "--migrate", "--data-dir"]).arg(data_dir);
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        adapt(&mut command);
+        let mut child = command.spawn().expect("the server starts");
+        let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(output.read_line(&mut line).expect("the server says where it listens") > 0, "it ended at start");
+            if let Some(url) = line.trim().strip_prefix("API") {
+                let address = url.trim().trim_start_matches("http://").trim_end_matches("/graphql");
+                break address.parse().expect("an address");
+            }
+        };
+        // The log goes on; a full pipe would stop the server.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { address, child, client }
+    }
+
+    /// Runs an operation; `None` if no whole answer came.
+    pub async fn run(&self, token: Option<&str>, query: &str) -> Option<Value> {
+        let body = json!({ "query": query }).to_string();
+        let mut request = axum::http::Request::post(format!("http://{}/graphql", self.address))
+            .header("content-type", "application/json");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = self.client.request(request.body(Full::from(body)).expect("a request")).await.ok()?;
+        let bytes = response.into_body().collect().await.ok()?.to_bytes();
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// A new user's access token.
+    pub async fn sign_up(&self, username: &str) -> String {
+        let password = super::PASSWORD;
+        let mutation = format!(
+            r#"mutation {{ signUp(input: {{ username: "{username}", password: "{password}" }}) {{ tokens {{ accessToken }} }} }}"#
+        );
+        let answer = self.run(None, &mutation).await.expect("an answer");
+        answer["data"]["signUp"]["tokens"]["accessToken"]
+            .as_str()
+            .unwrap_or_else(|| panic!("a token in {answer}"))
+            .to_owned()
+    }
+
+    /// Sends a signal and waits for the end.
+    pub fn end_with(&mut self, signal: &str) -> std::process::ExitStatus {
+        self.signal(signal);
+        self.child.wait().expect("the server ends")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill runs");
+        assert!(status.success(), "kill -{signal} {pid}");
+    }
+
+    /// Waits for the end.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("the server ends")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
