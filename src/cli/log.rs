@@ -1,26 +1,47 @@
-//! The log: to standard output, written by a thread of its own so that no request waits for a terminal.
+//! The log, to standard output.
+//!
+//! One line an operation is many lines a second, and a write for each would cost as much as the operation. So
+//! lines are gathered, and a thread writes what there is every [`INTERVAL`]; no request waits for a terminal.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, Write};
 use std::os::fd::AsFd as _;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use anyhow::Context as _;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{Log, LogFormat, LogLevel};
 
-/// Lines that may wait to be written. Beyond it requests wait, so that no line is lost.
-const WAITING_LINES: usize = 65_536;
+/// How long a line may wait to be written.
+const INTERVAL: Duration = Duration::from_millis(50);
+/// How much may wait; whoever adds more writes it all, so that nothing is lost and memory is bounded.
+const MAX_WAITING_BYTES: usize = 4 << 20;
 
-/// Starts logging; what is still waiting is written when the guard is dropped.
-pub(super) fn start(settings: &Log) -> Option<WorkerGuard> {
-    // A duplicate of the descriptor: `Stdout` itself flushes at every line, this flushes when nothing waits.
-    let output = File::from(std::io::stdout().as_fd().try_clone_to_owned().ok()?);
-    let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(WAITING_LINES)
-        .lossy(false)
-        .thread_name("log")
-        .finish(BufWriter::new(output));
+/// Lines on their way to the output.
+struct Gathered {
+    waiting: Mutex<Vec<u8>>,
+    output: Mutex<File>,
+}
+
+/// Keeps the log going; what is still waiting is written when it is dropped.
+pub(super) struct Guard {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts logging, for the whole process.
+pub(super) fn start(settings: &Log) -> anyhow::Result<Guard> {
+    // A duplicate of the descriptor: `Stdout` itself would write line by line.
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let gathered = Arc::new(Gathered { waiting: Mutex::default(), output: Mutex::new(output) });
+    let (stop, stopped) = channel();
+    let lines = Arc::clone(&gathered);
+    let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_until(&stopped, &lines))?;
     let level = match settings.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -28,10 +49,63 @@ pub(super) fn start(settings: &Log) -> Option<WorkerGuard> {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(writer);
-    let started = match settings.format {
+    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(gathered);
+    match settings.format {
         LogFormat::Text => tracing::subscriber::set_global_default(subscriber.with_target(false).finish()),
         LogFormat::Json => tracing::subscriber::set_global_default(subscriber.json().flatten_event(true).finish()),
-    };
-    started.ok().map(|()| guard)
+    }
+    .context("the log was started twice")?;
+    Ok(Guard { stop: Some(stop), thread: Some(thread) })
+}
+
+fn write_until(stopped: &Receiver<()>, lines: &Gathered) {
+    while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        lines.write_out();
+    }
+    lines.write_out();
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // Its only way to fail is a panic, of which the log cannot tell any more.
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+impl Gathered {
+    fn write_out(&self) {
+        // Taken first: lines that are written by two threads stay in order.
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        // Whoever read the log has gone; the server goes on.
+        drop(output.write_all(&lines));
+    }
+}
+
+impl Write for &Gathered {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let full = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.extend_from_slice(line);
+            waiting.len() >= MAX_WAITING_BYTES
+        };
+        if full {
+            self.write_out();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_out();
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Gathered {
+    type Writer = &'w Self;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        self
+    }
 }

@@ -29,7 +29,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
-    let _flushed_at_the_end = log::start(&config.log);
+    let _written_at_the_end = log::start(&config.log)?;
     create_data_dir(&config.server.data_dir)?;
     runtime()?.block_on(serve(config))
 }

@@ -1,8 +1,9 @@
 //! A counter, as the database keeps it.
 
-use sea_orm::FromQueryResult;
+use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 
+use crate::counters::order::Key;
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
 
@@ -35,19 +36,15 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The integer that `owner`'s counter of this name shows.
-pub(super) async fn find_current(db: &impl ConnectionTrait, owner: UserId, name: &str) -> Result<Option<i64>, Error> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        current: i64,
-    }
-    let select = sea_orm::QuerySelect::column(sea_orm::QuerySelect::select_only(owned(owner)), Column::Current);
-    Ok(select.filter(Column::Name.eq(name)).into_model::<Row>().one(db).await?.map(|row| row.current))
+/// The integer that this counter shows.
+pub(super) async fn find_current(db: &impl ConnectionTrait, key: &Key) -> Result<Option<i64>, Error> {
+    let current = by_key(key).select_only().column(Column::Current).into_tuple::<i64>();
+    Ok(current.one(db).await?)
 }
 
-/// `owner`'s counter of this name.
-pub(super) async fn find_by_name(db: &impl ConnectionTrait, owner: UserId, name: &str) -> Result<Option<Model>, Error> {
-    Ok(owned(owner).filter(Column::Name.eq(name)).one(db).await?)
+/// This counter.
+pub(super) async fn find_by_key(db: &impl ConnectionTrait, key: &Key) -> Result<Option<Model>, Error> {
+    Ok(by_key(key).one(db).await?)
 }
 
 /// Those of `ids` that exist and are `owner`'s, in no order.
@@ -56,9 +53,10 @@ pub(super) async fn list_by_ids(
     owner: UserId,
     ids: &[CounterId],
 ) -> Result<Vec<Model>, Error> {
-    Ok(owned(owner).filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
+    let own = Entity::find().filter(Column::UserId.eq(owner));
+    Ok(own.filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
 }
 
-fn owned(owner: UserId) -> Select<Entity> {
-    Entity::find().filter(Column::UserId.eq(owner))
+fn by_key(key: &Key) -> Select<Entity> {
+    Entity::find().filter(Column::UserId.eq(key.owner)).filter(Column::Name.eq(&*key.name))
 }

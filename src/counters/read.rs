@@ -1,6 +1,7 @@
 //! `current` and `viewer { counter }`: what a counter shows, with everything acknowledged before.
 
 use crate::caller::Caller;
+use crate::counters::order::Key;
 use crate::counters::{Counters, counter};
 use crate::error::Error;
 
@@ -10,12 +11,8 @@ impl Counters {
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::NotFound`] when the caller has no counter of this name.
     pub async fn current(&self, caller: &Caller, name: &str) -> Result<i64, Error> {
-        let owner = caller.user()?;
-        let current = match name.contains('\0') {
-            true => None,
-            false => counter::find_current(self.database.reader(), owner, name).await?,
-        };
-        current.ok_or(Error::NotFound("counter"))
+        let key = Key::of(caller.user()?, name).ok_or(Error::NotFound("counter"))?;
+        counter::find_current(self.database.reader(), &key).await?.ok_or(Error::NotFound("counter"))
     }
 
     /// The caller's counter of this name.
@@ -23,10 +20,7 @@ impl Counters {
     /// # Errors
     /// [`Error::Unauthenticated`].
     pub async fn find(&self, caller: &Caller, name: &str) -> Result<Option<counter::Model>, Error> {
-        let owner = caller.user()?;
-        match name.contains('\0') {
-            true => Ok(None),
-            false => counter::find_by_name(self.database.reader(), owner, name).await,
-        }
+        let Some(key) = Key::of(caller.user()?, name) else { return Ok(None) };
+        counter::find_by_key(self.database.reader(), &key).await
     }
 }

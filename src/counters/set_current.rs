@@ -32,12 +32,10 @@ impl Counters {
     /// [`Error::Unauthenticated`]; [`Error::Invalid`] with `INVALID` for an integer out of range, `NOT_FOUND`,
     /// or `CONFLICT` when `if_current` no longer holds; [`Error::Unavailable`] when too many writes wait.
     pub async fn set_current(&self, caller: &Caller, input: SetCurrent) -> Result<Replaced, Error> {
-        let key = Key { owner: caller.user()?, name: input.counter.into() };
         let order = Order::Set { current: input.current, if_current: input.if_current };
-        // No counter has such a name, and PostgreSQL would refuse a NUL in it.
-        let outcome = match key.name.contains('\0') {
-            true => Err(Refusal::NotFound),
-            false => self.group_commit.order(key, order).await,
+        let outcome = match Key::of(caller.user()?, &input.counter) {
+            Some(key) => self.group_commit.order(key, order).await,
+            None => Err(Refusal::NotFound),
         };
         let outcome = outcome.map_err(|refusal| match refusal {
             Refusal::NotFound => UserError::of("counter", UserErrorCode::NotFound, "There is no such counter.").into(),

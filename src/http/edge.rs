@@ -1,6 +1,7 @@
 //! What surrounds every request: an id, a time limit, headers for the browser, a clean end of a panic.
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,26 +27,26 @@ static PROCESS: LazyLock<String> = LazyLock::new(|| {
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// The id of a request: ours, never the client's, so that it can be trusted in the log.
-#[derive(Clone)]
-pub(super) struct RequestId(pub(super) String);
+#[derive(Clone, Copy)]
+pub(super) struct RequestId(u64);
 
-impl RequestId {
-    fn next() -> Self {
-        Self(format!("{}-{}", *PROCESS, REQUESTS.fetch_add(1, Ordering::Relaxed)))
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", *PROCESS, self.0)
     }
 }
 
 /// Runs the rest within the time limit and completes the response's headers.
 pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Request, next: Next) -> Response {
-    let id = RequestId::next();
-    request.extensions_mut().insert(id.clone());
+    let id = RequestId(REQUESTS.fetch_add(1, Ordering::Relaxed));
+    request.extensions_mut().insert(id);
     let limit = Duration::from_secs(server.settings.request_seconds);
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => too_slow(limit),
     };
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::try_from(id.0) {
+    if let Ok(id) = HeaderValue::try_from(id.to_string()) {
         headers.insert(HeaderName::from_static(REQUEST_ID), id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use async_graphql::Variables;
 use axum::body::Body;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -55,16 +56,16 @@ pub(super) async fn get(
             "The URL needs `query`, and may have `operationName`, and `variables` and `extensions` as JSON objects.";
         return bad_request(message);
     };
-    run(&server, &id, &headers, media_type, parameters, true).await
+    run(&server, id, &headers, media_type, parameters, true).await
 }
 
 /// Any operation, as a JSON object in the body.
 pub(super) async fn post(
     State(server): State<Arc<Server>>,
     Extension(id): Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
+    let (Parts { headers, .. }, body) = request.into_parts();
     let Some(media_type) = MediaType::accepted(&headers) else { return not_acceptable() };
     if !media_type::is_plain_json(&headers) {
         let message = "Send the request as `Content-Type: application/json`, in UTF-8 and uncompressed.";
@@ -78,12 +79,12 @@ pub(super) async fn post(
         Ok(parameters) => parameters,
         Err(message) => return bad_request(message),
     };
-    run(&server, &id, &headers, media_type, parameters, false).await
+    run(&server, id, &headers, media_type, parameters, false).await
 }
 
 async fn run(
     server: &Server,
-    id: &RequestId,
+    id: RequestId,
     headers: &HeaderMap,
     media_type: MediaType,
     parameters: Parameters,
@@ -112,7 +113,7 @@ async fn run(
         return response;
     }
     let described = (operation.kind(), operation.name().map(str::to_owned));
-    let answer = server.schema.execute(operation, parameters.variables, caller, &id.0).await;
+    let answer = server.schema.execute(operation, parameters.variables, caller, id).await;
     log(id, Some(described), started, outcome(&answer));
     respond(media_type, &answer)
 }
@@ -199,7 +200,7 @@ fn outcome(answer: &Answer) -> &'static str {
 }
 
 /// One line an operation. Names are the client's own, and GraphQL allows only letters, digits and `_` in them.
-fn log(id: &RequestId, operation: Option<(Kind, Option<String>)>, started: Instant, outcome: &str) {
+fn log(id: RequestId, operation: Option<(Kind, Option<String>)>, started: Instant, outcome: &str) {
     let (kind, name) = operation.unzip();
     let kind = kind.map_or("none", |kind| match kind {
         Kind::Query => "query",
@@ -209,7 +210,7 @@ fn log(id: &RequestId, operation: Option<(Kind, Option<String>)>, started: Insta
     let name = name.flatten();
     let name = name.as_deref().map_or("", |name| name.get(..64).unwrap_or(name));
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(request_id = id.0, kind, name, outcome, micros, "operation");
+    tracing::info!(request_id = %id, kind, name, outcome, micros, "operation");
 }
 
 fn bad_request(message: &str) -> Response {

@@ -1,5 +1,7 @@
 //! The last look at an answer's errors: each gets a code, and a bug loses its text.
 
+use std::fmt::Display;
+
 use async_graphql::{Response, ServerError, Value};
 
 use crate::error::ErrorCode;
@@ -28,7 +30,7 @@ pub(super) fn is_refused(response: &Response) -> bool {
 
 /// Sees to it that every error has a code, and returns the first. Errors without one come from the framework:
 /// before execution because of the document, during it because of a value.
-pub(super) fn stamp(errors: &mut [ServerError], request_id: &str) -> Option<ErrorCode> {
+pub(super) fn stamp(errors: &mut [ServerError], request_id: &dyn Display) -> Option<ErrorCode> {
     let mut first = None;
     for error in errors {
         let known = error.extensions.as_ref().and_then(|extensions| match extensions.get("code") {
@@ -46,8 +48,8 @@ pub(super) fn stamp(errors: &mut [ServerError], request_id: &str) -> Option<Erro
         if code == ErrorCode::InternalServerError {
             let cause =
                 error.source::<anyhow::Error>().map_or_else(|| error.message.clone(), |cause| format!("{cause:#}"));
-            tracing::error!(request_id, error = cause, "internal error");
-            extensions.set("requestId", request_id);
+            tracing::error!(%request_id, error = cause, "internal error");
+            extensions.set("requestId", request_id.to_string());
             "Internal error.".clone_into(&mut error.message);
         }
         error.extensions = Some(extensions);

@@ -16,8 +16,8 @@ mod node;
 mod server;
 mod viewer;
 
+use std::fmt::Display;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_graphql::{EmptySubscription, MergedObject, Request, SDLExportOptions, ValidationMode, Variables};
 
@@ -50,7 +50,6 @@ pub struct Schema {
     fast: Types,
     app: Arc<App>,
     documents: Documents,
-    failures: AtomicU64,
 }
 
 /// How an operation went.
@@ -82,7 +81,6 @@ impl Schema {
             fast: build(ValidationMode::Fast),
             documents: Documents::new(limits, config.graphql.cached_documents),
             app,
-            failures: AtomicU64::new(0),
         }
     }
 
@@ -93,7 +91,7 @@ impl Schema {
     pub fn prepare(&self, query: &str, operation_name: Option<&str>) -> Result<Operation, Box<Answer>> {
         self.documents.prepare(query, operation_name).map_err(|error| {
             let response = async_graphql::Response::from_errors(vec![error]);
-            Box::new(self.finish(response, ""))
+            Box::new(finish(response, &""))
         })
     }
 
@@ -103,7 +101,7 @@ impl Schema {
         operation: Operation,
         variables: Variables,
         caller: Caller,
-        request_id: &str,
+        request_id: impl Display,
     ) -> Answer {
         let mut request = Request::new("").variables(variables).data(caller).data(Loaders::new(&self.app, caller));
         request.operation_name = operation.name().map(str::to_owned);
@@ -111,21 +109,18 @@ impl Schema {
         let fast = operation.is_known_valid() && request.variables.is_empty();
         request.set_parsed_query(operation.document().clone());
         let response = if fast { self.fast.execute(request).await } else { self.strict.execute(request).await };
-        let answer = self.finish(response, request_id);
+        let answer = finish(response, &request_id);
         if !answer.refused {
             self.documents.keep(operation);
         }
         answer
     }
+}
 
-    fn finish(&self, mut response: async_graphql::Response, request_id: &str) -> Answer {
-        let refused = errors::is_refused(&response);
-        let code = errors::stamp(&mut response.errors, request_id);
-        if code == Some(ErrorCode::InternalServerError) {
-            self.failures.fetch_add(1, Ordering::Relaxed);
-        }
-        Answer { response, refused, code }
-    }
+fn finish(mut response: async_graphql::Response, request_id: &dyn Display) -> Answer {
+    let refused = errors::is_refused(&response);
+    let code = errors::stamp(&mut response.errors, request_id);
+    Answer { response, refused, code }
 }
 
 /// The schema in GraphQL's own language, as `schema.graphql` has it.
