@@ -1,11 +1,15 @@
 //! A counter, as the database keeps it.
 
+use std::sync::Arc;
+
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 
-use crate::counters::order::Key;
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
+
+/// Characters of a counter's name at most.
+const MAX_NAME_CHARS: usize = 128;
 
 /// A row of `counters`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -35,6 +39,22 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Which counter: its owner and its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) owner: UserId,
+    pub(super) name: Arc<str>,
+}
+
+impl Key {
+    /// The key of `owner`'s counter `name`; `None` for what no counter is called.
+    pub(super) fn of(owner: UserId, name: &str) -> Option<Self> {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        let called = (1..=MAX_NAME_CHARS).contains(&name.len()) && name.bytes().all(good);
+        called.then(|| Self { owner, name: name.into() })
+    }
+}
 
 /// The integer that this counter shows.
 pub(super) async fn find_current(db: &impl ConnectionTrait, key: &Key) -> Result<Option<i64>, Error> {

@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config;
-use crate::counters::order::{Key, Order, Outcome, Refusal};
+use crate::counters::counter::Key;
+use crate::counters::order::{Order, Outcome, Refusal};
 use crate::counters::{counter, statements};
 use crate::error::Error;
 use crate::store::Database;

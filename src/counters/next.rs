@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::caller::Caller;
-use crate::counters::order::{Key, Order, Refusal};
+use crate::counters::counter::Key;
+use crate::counters::order::{Order, Refusal};
 use crate::counters::{Counters, counter};
 use crate::error::Error;
 

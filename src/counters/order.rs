@@ -1,31 +1,9 @@
 //! One write of a counter, and what it does to the counter's row: the sequential model of the slice.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 use crate::counters::counter;
 use crate::error::Error;
-use crate::id::UserId;
-
-/// Characters of a counter's name at most.
-const MAX_NAME_CHARS: usize = 128;
-
-/// Which counter: its owner and its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) owner: UserId,
-    pub(super) name: Arc<str>,
-}
-
-impl Key {
-    /// The key of `owner`'s counter `name`; `None` for what no counter is called.
-    pub(super) fn of(owner: UserId, name: &str) -> Option<Self> {
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-        let called = (1..=MAX_NAME_CHARS).contains(&name.len()) && name.bytes().all(good);
-        called.then(|| Self { owner, name: name.into() })
-    }
-}
 
 /// What is to be done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `current` and `viewer { counter }`: what a counter shows, with everything acknowledged before.
 
 use crate::caller::Caller;
-use crate::counters::order::Key;
+use crate::counters::counter::Key;
 use crate::counters::{Counters, counter};
 use crate::error::Error;
 

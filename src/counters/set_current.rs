@@ -1,7 +1,8 @@
 //! `setCurrent`: another integer in place of the current one, in the same order as `next`.
 
 use crate::caller::Caller;
-use crate::counters::order::{Key, Order, Refusal};
+use crate::counters::counter::Key;
+use crate::counters::order::{Order, Refusal};
 use crate::counters::{Counters, counter};
 use crate::error::{Error, UserError, UserErrorCode};
 

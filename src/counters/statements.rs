@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::counters::counter;
-use crate::counters::order::Key;
+use crate::counters::counter::Key;
 use crate::error::Error;
 use crate::store::{Backend, Database};
 

@@ -1,6 +1,5 @@
 //! The database: chosen by the URL's scheme, one pool to read, one way to write.
 
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -9,9 +8,7 @@ use sea_orm::{
     Statement, TransactionOptions, TransactionTrait,
 };
 
-use crate::config;
 use crate::error::Error;
-use crate::store::{postgres, sqlite};
 
 /// PostgreSQL's codes for a transaction that it gave up: serialization_failure and deadlock_detected.
 const GIVEN_UP: [&str; 2] = ["40001", "40P01"];
@@ -36,26 +33,6 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database of `config`; without a URL, `cloakroom.db` in `data_dir`.
-    ///
-    /// # Errors
-    /// An unknown scheme, a database that cannot be reached, or one that would not keep what it acknowledges.
-    pub async fn open(config: &config::Database, data_dir: &Path) -> anyhow::Result<Self> {
-        let url = config.url.as_str();
-        if url.is_empty() {
-            let path = data_dir.join("cloakroom.db");
-            return sqlite::open(&path, config).await;
-        }
-        match url.split_once(':').map(|(scheme, rest)| (scheme, rest.trim_start_matches("//"))) {
-            Some(("sqlite", path)) => sqlite::open(Path::new(path), config).await,
-            Some(("postgres" | "postgresql", _)) => postgres::open(config).await,
-            _ => anyhow::bail!(
-                "database.url {} is neither sqlite://PATH nor postgres://USER:PASSWORD@HOST/NAME",
-                config::mask_password(url)
-            ),
-        }
-    }
-
     pub(super) fn new(backend: Backend, writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
         Self { backend, writer, reader }
     }

@@ -10,6 +10,7 @@
 
 mod database;
 pub mod migrations;
+mod open;
 mod postgres;
 mod sqlite;
 
