@@ -136,7 +136,10 @@ where
             Ok(value)
         }
         Err(error) => {
-            transaction.rollback().await?;
+            // Why the work failed says more than that the connection failed after it: either way nothing stays.
+            if let Err(error) = transaction.rollback().await {
+                tracing::warn!(%error, "a transaction could not be rolled back");
+            }
             Err(error)
         }
     }
@@ -162,6 +165,8 @@ pub(super) fn pool_options(url: String, connections: u32, acquire_seconds: u64) 
         .acquire_timeout(Duration::from_secs(acquire_seconds))
         .idle_timeout(None)
         .max_lifetime(None)
+        // A ping before every use would double the round trips of a busy pool.
+        .test_before_acquire(false)
         .sqlx_logging(false);
     options
 }

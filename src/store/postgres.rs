@@ -1,14 +1,19 @@
 //! PostgreSQL: one pool for reading and writing, shared by any number of replicas.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, ensure};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::config;
 use crate::store::database::{Backend, Database, pool_options};
 
+/// A connection that was idle for longer may have died unnoticed, and is asked first.
+const PING_AFTER: Duration = Duration::from_secs(1);
+
 pub(super) async fn open(config: &config::Database) -> anyhow::Result<Database> {
     let mut options = pool_options(config.url.clone(), config.max_connections.max(2), config.acquire_seconds);
-    options.map_sqlx_postgres_opts(|options| {
+    options.test_before_acquire_if_idle_for(PING_AFTER).map_sqlx_postgres_opts(|options| {
         // What is acknowledged is on disk, whatever the server's or the role's default says.
         options
             .application_name("cloakroom")

@@ -39,7 +39,7 @@ async fn connect(
     let path = path.to_owned();
     let mut options = pool_options("sqlite:".to_owned(), connections, config.acquire_seconds);
     // The only place that reaches every connection: a PRAGMA sent through the pool reaches just one.
-    options.test_before_acquire(false).map_sqlx_sqlite_opts(move |options| {
+    options.map_sqlx_sqlite_opts(move |options| {
         adapt(options.filename(&path))
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
