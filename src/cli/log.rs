@@ -12,8 +12,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat, LogLevel};
 
@@ -49,10 +51,13 @@ pub(super) fn start(settings: &Log) -> anyhow::Result<Guard> {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(gathered);
+    // The libraries beneath only warn: what they trace can hold a statement's values.
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_target(env!("CARGO_CRATE_NAME"), level);
+    let lines = fmt::layer().with_ansi(false).with_writer(gathered);
+    let registry = tracing_subscriber::registry().with(filter);
     match settings.format {
-        LogFormat::Text => tracing::subscriber::set_global_default(subscriber.with_target(false).finish()),
-        LogFormat::Json => tracing::subscriber::set_global_default(subscriber.json().flatten_event(true).finish()),
+        LogFormat::Text => registry.with(lines.with_target(false)).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     }
     .context("the log was started twice")?;
     Ok(Guard { stop: Some(stop), thread: Some(thread) })
