@@ -109,7 +109,7 @@ pub struct Log {
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String", rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum LogLevel {
     Error,
@@ -121,12 +121,39 @@ pub enum LogLevel {
 
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String", rename_all = "lowercase")]
 pub enum LogFormat {
     /// For a person.
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl TryFrom<String> for LogLevel {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        match name.as_str() {
+            "error" => Ok(Self::Error),
+            "warn" => Ok(Self::Warn),
+            "info" => Ok(Self::Info),
+            "debug" => Ok(Self::Debug),
+            "trace" => Ok(Self::Trace),
+            _ => Err("it must be error, warn, info, debug or trace"),
+        }
+    }
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        match name.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("it must be text or json"),
+        }
+    }
 }
 
 /// What the command line sets, over everything else.
@@ -196,7 +223,14 @@ impl Config {
         ensure!(self.graphql.max_tokens <= 20_000, "graphql.max_tokens must be at most 20000");
         ensure!(self.counters.max_batch <= 10_000, "counters.max_batch must be at most 10000");
         ensure!(self.http.max_header_bytes >= 8192, "http.max_header_bytes must be at least 8192");
-        ensure!(self.http.header_seconds > 0 && self.http.body_seconds > 0, "http timeouts must be at least 1");
+        for (name, seconds) in [
+            ("database.acquire_seconds", self.database.acquire_seconds),
+            ("http.header_seconds", self.http.header_seconds),
+            ("http.body_seconds", self.http.body_seconds),
+            ("http.request_seconds", self.http.request_seconds),
+        ] {
+            ensure!(seconds > 0, "{name} must be at least 1");
+        }
         Ok(())
     }
 
@@ -229,9 +263,22 @@ impl Http {
     }
 }
 
-/// `postgres://user:password@host` becomes `postgres://user:****@host`, also when it is no proper URL.
+/// `postgres://user:password@host` becomes `postgres://user:****@host`, also when it is no proper URL; so does
+/// `?password=…`.
 #[must_use]
 pub fn mask_password(url: &str) -> String {
+    const PARAMETER: &str = "password=";
+    let mut masked = mask_authority(url);
+    let parameters = masked.find('?').unwrap_or(masked.len());
+    if let Some(found) = masked.get(parameters..).and_then(|query| query.find(PARAMETER)) {
+        let start = parameters + found + PARAMETER.len();
+        let end = masked.get(start..).and_then(|value| value.find('&')).map_or(masked.len(), |length| start + length);
+        masked.replace_range(start..end, "****");
+    }
+    masked
+}
+
+fn mask_authority(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
     // A password may contain '/' or '?' unescaped in a broken URL: then the last '@' is what counts.
@@ -295,6 +342,8 @@ mod tests {
         assert_eq!(mask_password("postgres://me:secret@db:5432/x"), "postgres://me:****@db:5432/x");
         assert_eq!(mask_password("postgres://me:se/cr@et@db/x"), "postgres://me:****@db/x");
         assert_eq!(mask_password("postgres://me@db/x"), "postgres://me@db/x");
+        assert_eq!(mask_password("postgres://db/x?password=secret&a=b"), "postgres://db/x?password=****&a=b");
+        assert_eq!(mask_password("postgres://me:one@db/x?password=two"), "postgres://me:****@db/x?password=****");
         assert_eq!(mask_password("sqlite://data/cloakroom.db"), "sqlite://data/cloakroom.db");
     }
 }

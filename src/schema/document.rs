@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
-use async_graphql::{ErrorExtensionValues, Positioned, ServerError};
+use async_graphql::{ErrorExtensionValues, Positioned, ServerError, Value as ConstValue, Variables};
 use quick_cache::sync::Cache;
 
 use crate::error::ErrorCode;
@@ -11,6 +11,8 @@ use crate::schema::limits::{Excess, Limits};
 
 /// Brackets within brackets: the parser and the walks after it recurse.
 const MAX_NESTING: u32 = 64;
+/// Names and numbers are compared, suggested and repeated in messages.
+const MAX_WORD_BYTES: usize = 256;
 /// Longer texts are rare, and not worth the memory.
 const MAX_KEPT_BYTES: usize = 8192;
 
@@ -44,6 +46,20 @@ impl Operation {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Sees to it that no variable is missing that the operation cannot do without: the framework looks only at
+    /// those that reach an argument.
+    pub(super) fn require(&self, variables: &Variables) -> Result<(), ServerError> {
+        let (_, operation) = choose(&self.document, self.name.as_deref())?;
+        for Positioned { node: variable, pos } in &operation.node.variable_definitions {
+            let given = variables.get(&variable.name.node).is_some_and(|value| *value != ConstValue::Null);
+            if !given && !variable.var_type.node.nullable && variable.default_value.is_none() {
+                let message = format!("The variable \"${}\" needs a value.", variable.name.node);
+                return Err(ServerError { locations: vec![*pos], ..refusal(ErrorCode::BadUserInput, message) });
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn document(&self) -> &ExecutableDocument {
@@ -88,24 +104,34 @@ impl Documents {
     }
 
     fn parse(&self, query: &str) -> Result<ExecutableDocument, ServerError> {
-        let over = |what, limit| {
+        let over = |what, limit: usize| {
             refusal(ErrorCode::QueryTooComplex, format!("The document's {what} exceeds the limit of {limit}."))
         };
         let size = measure(query);
         if size.tokens > self.limits.tokens {
-            return Err(over("number of tokens", self.limits.tokens));
+            return Err(over("number of tokens", self.limits.tokens as usize));
         }
         if size.nesting > MAX_NESTING {
-            return Err(over("nesting", MAX_NESTING));
+            return Err(over("nesting", MAX_NESTING as usize));
+        }
+        if size.longest_word > MAX_WORD_BYTES {
+            return Err(over("longest name or number", MAX_WORD_BYTES));
         }
         let document = async_graphql::parser::parse_query(query).map_err(|error| {
             let parsed = ServerError::from(error);
-            ServerError { extensions: Some(code(ErrorCode::GraphqlParseFailed)), ..parsed }
+            // The parser's message quotes the whole line; the location says where, too.
+            let message = parsed.message.rsplit_once("= ").map_or(parsed.message.as_str(), |(_, expected)| expected);
+            let message = format!("The document is not GraphQL: {message}.");
+            ServerError { message, extensions: Some(code(ErrorCode::GraphqlParseFailed)), ..parsed }
         })?;
         self.limits.check(&document).map_err(|excess| match excess {
-            Excess::Over(what, limit) => over(what, limit),
+            Excess::Over(what, limit) => over(what, limit as usize),
             Excess::Cycle(name) => {
                 refusal(ErrorCode::GraphqlValidationFailed, format!("The fragment \"{name}\" leads back to itself."))
+            }
+            Excess::Introspection => {
+                let message = "The schema is hidden here: introspection is switched off.";
+                refusal(ErrorCode::GraphqlValidationFailed, message.to_owned())
             }
         })?;
         Ok(document)
@@ -147,6 +173,7 @@ fn code(code: ErrorCode) -> ErrorExtensionValues {
 struct Size {
     tokens: u32,
     nesting: u32,
+    longest_word: usize,
 }
 
 /// Counts tokens and the deepest nesting of brackets, as the GraphQL specification's section 2.1 has them.
@@ -171,6 +198,9 @@ fn measure(query: &str) -> Size {
             }
             _ => 1,
         };
+        if is_word(*byte) || *byte == b'-' {
+            size.longest_word = size.longest_word.max(length);
+        }
         match byte {
             b'{' | b'(' | b'[' => depth = depth.saturating_add(1),
             b'}' | b')' | b']' => depth = depth.saturating_sub(1),
@@ -187,10 +217,12 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// The length of the string that `rest` begins with, quotes included; an unfinished one has all the rest.
+/// The length of the string that `rest` begins with, quotes included; an unfinished one has all the rest. An
+/// unfinished block string is read as the parser reads it: an empty string, and what follows.
 fn string_length(rest: &[u8]) -> usize {
-    let (quote, escape): (&[u8], &[u8]) =
-        if rest.starts_with(b"\"\"\"") { (b"\"\"\"", b"\\\"\"\"") } else { (b"\"", b"\\") };
+    const EMPTY: usize = 2;
+    let is_block = rest.starts_with(b"\"\"\"");
+    let (quote, escape): (&[u8], &[u8]) = if is_block { (b"\"\"\"", b"\\\"\"\"") } else { (b"\"", b"\\") };
     let mut at = quote.len();
     while let Some(ahead) = rest.get(at..).filter(|ahead| !ahead.is_empty()) {
         if ahead.starts_with(escape) {
@@ -201,7 +233,7 @@ fn string_length(rest: &[u8]) -> usize {
             at += 1;
         }
     }
-    rest.len()
+    if is_block { EMPTY } else { rest.len() }
 }
 
 #[cfg(test)]
@@ -210,13 +242,14 @@ mod tests {
 
     #[test]
     fn tokens_and_nesting_are_counted_as_the_specification_has_them() {
-        let size = |tokens, nesting| Size { tokens, nesting };
-        assert_eq!(measure("{ hello }"), size(3, 1));
-        assert_eq!(measure("query Q($a: Int = -1.5e3) { f(a: $a) @x ...F }"), size(23, 2));
-        assert_eq!(measure("# { { {\n{ a(s: \"} \\\" { #\") , }"), size(8, 2));
-        assert_eq!(measure("{ a(s: \"\"\"x \\\"\"\" { \"\"\") }"), size(8, 2));
-        assert_eq!(measure("\"unfinished"), size(1, 0));
-        assert_eq!(measure("[[[["), size(4, 4));
-        assert_eq!(measure("é"), size(2, 0));
+        let size = |tokens, nesting, longest_word| Size { tokens, nesting, longest_word };
+        assert_eq!(measure("{ hello }"), size(3, 1, 5));
+        assert_eq!(measure("query Q($a: Int = -1.5e3) { f(a: $a) @x ...F }"), size(23, 2, 6));
+        assert_eq!(measure("# { { {\n{ a(s: \"} \\\" { #\") , }"), size(8, 2, 1));
+        assert_eq!(measure("{ a(s: \"\"\"x \\\"\"\" { \"\"\") }"), size(8, 2, 1));
+        assert_eq!(measure("\"unfinished"), size(1, 0, 0));
+        assert_eq!(measure("\"\"\"\" [["), size(4, 2, 0), "two empty strings to the parser");
+        assert_eq!(measure("[[[["), size(4, 4, 0));
+        assert_eq!(measure("é"), size(2, 0, 0));
     }
 }

@@ -23,12 +23,22 @@ const ALL: [ErrorCode; 14] = [
     ErrorCode::InternalServerError,
 ];
 
+/// A refused request is told this many faults at most.
+const MAX_ERRORS: usize = 10;
+/// Longer messages repeat what the client sent.
+const MAX_MESSAGE_BYTES: usize = 500;
+
 /// Whether the request was refused before any field ran: an error of a field has a path.
 pub(super) fn is_refused(response: &Response) -> bool {
     !response.errors.is_empty() && response.data == Value::Null && response.errors.iter().all(|e| e.path.is_empty())
 }
 
-/// Sees to it that every error has a code, and returns the first. Errors without one come from the framework:
+/// Keeps the answer to a refused request short, however much is wrong with it.
+pub(super) fn shorten(errors: &mut Vec<ServerError>) {
+    errors.truncate(MAX_ERRORS);
+}
+
+/// Sees to it that every error has a code and a bounded message, and returns the first. Errors without one come from the framework:
 /// before execution because of the document, during it because of a value.
 pub(super) fn stamp(errors: &mut [ServerError], request_id: &dyn Display) -> Option<ErrorCode> {
     let mut first = None;
@@ -51,6 +61,10 @@ pub(super) fn stamp(errors: &mut [ServerError], request_id: &dyn Display) -> Opt
             tracing::error!(%request_id, error = cause, "internal error");
             extensions.set("requestId", request_id.to_string());
             "Internal error.".clone_into(&mut error.message);
+        }
+        if error.message.len() > MAX_MESSAGE_BYTES {
+            error.message.truncate(error.message.floor_char_boundary(MAX_MESSAGE_BYTES));
+            error.message.push('…');
         }
         error.extensions = Some(extensions);
         first = first.or(Some(code));

@@ -10,6 +10,8 @@ use async_graphql::{Name, Positioned};
 
 use crate::config::Config;
 
+/// Selections within selections, fragments written out: the executor recurses.
+pub(super) const MAX_LEVELS: u32 = 64;
 /// Lists of the schema within lists of the schema: the standard query needs one, each more multiplies.
 const MAX_INTROSPECTION_LISTS: u32 = 3;
 /// The fields of the introspection types whose lists lead on to further types.
@@ -30,6 +32,8 @@ pub struct Limits {
     pub tokens: u32,
     /// Bytes of the body.
     pub request_bytes: usize,
+    /// Whether the schema may be asked for.
+    pub introspection: bool,
 }
 
 impl From<&Config> for Limits {
@@ -41,6 +45,7 @@ impl From<&Config> for Limits {
             directives: config.graphql.max_directives,
             tokens: config.graphql.max_tokens,
             request_bytes: config.http.max_body_bytes,
+            introspection: config.graphql.introspection,
         }
     }
 }
@@ -52,20 +57,26 @@ pub(super) enum Excess {
     Over(&'static str, u32),
     /// A fragment leads back to itself.
     Cycle(Name),
+    /// It asks for the schema, which is hidden.
+    Introspection,
 }
 
 impl Limits {
     /// Checks every operation of the document, not only the one that is to run.
     pub(super) fn check(&self, document: &ExecutableDocument) -> Result<(), Excess> {
-        let mut weighing = Weighing { document, fragments: HashMap::new() };
+        let mut weighing = Weighing { document, fragments: HashMap::new(), level: 0 };
         for (_, operation) in document.operations.iter() {
             let mut cost = weighing.selection_set(&operation.node.selection_set)?;
             cost.directives = cost.directives.saturating_add(count(operation.node.directives.len()));
+            if cost.introspects && !self.introspection {
+                return Err(Excess::Introspection);
+            }
             for (what, found, limit) in [
                 ("depth", cost.depth, self.depth),
                 ("complexity", cost.fields, self.complexity),
                 ("aliases", cost.aliases, self.aliases),
                 ("directives", cost.directives, self.directives),
+                ("nesting", cost.levels, MAX_LEVELS),
                 ("nested introspection lists", cost.introspection_lists, MAX_INTROSPECTION_LISTS),
             ] {
                 if found > limit {
@@ -84,7 +95,9 @@ struct Cost {
     fields: u32,
     aliases: u32,
     directives: u32,
+    levels: u32,
     introspection_lists: u32,
+    introspects: bool,
 }
 
 impl Cost {
@@ -94,7 +107,9 @@ impl Cost {
             fields: self.fields.saturating_add(other.fields),
             aliases: self.aliases.saturating_add(other.aliases),
             directives: self.directives.saturating_add(other.directives),
+            levels: self.levels.max(other.levels),
             introspection_lists: self.introspection_lists.max(other.introspection_lists),
+            introspects: self.introspects || other.introspects,
         }
     }
 }
@@ -107,14 +122,22 @@ enum Fragment {
 struct Weighing<'d> {
     document: &'d ExecutableDocument,
     fragments: HashMap<&'d Name, Fragment>,
+    /// How deep this walk is itself.
+    level: u32,
 }
 
 impl<'d> Weighing<'d> {
     fn selection_set(&mut self, set: &'d Positioned<SelectionSet>) -> Result<Cost, Excess> {
+        self.level += 1;
+        if self.level > MAX_LEVELS {
+            return Err(Excess::Over("nesting", MAX_LEVELS));
+        }
         let mut cost = Cost::default();
         for selection in &set.node.items {
             cost = cost.beside(self.selection(&selection.node)?);
         }
+        self.level -= 1;
+        cost.levels = cost.levels.saturating_add(u32::from(!set.node.items.is_empty()));
         Ok(cost)
     }
 
@@ -125,9 +148,11 @@ impl<'d> Weighing<'d> {
                 cost.depth = cost.depth.saturating_add(1);
                 cost.fields = cost.fields.saturating_add(1);
                 cost.aliases = cost.aliases.saturating_add(u32::from(field.node.alias.is_some()));
-                if INTROSPECTION_LISTS.contains(&field.node.name.node.as_str()) {
+                let name = field.node.name.node.as_str();
+                if INTROSPECTION_LISTS.contains(&name) {
                     cost.introspection_lists = cost.introspection_lists.saturating_add(1);
                 }
+                cost.introspects |= matches!(name, "__schema" | "__type");
                 (cost, &field.node.directives)
             }
             Selection::InlineFragment(inline) => {
@@ -147,8 +172,11 @@ impl<'d> Weighing<'d> {
             Some(Fragment::BeingWeighed) => return Err(Excess::Cycle(name.clone())),
             None => {}
         }
-        // That it does not exist is the validation's to say.
-        let Some(fragment) = self.document.fragments.get(name) else { return Ok(Cost::default()) };
+        // That it does not exist is the validation's to say. It costs something all the same: else a bomb that
+        // spreads nothing else would weigh nothing.
+        let Some(fragment) = self.document.fragments.get(name) else {
+            return Ok(Cost { fields: 1, ..Cost::default() });
+        };
         self.fragments.insert(name, Fragment::BeingWeighed);
         let mut cost = self.selection_set(&fragment.node.selection_set)?;
         cost.directives = cost.directives.saturating_add(count(fragment.node.directives.len()));

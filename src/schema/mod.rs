@@ -70,6 +70,7 @@ impl Schema {
         let build = |mode| {
             builder(config.graphql.introspection)
                 .validation_mode(mode)
+                .limit_recursive_depth(limits::MAX_LEVELS as usize)
                 .data(limits)
                 .data(app.clock.clone())
                 .data(Arc::clone(&app.accounts))
@@ -103,6 +104,9 @@ impl Schema {
         caller: Caller,
         request_id: impl Display,
     ) -> Answer {
+        if let Err(error) = operation.require(&variables) {
+            return finish(async_graphql::Response::from_errors(vec![error]), &request_id);
+        }
         let mut request = Request::new("").variables(variables).data(caller).data(Loaders::new(&self.app, caller));
         request.operation_name = operation.name().map(str::to_owned);
         // Variables' values are checked by the strict schema alone.
@@ -119,6 +123,9 @@ impl Schema {
 
 fn finish(mut response: async_graphql::Response, request_id: &dyn Display) -> Answer {
     let refused = errors::is_refused(&response);
+    if refused {
+        errors::shorten(&mut response.errors);
+    }
     let code = errors::stamp(&mut response.errors, request_id);
     Answer { response, refused, code }
 }

@@ -18,8 +18,9 @@ const OLDEST_SAFE: (u32, u32, u32) = (3, 51, 3);
 const CHECKPOINT_PAGES: &str = "4000";
 
 pub(super) async fn open(path: &Path, config: &config::Database) -> anyhow::Result<Database> {
-    create_private(path).with_context(|| format!("cannot open the database {}", path.display()))?;
-    let writer = connect(path, 1, config, |options| options).await?;
+    let which = || format!("cannot open the database {}", path.display());
+    create_private(path).with_context(which)?;
+    let writer = connect(path, 1, config, |options| options).await.with_context(which)?;
     assert_durable(&writer).await?;
     let reader = connect(path, config.max_connections, config, |options| options.read_only(true)).await?;
     Ok(Database::new(Backend::Sqlite, writer, reader))

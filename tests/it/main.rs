@@ -14,7 +14,9 @@
 mod support;
 
 mod accounts;
+mod cli;
 mod counters;
 mod http;
 mod schema;
+mod store;
 mod tidy;
