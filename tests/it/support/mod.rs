@@ -5,11 +5,13 @@ mod app;
 mod caller;
 mod database;
 mod process;
+mod rows;
 
 pub use app::TestApp;
 pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
 pub use process::Process;
+pub use rows::Rows;
 
 /// A password that is good enough.
 pub const PASSWORD: &str = "correct horse battery";
