@@ -122,8 +122,8 @@ pub(super) fn identifier(field: &str, text: &str) -> Result<Identifier, UserErro
         let message = format!("A username or e-mail address has at most {MAX_IDENTIFIER_CHARS} characters.");
         return Err(UserError::of(field, UserErrorCode::TooLong, message));
     }
-    // PostgreSQL refuses NUL in text, and no key has a control character.
-    let key: String = key_of(text.trim()).chars().filter(|c| !c.is_control()).collect();
+    // PostgreSQL refuses NUL in text. No key has a space, so what has a control character stays unknown.
+    let key: String = key_of(text.trim()).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     Ok(if key.contains('@') { Identifier::Email(key) } else { Identifier::Username(key) })
 }
 
