@@ -21,6 +21,9 @@ const ALL: [ErrorCode; 14] = [
     ErrorCode::InternalServerError,
 ];
 
+/// Characters of a message: the framework repeats the value that it refuses, however long.
+const MAX_MESSAGE_CHARS: usize = 500;
+
 /// Whether the request was refused before any field ran: an error of a field has a path.
 pub(super) fn is_refused(response: &Response) -> bool {
     !response.errors.is_empty() && response.data == Value::Null && response.errors.iter().all(|e| e.path.is_empty())
@@ -49,6 +52,10 @@ pub(super) fn stamp(errors: &mut [ServerError], request_id: &str) -> Option<Erro
             tracing::error!(request_id, error = cause, "internal error");
             extensions.set("requestId", request_id);
             "Internal error.".clone_into(&mut error.message);
+        }
+        if let Some((end, _)) = error.message.char_indices().nth(MAX_MESSAGE_CHARS) {
+            error.message.truncate(end);
+            error.message.push('…');
         }
         error.extensions = Some(extensions);
         first = first.or(Some(code));
