@@ -14,6 +14,7 @@
 mod support;
 
 mod accounts;
+mod bad_input;
 mod counters;
 mod http;
 mod schema;
