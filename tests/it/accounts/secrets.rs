@@ -2,9 +2,12 @@
 
 use std::fs::File;
 
-use serde_json::{Value, json};
+use cloakroom::accounts::user;
+use cloakroom::config::{Config, Overrides};
+use sea_orm::{Database, EntityTrait as _};
+use serde_json::Value;
 
-use crate::support::Process;
+use crate::support::{Process, TestDatabase};
 
 const PASSWORD: &str = "Wintergarten-7491-Secret";
 const WRONG: &str = "Sommergarten-1947-Wrong";
@@ -15,7 +18,6 @@ const USERNAME: &str = "privateperson77";
 async fn the_log_at_its_most_talkative_has_no_secret() {
     for format in ["text", "json"] {
         let log = log_of_a_visit(format).await;
-        assert!(log.contains("\"operation\"") || log.contains("operation"), "there is a log: {log}");
         assert!(log.matches("request_id").count() >= 8, "a line an operation: {log}");
     }
 }
@@ -23,13 +25,20 @@ async fn the_log_at_its_most_talkative_has_no_secret() {
 /// Everything that a server writes while somebody comes, errs in every way, and leaves.
 async fn log_of_a_visit(format: &str) -> String {
     let data_dir = tempfile::tempdir().expect("a temporary folder");
+    let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
+    let _database = TestDatabase::create(&mut config).await;
     let stderr = data_dir.path().join("stderr");
     let mut server = Process::start_keeping_output(data_dir.path(), |command| {
         command.env("CLOAKROOM__LOG__LEVEL", "trace").env("CLOAKROOM__LOG__FORMAT", format);
+        command.env("CLOAKROOM__DATABASE__URL", &config.database.url);
         command.stderr(File::create(&stderr).expect("a file"));
     });
     let secrets = visit(&server).await;
-    let hash = password_hash(data_dir.path()).await;
+    let url = match config.database.url.as_str() {
+        "" => format!("sqlite://{}?mode=ro", data_dir.path().join("cloakroom.db").display()),
+        url => url.to_owned(),
+    };
+    let hash = password_hash(url).await;
     server.end_with("TERM");
     let output = server.output();
     let log = output + &std::fs::read_to_string(&stderr).expect("what it wrote to stderr");
@@ -83,12 +92,10 @@ fn secrets_in(tokens: &Value) -> Vec<String> {
     [access, refresh].into_iter().chain(parts).collect()
 }
 
-async fn password_hash(data_dir: &std::path::Path) -> String {
-    use sea_orm::EntityTrait as _;
-    let url = format!("sqlite://{}?mode=ro", data_dir.join("cloakroom.db").display());
-    let database = sea_orm::Database::connect(url).await.expect("the database opens");
-    let user = cloakroom::accounts::user::Entity::find().one(&database).await.expect("users are read");
+async fn password_hash(url: String) -> String {
+    let database = Database::connect(url).await.expect("the database opens");
+    let user = user::Entity::find().one(&database).await.expect("users are read");
     let user = user.expect("somebody");
-    assert!(json!(user.password_hash).as_str().is_some_and(|hash| hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$")));
+    assert!(user.password_hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "P3: {}", user.password_hash);
     user.password_hash
 }

@@ -9,6 +9,7 @@ pub const CODES: [&str; 5] =
     ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "NOT_FOUND", "QUERY_TOO_COMPLEX"];
 
 /// A field of an input object, or an argument.
+#[derive(Clone, Copy)]
 pub struct Place {
     /// The field of the schema that takes it.
     pub root: &'static str,
