@@ -12,31 +12,41 @@ use crate::scalars::DateTime;
 
 /// A person with an account.
 #[derive(Clone, Debug)]
-pub struct User(pub user::Model);
+pub struct User {
+    row: user::Model,
+    /// They have just proved to be this user, in a request that had no token yet.
+    signed_in_now: bool,
+}
+
+impl From<user::Model> for User {
+    fn from(row: user::Model) -> Self {
+        Self { row, signed_in_now: false }
+    }
+}
 
 /// A person with an account.
 #[Object]
 impl User {
     /// Global id.
     pub async fn id(&self) -> ID {
-        self.0.id.into()
+        self.row.id.into()
     }
     /// The name they sign in with: public, and nobody else's.
     async fn username(&self) -> &str {
-        &self.0.username
+        &self.row.username
     }
     /// What to call them.
     async fn name(&self) -> Option<&str> {
-        self.0.name.as_deref()
+        self.row.name.as_deref()
     }
     /// Only to the user themselves; otherwise null.
     async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
-        let own = caller(ctx).user().is_ok_and(|id| id == self.0.id);
-        self.0.email.as_deref().filter(|_| own)
+        let own = self.signed_in_now || caller(ctx).user().is_ok_and(|id| id == self.row.id);
+        self.row.email.as_deref().filter(|_| own)
     }
     /// When they signed up.
     async fn created_at(&self) -> DateTime {
-        self.0.created_at.into()
+        self.row.created_at.into()
     }
 }
 
@@ -162,7 +172,7 @@ impl AccountsQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Upper and lower case are the same.")] username: String,
     ) -> Option<Result<User, Error>> {
-        accounts(ctx).find_user(caller(ctx), &username).await.map(|user| user.map(User)).transpose()
+        accounts(ctx).find_user(caller(ctx), &username).await.map(|user| user.map(User::from)).transpose()
     }
 }
 
@@ -214,7 +224,9 @@ type SignedInParts = (Option<User>, Option<Tokens>, Vec<UserError>);
 
 fn signed_in(result: Result<SignedIn, Error>) -> Result<SignedInParts, Error> {
     Ok(match Error::user_errors(result)? {
-        Ok(SignedIn { user, tokens }) => (Some(User(user)), Some(Tokens(tokens)), Vec::new()),
+        Ok(SignedIn { user: row, tokens }) => {
+            (Some(User { row, signed_in_now: true }), Some(Tokens(tokens)), Vec::new())
+        }
         Err(user_errors) => (None, None, user_errors),
     })
 }

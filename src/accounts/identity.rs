@@ -41,8 +41,10 @@ fn key_of(text: &str) -> String {
 pub(super) fn username(field: &str, text: &str) -> Result<Identity, UserError> {
     let (shortest, longest) = USERNAME_CHARS;
     let fault = |code, message: String| Err(UserError::of(field, code, message));
-    // Counted before anything is normalised: what is too long costs nothing.
-    let chars = text.chars().take(longest + 1).count();
+    // Counted as they are stored: NFKC makes up to 18 characters of one, and one of up to 4. What is far too
+    // long is not looked at to its end.
+    let normalised: String = text.chars().take(4 * longest + 1).nfkc().take(longest + 1).collect();
+    let chars = normalised.chars().count();
     if chars == 0 {
         return fault(UserErrorCode::Required, "A username is needed.".into());
     }
@@ -52,9 +54,8 @@ pub(super) fn username(field: &str, text: &str) -> Result<Identity, UserError> {
     if chars < shortest {
         return fault(UserErrorCode::TooShort, format!("A username has at least {shortest} characters."));
     }
-    let key = key_of(text);
+    let key = key_of(&normalised);
     let good = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let normalised: String = text.nfkc().collect();
     let starts_well = normalised.chars().next().is_some_and(char::is_alphanumeric);
     if !starts_well || !normalised.chars().all(good) || key.chars().count() > 2 * longest {
         let message = "A username begins with a letter or digit and has letters, digits, '.', '-' and '_'.";
@@ -78,19 +79,21 @@ pub(super) fn email(field: &str, text: &str) -> Result<Identity, UserError> {
     if text.is_empty() {
         return Err(UserError::of(field, UserErrorCode::Required, "An e-mail address is needed."));
     }
+    // What is typed on one system in two characters is one on another: RFC 6532, section 3.1, asks for NFC.
+    let text: String = text.chars().take(MAX_EMAIL_BYTES + 1).nfc().collect();
     if text.len() > MAX_EMAIL_BYTES {
         let message = format!("An e-mail address has at most {MAX_EMAIL_BYTES} bytes.");
         return Err(UserError::of(field, UserErrorCode::TooLong, message));
     }
     let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
-    let key = key_of(text);
+    let key = key_of(&text);
     let good = !text.chars().any(|c| c.is_control() || c.is_whitespace())
         && key.len() <= MAX_EMAIL_BYTES
-        && EmailAddress::parse_with_options(text, options).is_ok();
+        && EmailAddress::parse_with_options(&text, options).is_ok();
     if !good {
         return Err(UserError::of(field, UserErrorCode::Invalid, "This is not an e-mail address."));
     }
-    Ok(Identity { text: text.to_owned(), key })
+    Ok(Identity { text, key })
 }
 
 /// A name to show: any text on one line.
@@ -119,8 +122,8 @@ pub(super) fn identifier(field: &str, text: &str) -> Result<Identifier, UserErro
         let message = format!("A username or e-mail address has at most {MAX_IDENTIFIER_CHARS} characters.");
         return Err(UserError::of(field, UserErrorCode::TooLong, message));
     }
-    // PostgreSQL refuses NUL in text, and no key has a control character.
-    let key: String = key_of(text.trim()).chars().filter(|c| !c.is_control()).collect();
+    // PostgreSQL refuses NUL in text. No key has a space, so what has a control character stays unknown.
+    let key: String = key_of(text.trim()).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     Ok(if key.contains('@') { Identifier::Email(key) } else { Identifier::Username(key) })
 }
 

@@ -52,16 +52,16 @@ impl Accounts {
         let mut keep = |checked: Result<identity::Identity, UserError>| {
             checked.map_err(|fault| faults.push(fault)).ok().map(|identity| (identity.text, identity.key))
         };
-        if input.email.is_none() && input.username.is_none() {
-            let message = "An e-mail address or a username is needed.";
-            let field = Some(vec!["input".to_owned()]);
-            return Err(UserError { code: UserErrorCode::Required, field, message: message.to_owned() }.into());
-        }
         let (email, email_key) = input.email.as_deref().and_then(|text| keep(identity::email("email", text))).unzip();
         let username = match input.username.as_deref() {
             Some(text) => keep(identity::username("username", text)),
             None => keep(Ok(identity::made_up_username().map_err(Error::internal)?)),
         };
+        if input.email.is_none() && input.username.is_none() {
+            let message = "An e-mail address or a username is needed.".to_owned();
+            let field = Some(vec!["input".to_owned()]);
+            faults.push(UserError { code: UserErrorCode::Required, field, message });
+        }
         let name = input.name.as_deref().map(|text| identity::name("name", text)).transpose();
         let name = name.map_err(|fault| faults.push(fault)).ok().flatten();
         if let Err(fault) = input.password.check_new("password") {

@@ -1,16 +1,15 @@
 //! The Ed25519 keys that sign access tokens: one JWK file each (RFC 8037), in a folder of their owner's.
 //!
 //! The newest key signs; all verify. A key's `kid` is a UUIDv7, so that names sort by age. Running servers
-//! look at the folder again whenever it has changed: a rotation needs no restart, and replicas that share
-//! the folder follow it when they meet a token with the new key.
+//! look for files that came or went before they use a key: a rotation needs no restart, and replicas that
+//! share the folder follow it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
 
 use anyhow::{Context as _, ensure};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -58,7 +57,7 @@ pub struct SigningKeys {
 
 #[derive(Default)]
 struct Loaded {
-    changed_at: Option<SystemTime>,
+    files: BTreeSet<PathBuf>,
     keys: BTreeMap<String, Arc<SigningKey>>,
 }
 
@@ -140,12 +139,13 @@ impl SigningKeys {
 
     /// The key with this id. Only keys of the folder are ever used: nothing in a token can name another.
     pub(super) fn find(&self, kid: &str) -> anyhow::Result<Option<Arc<SigningKey>>> {
-        let find = || self.loaded.read().unwrap_or_else(PoisonError::into_inner).keys.get(kid).cloned();
-        if let Some(key) = find() {
-            return Ok(Some(key));
+        // A key that was removed must not verify; a folder in disorder must not stop those that are known.
+        let refreshed = self.refresh();
+        let key = self.loaded.read().unwrap_or_else(PoisonError::into_inner).keys.get(kid).cloned();
+        if key.is_none() {
+            refreshed?;
         }
-        self.refresh()?;
-        Ok(find())
+        Ok(key)
     }
 
     /// The public halves: RFC 7517, section 5.
@@ -158,25 +158,35 @@ impl SigningKeys {
         Ok(serde_json::json!({ "keys": public.collect::<Vec<_>>() }))
     }
 
-    /// Reads the folder again if it has changed: one `stat` otherwise.
+    /// Reads the keys again if files came or went. Not by the folder's time: its step is longer than a rotation
+    /// takes. A file's content never changes.
     fn refresh(&self) -> anyhow::Result<()> {
-        let changed_at = Some(fs::metadata(&self.folder)?.modified()?);
-        let known = self.loaded.read().unwrap_or_else(PoisonError::into_inner).changed_at;
-        if changed_at == known { Ok(()) } else { self.reload() }
+        let files = self.files()?;
+        let known = self.loaded.read().unwrap_or_else(PoisonError::into_inner).files == files;
+        if known { Ok(()) } else { self.load(files) }
     }
 
     fn reload(&self) -> anyhow::Result<()> {
-        // Taken before the files: a change while they are read makes the next look read them again.
-        let changed_at = Some(fs::metadata(&self.folder)?.modified()?);
+        self.load(self.files()?)
+    }
+
+    fn files(&self) -> anyhow::Result<BTreeSet<PathBuf>> {
+        let paths = fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path()));
+        let is_key = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+        paths.filter(|path| path.as_ref().map_or(true, is_key)).collect()
+    }
+
+    fn load(&self, files: BTreeSet<PathBuf>) -> anyhow::Result<()> {
         let mut keys = BTreeMap::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                let key = read(&path).with_context(|| format!("{} is no signing key", path.display()))?;
-                keys.insert(key.kid.clone(), Arc::new(key));
+        for path in &files {
+            match read(path) {
+                Ok(key) => drop(keys.insert(key.kid.clone(), Arc::new(key))),
+                // It went since the folder was read, which the next look notices.
+                Err(error) if error.downcast_ref::<io::Error>().is_some_and(is_gone) => {}
+                Err(error) => return Err(error.context(format!("{} is no signing key", path.display()))),
             }
         }
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Loaded { changed_at, keys };
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Loaded { files, keys };
         Ok(())
     }
 }
@@ -200,6 +210,10 @@ fn generate() -> anyhow::Result<Jwk> {
         x: URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()),
         d: URL_SAFE_NO_PAD.encode(seed.as_ref()),
     })
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 fn read(path: &Path) -> anyhow::Result<SigningKey> {

@@ -25,8 +25,8 @@ const ALL: [ErrorCode; 14] = [
 
 /// A refused request is told this many faults at most.
 const MAX_ERRORS: usize = 10;
-/// Longer messages repeat what the client sent.
-const MAX_MESSAGE_BYTES: usize = 500;
+/// Characters of a message: the framework repeats the value that it refuses, however long.
+const MAX_MESSAGE_CHARS: usize = 500;
 
 /// Whether the request was refused before any field ran: an error of a field has a path.
 pub(super) fn is_refused(response: &Response) -> bool {
@@ -62,8 +62,8 @@ pub(super) fn stamp(errors: &mut [ServerError], request_id: &dyn Display) -> Opt
             extensions.set("requestId", request_id.to_string());
             "Internal error.".clone_into(&mut error.message);
         }
-        if error.message.len() > MAX_MESSAGE_BYTES {
-            error.message.truncate(error.message.floor_char_boundary(MAX_MESSAGE_BYTES));
+        if let Some((end, _)) = error.message.char_indices().nth(MAX_MESSAGE_CHARS) {
+            error.message.truncate(end);
             error.message.push('…');
         }
         error.extensions = Some(extensions);

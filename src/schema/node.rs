@@ -77,7 +77,7 @@ async fn load(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Result<Node, E
     let counters = known().filter_map(|id| if let NodeId::Counter(id) = id { Some(*id) } else { None });
     let (users, counters) = try_join(loaders.users().load_many(users), loaders.counters().load_many(counters)).await?;
     let node = |id: Result<NodeId, Error>| match id {
-        Ok(NodeId::User(id)) => users.get(&id).map(|user| Ok(User(user.clone()).into())),
+        Ok(NodeId::User(id)) => users.get(&id).map(|user| Ok(User::from(user.clone()).into())),
         Ok(NodeId::Counter(id)) => counters.get(&id).map(|counter| Ok(Counter(counter.clone()).into())),
         Err(error) => Some(Err(error)),
     };

@@ -22,7 +22,7 @@ pub(super) struct Viewer {
 impl Viewer {
     /// The caller.
     async fn user(&self) -> User {
-        User(self.user.clone())
+        self.user.clone().into()
     }
     /// What the caller may do.
     async fn role(&self) -> Role {

@@ -1,3 +1,14 @@
 //! Accounts and sessions.
 
+mod forged_tokens;
+mod forger;
+mod keys;
+mod login;
 mod logout;
+mod password_queue;
+mod secrets;
+mod sign_up;
+mod sign_up_uniqueness;
+mod token_claims;
+mod token_transport;
+mod viewer;

@@ -5,12 +5,14 @@ mod app;
 mod caller;
 mod database;
 mod process;
+mod rows;
 mod statements;
 
 pub use app::TestApp;
 pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
 pub use process::Process;
+pub use rows::Rows;
 pub use statements::Statements;
 
 /// A password that is good enough.

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -16,11 +17,22 @@ pub struct Process {
     pub address: SocketAddr,
     child: Child,
     client: Client<HttpConnector, Full<axum::body::Bytes>>,
+    /// What it writes after its first lines; empty where nobody wants it.
+    output: Option<JoinHandle<String>>,
 }
 
 impl Process {
     /// Starts the server on a free port, with its data in `data_dir`, and waits until it listens.
     pub fn start(data_dir: &Path, adapt: impl FnOnce(&mut Command)) -> Self {
+        Self::spawn(data_dir, false, adapt)
+    }
+
+    /// The same, with everything that it writes kept for [`Process::output`].
+    pub fn start_keeping_output(data_dir: &Path, adapt: impl FnOnce(&mut Command)) -> Self {
+        Self::spawn(data_dir, true, adapt)
+    }
+
+    fn spawn(data_dir: &Path, keep: bool, adapt: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
         command.args(["--listen", "127.0.0.1:0", "--migrate", "--data-dir"]).arg(data_dir);
         command.stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -37,9 +49,24 @@ impl Process {
             }
         };
         // The log goes on; a full pipe would stop the server.
-        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        let output = std::thread::spawn(move || {
+            let mut kept = String::new();
+            while matches!(output.read_line(&mut line), Ok(1..)) {
+                if keep {
+                    kept.push_str(&line);
+                }
+                line.clear();
+            }
+            kept
+        });
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { address, child, client }
+        Self { address, child, client, output: Some(output) }
+    }
+
+    /// What the server wrote after it began to listen, to its end: only once it has ended.
+    pub fn output(&mut self) -> String {
+        let output = self.output.take().expect("the output is read once");
+        output.join().expect("the output is read")
     }
 
     /// Runs an operation; `None` if no whole answer came.

@@ -1,0 +1,135 @@
+//! Every place where a client can put a value, and how a bad one must be refused there.
+
+use serde_json::Value;
+
+use crate::support::Reply;
+
+/// Codes that say that the request is at fault.
+pub const CODES: [&str; 5] =
+    ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "NOT_FOUND", "QUERY_TOO_COMPLEX"];
+
+/// A field of an input object, or an argument.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// The field of the schema that takes it.
+    pub root: &'static str,
+    pub name: &'static str,
+    /// Its type, as a variable for it is declared.
+    kind: &'static str,
+    /// A query, or the fields of a mutation's input, with `$value` where the value goes.
+    text: &'static str,
+    /// Types of JSON that are no mistake there.
+    takes: &'static [&'static str],
+    /// A bad value is answered as what does not exist is: null, or WRONG_CREDENTIALS.
+    keeps_quiet: bool,
+}
+
+const fn place(root: &'static str, name: &'static str, kind: &'static str, text: &'static str) -> Place {
+    Place { root, name, kind, text, takes: &["text"], keeps_quiet: false }
+}
+
+const fn taking(takes: &'static [&'static str], place: Place) -> Place {
+    Place { takes, ..place }
+}
+
+const fn quiet(place: Place) -> Place {
+    Place { keeps_quiet: true, ..place }
+}
+
+const OPTIONAL: &[&str] = &["text", "null"];
+
+pub const PLACES: [Place; 17] = [
+    taking(
+        OPTIONAL,
+        place("signUp", "email", "String", r#"email: $value, username: "fresh", password: "long enough""#),
+    ),
+    taking(
+        OPTIONAL,
+        place("signUp", "username", "String", r#"username: $value, email: "a@example.org", password: "long enough""#),
+    ),
+    place("signUp", "password", "String!", r#"username: "fresh", password: $value"#),
+    taking(OPTIONAL, place("signUp", "name", "String", r#"username: "fresh", password: "long enough", name: $value"#)),
+    quiet(place("login", "identifier", "String!", r#"identifier: $value, password: "correct horse battery""#)),
+    quiet(place("login", "password", "String!", r#"identifier: "anna", password: $value"#)),
+    taking(
+        OPTIONAL,
+        place(
+            "login",
+            "sessionName",
+            "String",
+            r#"identifier: "anna", password: "correct horse battery", sessionName: $value"#,
+        ),
+    ),
+    taking(&[], place("logout", "scope", "LogoutScope!", "scope: $value")),
+    taking(&["number"], place("setCurrent", "current", "SafeInt!", "current: $value")),
+    place("setCurrent", "counter", "String!", "current: 5, counter: $value"),
+    taking(&["number", "null"], place("setCurrent", "ifCurrent", "SafeInt", "current: 5, ifCurrent: $value")),
+    quiet(place("user", "username", "String!", "{ user(username: $value) { id } }")),
+    place("current", "counter", "String!", "{ current(counter: $value) }"),
+    quiet(place("counter", "name", "String!", "{ viewer { counter(name: $value) { id } } }")),
+    place("node", "id", "ID!", "{ node(id: $value) { id } }"),
+    place("nodes", "ids", "ID!", "{ nodes(ids: [$value]) { id } }"),
+    taking(&[], place("nodes", "ids", "[ID!]!", "{ nodes(ids: $value) { id } }")),
+];
+
+impl Place {
+    /// The operation with the value in the document.
+    pub fn with_literal(&self, literal: &str) -> String {
+        self.operation("").replacen("$value", literal, 1)
+    }
+
+    /// The operation with the value in the variable `value`.
+    pub fn with_variable(&self) -> String {
+        self.operation(&format!("($value: {})", self.kind))
+    }
+
+    fn is_query(&self) -> bool {
+        self.text.starts_with('{')
+    }
+
+    fn operation(&self, declaration: &str) -> String {
+        let Self { root, text, .. } = self;
+        let selection = if *root == "logout" { "endedSessions" } else { "userErrors { code field message }" };
+        match self.is_query() {
+            true => format!("query {declaration} {text}"),
+            false => format!("mutation {declaration} {{ {root}(input: {{ {text} }}) {{ {selection} }} }}"),
+        }
+    }
+
+    /// Whether this value is a mistake here.
+    pub fn minds(&self, kind: &str, value: &Value) -> bool {
+        match value.as_str() {
+            // What is good text elsewhere may be a good password too, but none of these is at login.
+            Some(text) if self.name == "password" && self.root == "signUp" => {
+                let chars = text.chars().count();
+                !(8..=1024).contains(&chars) || text.chars().any(char::is_control)
+            }
+            Some(_) => true,
+            None => kind == "number" || !self.takes.contains(&kind),
+        }
+    }
+
+    /// Asserts that the reply refuses the value, and says what was wrong.
+    pub fn assert_refuses(&self, reply: &Reply, kind: &str, shown: &str) {
+        let context = format!("{}.{} {kind} {shown}: {} {}", self.root, self.name, reply.status, reply.body);
+        assert!([200, 400].contains(&reply.status.as_u16()), "{context}");
+        assert!(reply.body.to_string().len() < 10_000, "Q3, a short refusal: {context}");
+        if reply.body.get("errors").is_some() {
+            assert!(CODES.contains(&reply.code()), "{context}");
+            return;
+        }
+        assert!(self.takes.contains(&kind), "a wrong type is an error: {context}");
+        if self.is_query() {
+            let found = reply.at("/data/user").is_object() || reply.at("/data/viewer/counter").is_object();
+            assert!(self.keeps_quiet && !found, "{context}");
+            return;
+        }
+        let errors = reply.user_errors(self.root);
+        let named = errors.iter().any(|error| error.ends_with(&format!(" input.{}", self.name)));
+        let kept_quiet = self.keeps_quiet && errors == ["WRONG_CREDENTIALS"];
+        assert!(named || kept_quiet, "{context}");
+        let message = reply.at(&format!("/data/{}/userErrors/0/message", self.root)).as_str().unwrap_or_default();
+        let limit_is_named = message.contains(|c: char| c.is_ascii_digit());
+        assert!(limit_is_named || !errors.iter().any(|error| error.starts_with("TOO_")), "{context}");
+    }
+}
