@@ -1,5 +1,6 @@
 //! `/graphql`: GraphQL over HTTP, after the working group's draft (graphql.github.io/graphql-over-http).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -29,7 +31,7 @@ struct Parameters {
     variables: Variables,
     /// Read to see that it is a map, as the specification demands; nothing in it is used.
     #[serde(rename = "extensions")]
-    _extensions: Option<serde::de::IgnoredAny>,
+    _extensions: Option<HashMap<String, IgnoredAny>>,
 }
 
 /// A request as the URL has it: the same names, with JSON in `variables` and `extensions`.
