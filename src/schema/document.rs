@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
-use async_graphql::{ErrorExtensionValues, Positioned, ServerError};
+use async_graphql::{ErrorExtensionValues, Positioned, ServerError, Variables};
 use quick_cache::sync::Cache;
 
 use crate::error::ErrorCode;
@@ -44,6 +44,21 @@ impl Operation {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// A required variable without a value is found before anything runs: async-graphql finds it where it is
+    /// used, when the fields before that have taken effect.
+    pub(super) fn check_variables(&self, given: &Variables) -> Result<(), ServerError> {
+        let (_, operation) = choose(&self.document, self.name())?;
+        let lacking = operation.node.variable_definitions.iter().find(|definition| {
+            let definition = &definition.node;
+            let required = !definition.var_type.node.nullable && definition.default_value.is_none();
+            required && !given.contains_key(&definition.name.node)
+        });
+        lacking.map_or(Ok(()), |definition| {
+            let name = &definition.node.name.node;
+            Err(refusal(ErrorCode::GraphqlValidationFailed, format!("The variable \"${name}\" needs a value.")))
+        })
     }
 
     pub(super) fn document(&self) -> &ExecutableDocument {

@@ -105,6 +105,9 @@ impl Schema {
         caller: Caller,
         request_id: &str,
     ) -> Answer {
+        if let Err(error) = operation.check_variables(&variables) {
+            return self.finish(async_graphql::Response::from_errors(vec![error]), request_id);
+        }
         let mut request = Request::new("").variables(variables).data(caller).data(Loaders::new(&self.app, caller));
         request.operation_name = operation.name().map(str::to_owned);
         // Variables' values are checked by the strict schema alone.
