@@ -21,9 +21,25 @@ const ALL: [ErrorCode; 14] = [
     ErrorCode::InternalServerError,
 ];
 
+/// The framework quotes the document in its messages, whole lines and names of any length.
+const MAX_MESSAGE_CHARS: usize = 300;
+/// A document can be wrong in as many places as it has fields.
+const MAX_REFUSALS: usize = 10;
+
 /// Whether the request was refused before any field ran: an error of a field has a path.
 pub(super) fn is_refused(response: &Response) -> bool {
     !response.errors.is_empty() && response.data == Value::Null && response.errors.iter().all(|e| e.path.is_empty())
+}
+
+/// Keeps a refusal from being longer than the request.
+pub(super) fn shorten(errors: &mut Vec<ServerError>) {
+    errors.truncate(MAX_REFUSALS);
+    for error in errors {
+        if let Some((end, _)) = error.message.char_indices().nth(MAX_MESSAGE_CHARS) {
+            error.message.truncate(end);
+            error.message.push('…');
+        }
+    }
 }
 
 /// Sees to it that every error has a code, and returns the first. Errors without one come from the framework:

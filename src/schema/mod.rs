@@ -123,6 +123,9 @@ impl Schema {
 
     fn finish(&self, mut response: async_graphql::Response, request_id: &str) -> Answer {
         let refused = errors::is_refused(&response);
+        if refused {
+            errors::shorten(&mut response.errors);
+        }
         let code = errors::stamp(&mut response.errors, request_id);
         if code == Some(ErrorCode::InternalServerError) {
             self.failures.fetch_add(1, Ordering::Relaxed);
