@@ -1,6 +1,7 @@
 //! The playground: GraphiQL, built by `playground/` and embedded, so that it works without a network.
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use rust_embed::{Embed, EmbeddedFile};
@@ -23,8 +24,9 @@ pub(super) async fn index(headers: HeaderMap) -> Response {
 }
 
 /// What the page loads. The names come from the build: no path of a client's reaches a disk.
-pub(super) async fn file(headers: HeaderMap, Path(name): Path<String>) -> Response {
-    answer(&headers, &name)
+pub(super) async fn file(headers: HeaderMap, name: Result<Path<String>, PathRejection>) -> Response {
+    // A name that is no UTF-8 is none of ours, as the empty one.
+    answer(&headers, name.as_deref().map_or("", String::as_str))
 }
 
 fn answer(headers: &HeaderMap, name: &str) -> Response {
