@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_graphql::Variables;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -133,13 +133,18 @@ async fn authenticate(server: &Server, headers: &HeaderMap) -> Result<Caller, Er
 
 async fn read(server: &Server, body: Body) -> Result<Bytes, Box<Response>> {
     let limit = server.settings.max_body_bytes;
+    let too_large = || {
+        let message = format!("The body of a request has at most {limit} bytes.");
+        Err(Box::new(error_response(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, &message)))
+    };
+    // A client that waits for `100 Continue` is spared sending it.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limit) {
+        return too_large();
+    }
     let whole = Limited::new(body, limit).collect();
     match tokio::time::timeout(server.settings.body_timeout(), whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            let message = format!("The body of a request has at most {limit} bytes.");
-            Err(Box::new(error_response(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, &message)))
-        }
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => too_large(),
         Ok(Err(_)) => Err(Box::new(bad_request("The body ended early."))),
         Err(_) => {
             let message = "The body took too long to arrive.";
@@ -156,8 +161,9 @@ fn parse(body: &[u8]) -> Result<Parameters, &'static str> {
     }
     let malformed =
         "The body must be a JSON object with `query`, and may have `operationName`, `variables` and `extensions`.";
-    let parameters: Parameters = serde_json::from_slice(body).map_err(|_| malformed)?;
-    Ok(parameters)
+    // As text first: bytes that are no UTF-8 are found in what is skipped, too.
+    let text = std::str::from_utf8(body).map_err(|_| malformed)?;
+    serde_json::from_str(text).map_err(|_| malformed)
 }
 
 fn from_url(url: UrlParameters) -> Result<Parameters, ()> {
