@@ -196,7 +196,8 @@ impl Config {
         ensure!(self.graphql.max_tokens <= 20_000, "graphql.max_tokens must be at most 20000");
         ensure!(self.counters.max_batch <= 10_000, "counters.max_batch must be at most 10000");
         ensure!(self.http.max_header_bytes >= 8192, "http.max_header_bytes must be at least 8192");
-        ensure!(self.http.header_seconds > 0 && self.http.body_seconds > 0, "http timeouts must be at least 1");
+        let timeouts = [self.http.header_seconds, self.http.body_seconds, self.http.request_seconds];
+        ensure!(timeouts.into_iter().all(|seconds| seconds > 0), "http timeouts must be at least 1");
         Ok(())
     }
 
