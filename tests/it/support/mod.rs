@@ -4,12 +4,16 @@
 mod app;
 mod caller;
 mod database;
+mod hold;
 mod process;
+mod wire;
 
 pub use app::TestApp;
 pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
+pub use hold::{Hold, alter};
 pub use process::Process;
+pub use wire::{Heard, Listening, Wire, post};
 
 /// A password that is good enough.
 pub const PASSWORD: &str = "correct horse battery";
