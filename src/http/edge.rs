@@ -92,7 +92,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::panic, reason = "it is what is tested")]
     fn a_panic_tells_the_client_nothing() {
         let caught = std::panic::catch_unwind(|| panic!("the secret is {}", 42)).expect_err("it panics");
         let response = panicked(caught);

@@ -13,7 +13,7 @@ pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
 pub use hold::{Hold, alter};
 pub use process::Process;
-pub use wire::{Heard, Listening, Wire, post};
+pub use wire::{Listening, Wire, post};
 
 /// A password that is good enough.
 pub const PASSWORD: &str = "correct horse battery";
