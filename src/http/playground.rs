@@ -1,9 +1,12 @@
 //! The playground: GraphiQL, built by `playground/` and embedded, so that it works without a network.
 
+use std::borrow::Cow;
+
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use rust_embed::{Embed, EmbeddedFile};
 
 use crate::error::{ErrorCode, error_response};
@@ -35,8 +38,7 @@ fn answer(headers: &HeaderMap, name: &str) -> Response {
     };
     let etag = etag(&file);
     let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| Some(known) == etag.as_ref());
-    let mut response =
-        if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_owned().into_response() };
+    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { whole(file) };
     let sent = response.headers_mut();
     sent.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
     sent.insert(header::CONTENT_SECURITY_POLICY, POLICY);
@@ -45,6 +47,14 @@ fn answer(headers: &HeaderMap, name: &str) -> Response {
         sent.insert(header::ETAG, etag);
     }
     response
+}
+
+/// Never a copy: clients that ask for megabytes and do not read them cost nothing.
+fn whole(file: EmbeddedFile) -> Response {
+    match file.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes).into_response(),
+        Cow::Owned(bytes) => bytes.into_response(),
+    }
 }
 
 fn etag(file: &EmbeddedFile) -> Option<HeaderValue> {
