@@ -1,8 +1,10 @@
 //! Alive is not ready: what a load balancer asks for.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::support::{TestApp, alter};
+use crate::support::{Hold, TestApp, alter};
 
 async fn assert_not_ready(test: &TestApp) {
     for path in ["/readyz", "/health"] {
@@ -45,4 +47,16 @@ async fn with_a_newer_database_it_is_alive_but_not_ready() {
     let test = TestApp::start().await;
     alter(&test, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29991231_000001_later', 1)").await;
     assert_not_ready(&test).await;
+}
+
+#[tokio::test]
+async fn probes_neither_wait_for_writes_nor_hold_them_up() {
+    let (test, user) = TestApp::with_user().await;
+    let hold = Hold::of_counters(&test).await;
+    for path in ["/healthz", "/readyz", "/health"] {
+        let reply = tokio::time::timeout(Duration::from_secs(2), test.anonymous().get(path)).await;
+        assert_eq!(reply.expect("an answer at once").status.as_u16(), 200, "{path}");
+    }
+    hold.release().await;
+    assert_eq!(user.next().await, 1);
 }

@@ -31,6 +31,7 @@ async fn requests_in_flight_are_finished_and_new_ones_refused() {
     assert!(idle.is_hung_up().await, "an idle connection is closed");
     assert!(silent.is_hung_up().await, "one that never said anything too");
     assert!(TcpStream::connect(server.address).await.is_err(), "no further ones are accepted");
+    assert!(server.is_running(), "the server waits for what is in flight");
     hold.release().await;
     let heard = waiting.hear().await.expect("the answer still comes");
     assert_eq!(heard.json()["data"]["next"]["value"], 1);

@@ -45,6 +45,11 @@ impl Listening {
         drop(self.shutdown.take());
     }
 
+    /// Whether it is still serving somebody.
+    pub fn is_running(&self) -> bool {
+        !self.served.is_finished()
+    }
+
     /// Waits until it has stopped.
     pub async fn ended(&mut self) {
         timeout(DEADLINE, &mut self.served).await.expect("it ends in time").expect("it ends well");
