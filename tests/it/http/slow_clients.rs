@@ -60,7 +60,7 @@ async fn slow_clients_are_cut_off_while_another_is_served() {
         assert!(started.elapsed() < Duration::from_secs(10), "they are cut off");
         tokio::task::yield_now().await;
     }
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
     assert!(matches!(head.await, Ok(None | Some(400 | 408))), "a slow head is cut off");
     assert!(matches!(body.await, Ok(Some(408))), "a slow body is told so");
     assert!(silent.await.expect("it ends"), "a connection that never says anything is closed");
@@ -80,7 +80,7 @@ async fn two_hundred_slow_connections_do_not_stop_others() {
     let mut other = server.connect().await;
     other.send(post(r#"{"query": "{ hello }"}"#)).await;
     assert_eq!(other.hear().await.map(|heard| heard.status), Some(200));
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
     for mut wire in slow {
         // Those in the middle of a body hear 408 first.
         assert!(wire.is_hung_up().await || wire.is_hung_up().await || wire.is_hung_up().await, "all are let go");
