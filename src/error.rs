@@ -177,7 +177,7 @@ impl Error {
             Self::BadInput(message) => message.clone(),
             Self::CounterExhausted { max } => format!("The counter cannot go past {max}."),
             Self::Unavailable { retry_after_seconds } => {
-                format!("The server is too busy. Nothing was done; try again in {retry_after_seconds} s.")
+                format!("The server is too busy: this was not done. Try again in {retry_after_seconds} s.")
             }
             Self::Invalid(errors) => errors.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
             Self::Internal(_) => "Internal error.".to_owned(),
@@ -231,7 +231,8 @@ impl From<Error> for async_graphql::Error {
     }
 }
 
-/// The edge towards HTTP, for what ends before GraphQL begins: the same shape, with a status.
+/// The edge towards HTTP, for what ends before GraphQL begins: the same shape, with a status. A bug's cause
+/// rides along as an extension, for the log.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = match self.code() {
@@ -240,9 +241,6 @@ impl IntoResponse for Error {
             ErrorCode::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };
-        if let Self::Internal(cause) = &self {
-            tracing::error!(error = format!("{cause:#}"), "internal error");
-        }
         let mut response = error_response(status, self.code(), &self.message());
         match self {
             Self::InvalidToken => {
@@ -252,6 +250,7 @@ impl IntoResponse for Error {
             Self::Unavailable { retry_after_seconds } => {
                 response.headers_mut().insert(header::RETRY_AFTER, retry_after_seconds.into());
             }
+            Self::Internal(cause) => drop(response.extensions_mut().insert(cause)),
             _ => {}
         }
         response

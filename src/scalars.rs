@@ -22,6 +22,11 @@ impl ScalarType for DateTime {
             .map_err(|_| InputValueError::custom("A DateTime is written as in RFC 3339, such as 2026-01-31T12:00:00Z."))
     }
 
+    /// So that the validation refuses what `parse` would, before any field has run.
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
+    }
+
     fn to_value(&self) -> Value {
         Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
@@ -63,6 +68,11 @@ impl ScalarType for SafeInt {
         integer.filter(|integer| integer.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs()).map(Self).ok_or_else(|| {
             InputValueError::custom("A SafeInt is a whole number from -9007199254740991 to 9007199254740991.")
         })
+    }
+
+    /// So that the validation refuses what `parse` would, before any field has run.
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Value {

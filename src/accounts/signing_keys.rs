@@ -9,6 +9,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context as _, ensure};
@@ -53,6 +54,7 @@ pub struct Listed {
 pub struct SigningKeys {
     folder: PathBuf,
     loaded: RwLock<Loaded>,
+    changes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -73,7 +75,7 @@ impl SigningKeys {
             .mode(0o700)
             .create(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
-        let keys = Self { folder: folder.to_owned(), loaded: RwLock::default() };
+        let keys = Self { folder: folder.to_owned(), loaded: RwLock::default(), changes: AtomicU64::new(0) };
         keys.refresh()?;
         if keys.list()?.is_empty() {
             keys.add()?;
@@ -187,7 +189,13 @@ impl SigningKeys {
             }
         }
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Loaded { files, keys };
+        self.changes.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// How often the keys have changed: what was verified before a change is verified again after it.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 }
 

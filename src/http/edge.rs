@@ -7,13 +7,15 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::error::{ErrorCode, error_response};
+use crate::error::{Error, ErrorCode, error_response};
 use crate::http::Server;
 
 /// The response header with the request's id, which the log has too.
@@ -43,8 +45,11 @@ pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Reque
     let limit = Duration::from_secs(server.settings.request_seconds);
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => too_slow(limit),
+        Err(_) => too_slow(id, limit),
     };
+    if let Some(cause) = response.extensions_mut().remove::<Arc<anyhow::Error>>() {
+        name_fault(&mut response, id, &cause);
+    }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {
         headers.insert(HeaderName::from_static(REQUEST_ID), id);
@@ -58,7 +63,8 @@ pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Reque
     response
 }
 
-fn too_slow(limit: Duration) -> Response {
+fn too_slow(id: RequestId, limit: Duration) -> Response {
+    tracing::warn!(request_id = %id, seconds = limit.as_secs(), "a request took too long");
     let message =
         format!("The request took longer than {} s and was given up; it may have taken effect.", limit.as_secs());
     let mut response = error_response(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, &message);
@@ -66,11 +72,32 @@ fn too_slow(limit: Duration) -> Response {
     response
 }
 
-/// One clean error for a bug; what it was goes to the log.
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+/// Tells the client the id under which the log has the cause.
+fn name_fault(response: &mut Response, id: RequestId, cause: &anyhow::Error) {
+    tracing::error!(request_id = %id, error = format!("{cause:#}"), "internal error");
+    let extensions = json!({ "code": ErrorCode::InternalServerError.name(), "requestId": id.to_string() });
+    let body = json!({ "errors": [{ "message": "Internal error.", "extensions": extensions }] });
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    *response.body_mut() = Body::from(body.to_string());
+}
+
+/// A panic is a bug like any other.
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text =
-        panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    tracing::error!(panic = text.unwrap_or_default(), "internal error");
-    error_response(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalServerError, "Internal error.")
+    let text = panic.downcast::<String>().map(|text| *text);
+    let text = text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
+    Error::internal(anyhow::anyhow!("panic: {text}")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_tells_the_client_nothing() {
+        let caught = std::panic::catch_unwind(|| panic!("the secret is {}", 42)).expect_err("it panics");
+        let response = panicked(caught);
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let cause = response.extensions().get::<Arc<anyhow::Error>>().expect("the cause is for the log");
+        assert_eq!(cause.to_string(), "panic: the secret is 42");
+    }
 }

@@ -1,16 +1,18 @@
 //! `/graphql`: GraphQL over HTTP, after the working group's draft (graphql.github.io/graphql-over-http).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_graphql::Variables;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Extension, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -30,7 +32,7 @@ struct Parameters {
     variables: Variables,
     /// Read to see that it is a map, as the specification demands; nothing in it is used.
     #[serde(rename = "extensions")]
-    _extensions: Option<serde::de::IgnoredAny>,
+    _extensions: Option<HashMap<String, IgnoredAny>>,
 }
 
 /// A request as the URL has it: the same names, with JSON in `variables` and `extensions`.
@@ -132,13 +134,18 @@ async fn authenticate(server: &Server, headers: &HeaderMap) -> Result<Caller, Er
 
 async fn read(server: &Server, body: Body) -> Result<Bytes, Box<Response>> {
     let limit = server.settings.max_body_bytes;
+    let too_large = || {
+        let message = format!("The body of a request has at most {limit} bytes.");
+        Err(Box::new(error_response(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, &message)))
+    };
+    // A client that waits for `100 Continue` is spared sending it.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limit) {
+        return too_large();
+    }
     let whole = Limited::new(body, limit).collect();
     match tokio::time::timeout(server.settings.body_timeout(), whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            let message = format!("The body of a request has at most {limit} bytes.");
-            Err(Box::new(error_response(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, &message)))
-        }
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => too_large(),
         Ok(Err(_)) => Err(Box::new(bad_request("The body ended early."))),
         Err(_) => {
             let message = "The body took too long to arrive.";
@@ -155,8 +162,9 @@ fn parse(body: &[u8]) -> Result<Parameters, &'static str> {
     }
     let malformed =
         "The body must be a JSON object with `query`, and may have `operationName`, `variables` and `extensions`.";
-    let parameters: Parameters = serde_json::from_slice(body).map_err(|_| malformed)?;
-    Ok(parameters)
+    // As text first: bytes that are no UTF-8 are found in what is skipped, too.
+    let text = std::str::from_utf8(body).map_err(|_| malformed)?;
+    serde_json::from_str(text).map_err(|_| malformed)
 }
 
 fn from_url(url: UrlParameters) -> Result<Parameters, ()> {
@@ -179,10 +187,9 @@ fn respond(media_type: MediaType, answer: &Answer) -> Response {
     }
     let response = &answer.response;
     let data = (!answer.refused).then_some(&response.data);
-    let nothing = response.data == async_graphql::Value::Null;
-    let status = match (answer.code, media_type) {
-        (Some(ErrorCode::Unavailable), _) if nothing => StatusCode::SERVICE_UNAVAILABLE,
-        (_, MediaType::GraphqlResponse) if answer.refused => StatusCode::BAD_REQUEST,
+    let status = match media_type {
+        _ if answer.unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        MediaType::GraphqlResponse if answer.refused => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
     let Ok(body) = serde_json::to_vec(&Envelope { errors: &response.errors, data }) else {

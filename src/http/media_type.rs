@@ -50,11 +50,13 @@ impl MediaType {
 /// Whether a body is JSON in UTF-8, sent as it is. Nothing else is read: a page of another site can send
 /// other types without asking first, and a compressed body has no honest length.
 pub(super) fn is_plain_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.parse::<Mime>().ok());
+    let mut content_types = headers.get_all(CONTENT_TYPE).iter();
+    let only = content_types.next().filter(|_| content_types.next().is_none());
+    let content_type = only.and_then(|value| value.to_str().ok()?.parse::<Mime>().ok());
     let json = content_type.is_some_and(|mime| {
         mime.essence_str() == "application/json" && mime.get_param("charset").is_none_or(|charset| charset == "utf-8")
     });
-    json && headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity")
+    json && headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity")
 }
 
 #[cfg(test)]

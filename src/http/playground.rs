@@ -1,8 +1,12 @@
 //! The playground: GraphiQL, built by `playground/` and embedded, so that it works without a network.
 
+use std::borrow::Cow;
+
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use rust_embed::{Embed, EmbeddedFile};
 
 use crate::error::{ErrorCode, error_response};
@@ -23,8 +27,9 @@ pub(super) async fn index(headers: HeaderMap) -> Response {
 }
 
 /// What the page loads. The names come from the build: no path of a client's reaches a disk.
-pub(super) async fn file(headers: HeaderMap, Path(name): Path<String>) -> Response {
-    answer(&headers, &name)
+pub(super) async fn file(headers: HeaderMap, name: Result<Path<String>, PathRejection>) -> Response {
+    // A name that is no UTF-8 is none of ours, as the empty one.
+    answer(&headers, name.as_deref().map_or("", String::as_str))
 }
 
 fn answer(headers: &HeaderMap, name: &str) -> Response {
@@ -33,8 +38,7 @@ fn answer(headers: &HeaderMap, name: &str) -> Response {
     };
     let etag = etag(&file);
     let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| Some(known) == etag.as_ref());
-    let mut response =
-        if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_owned().into_response() };
+    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { whole(file) };
     let sent = response.headers_mut();
     sent.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
     sent.insert(header::CONTENT_SECURITY_POLICY, POLICY);
@@ -43,6 +47,14 @@ fn answer(headers: &HeaderMap, name: &str) -> Response {
         sent.insert(header::ETAG, etag);
     }
     response
+}
+
+/// Never a copy: clients that ask for megabytes and do not read them cost nothing.
+fn whole(file: EmbeddedFile) -> Response {
+    match file.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes).into_response(),
+        Cow::Owned(bytes) => bytes.into_response(),
+    }
 }
 
 fn etag(file: &EmbeddedFile) -> Option<HeaderValue> {

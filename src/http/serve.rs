@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderValue, Request, StatusCode, Version, header};
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
 
 use crate::config::Config;
+use crate::error::{ErrorCode, error_response};
 
 /// Serves `router` on `listener` until `shutdown` resolves, then finishes what was accepted.
 ///
@@ -25,7 +30,15 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutd
         .max_header_size(config.http.max_header_bytes);
     let connections = Arc::new(Semaphore::new(config.server.max_connections));
     let graceful = GracefulShutdown::new();
-    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            match names_its_host(&request) {
+                true => router.oneshot(request).await,
+                false => Ok(hostless()),
+            }
+        }
+    });
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -46,6 +59,19 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutd
     if tokio::time::timeout(limit, graceful.shutdown()).await.is_err() {
         tracing::warn!(seconds = limit.as_secs(), "requests were still running when the time to finish them was over");
     }
+}
+
+/// RFC 9112, section 3.2: once, or a proxy before us may have taken the request for another host's.
+fn names_its_host<B>(request: &Request<B>) -> bool {
+    let named = request.headers().get_all(header::HOST).iter().take(2).count();
+    named == 1 || (named == 0 && request.version() < Version::HTTP_11)
+}
+
+fn hostless() -> Response {
+    let message = "A request has one Host header.";
+    let mut response = error_response(StatusCode::BAD_REQUEST, ErrorCode::BadUserInput, message);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// The next connection, once there is a place for it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection};
 use async_graphql::{ErrorExtensionValues, Positioned, ServerError, Value as ConstValue, Variables};
 use quick_cache::sync::Cache;
 
@@ -33,6 +33,7 @@ pub struct Operation {
     text: Option<Box<str>>,
     name: Option<String>,
     kind: Kind,
+    is_single: bool,
 }
 
 impl Operation {
@@ -46,6 +47,12 @@ impl Operation {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Whether it asks for one thing only, so that what happened to that happened to all of it.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.is_single
     }
 
     /// Sees to it that no variable is missing that the operation cannot do without: the framework looks only at
@@ -93,7 +100,8 @@ impl Documents {
             OperationType::Mutation => Kind::Mutation,
             OperationType::Subscription => Kind::Subscription,
         };
-        Ok(Operation { document, text, name, kind })
+        let is_single = matches!(&*operation.node.selection_set.node.items, [only] if matches!(only.node, Selection::Field(_)));
+        Ok(Operation { document, text, name, kind, is_single })
     }
 
     /// Remembers a document whose validation has passed.

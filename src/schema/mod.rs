@@ -60,6 +60,8 @@ pub struct Answer {
     pub refused: bool,
     /// The code of the first error, for the log and the HTTP status.
     pub code: Option<ErrorCode>,
+    /// Whether the server was too busy and nothing at all was done.
+    pub unavailable: bool,
 }
 
 impl Schema {
@@ -92,7 +94,7 @@ impl Schema {
     pub fn prepare(&self, query: &str, operation_name: Option<&str>) -> Result<Operation, Box<Answer>> {
         self.documents.prepare(query, operation_name).map_err(|error| {
             let response = async_graphql::Response::from_errors(vec![error]);
-            Box::new(finish(response, &""))
+            Box::new(finish(response, false, &""))
         })
     }
 
@@ -105,7 +107,7 @@ impl Schema {
         request_id: impl Display,
     ) -> Answer {
         if let Err(error) = operation.require(&variables) {
-            return finish(async_graphql::Response::from_errors(vec![error]), &request_id);
+            return finish(async_graphql::Response::from_errors(vec![error]), false, &request_id);
         }
         let mut request = Request::new("").variables(variables).data(caller).data(Loaders::new(&self.app, caller));
         request.operation_name = operation.name().map(str::to_owned);
@@ -113,7 +115,7 @@ impl Schema {
         let fast = operation.is_known_valid() && request.variables.is_empty();
         request.set_parsed_query(operation.document().clone());
         let response = if fast { self.fast.execute(request).await } else { self.strict.execute(request).await };
-        let answer = finish(response, &request_id);
+        let answer = finish(response, operation.is_single(), &request_id);
         if !answer.refused {
             self.documents.keep(operation);
         }
@@ -121,13 +123,14 @@ impl Schema {
     }
 }
 
-fn finish(mut response: async_graphql::Response, request_id: &dyn Display) -> Answer {
+fn finish(mut response: async_graphql::Response, is_single: bool, request_id: &dyn Display) -> Answer {
     let refused = errors::is_refused(&response);
     if refused {
         errors::shorten(&mut response.errors);
     }
     let code = errors::stamp(&mut response.errors, request_id);
-    Answer { response, refused, code }
+    let unavailable = is_single && code == Some(ErrorCode::Unavailable) && response.data == async_graphql::Value::Null;
+    Answer { response, refused, code, unavailable }
 }
 
 /// The schema in GraphQL's own language, as `schema.graphql` has it.

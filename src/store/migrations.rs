@@ -1,13 +1,15 @@
 //! Bringing the database to the shape that this binary expects, and refusing one that it does not know.
 
 use anyhow::{Context as _, bail};
-use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
+use migration::{Migrator, MigratorTrait, Query, SchemaManager};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 
 use crate::store::{Backend, Database};
 
 /// Any number; all servers of one database take the same lock.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(3227106112)";
+/// The table that sea-orm keeps its list in.
+const LIST: &str = "seaql_migrations";
 
 /// One migration, and whether this database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +25,7 @@ pub struct Status {
 /// # Errors
 /// A database that cannot be read, or that was migrated by a newer binary.
 pub async fn status(database: &Database) -> anyhow::Result<Vec<Status>> {
-    let connection = database.writer();
-    Migrator::install(connection).await.context("cannot read the list of migrations")?;
-    let applied: Vec<String> =
-        Migrator::get_migration_models(connection).await?.into_iter().map(|model| model.version).collect();
+    let applied = applied(database.reader()).await.context("cannot read the list of migrations")?;
     let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
         bail!("the database is newer than this binary: it has the migration {newer}, which this version does not know");
@@ -70,6 +69,16 @@ pub async fn down(database: &Database, steps: u32) -> anyhow::Result<()> {
 /// What the database says.
 pub async fn fresh(database: &Database) -> anyhow::Result<()> {
     Migrator::fresh(database.writer()).await.context("the database could not be emptied")
+}
+
+/// Reads only, because probes of readiness ask for it: sea-orm's own list begins by writing, and would wait
+/// behind the one writer.
+async fn applied(reader: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    if !SchemaManager::new(reader).has_table(LIST).await? {
+        return Ok(Vec::new());
+    }
+    let versions = Query::select().column("version").from(LIST).to_owned();
+    reader.query_all(&versions).await?.iter().map(|row| row.try_get("", "version")).collect()
 }
 
 /// On SQLite the data directory is locked already, and the one writer must stay free.

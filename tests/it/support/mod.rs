@@ -4,16 +4,20 @@
 mod app;
 mod caller;
 mod database;
+mod hold;
 mod process;
 mod rows;
 mod statements;
+mod wire;
 
 pub use app::TestApp;
 pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
+pub use hold::{Hold, alter};
 pub use process::Process;
 pub use rows::Rows;
 pub use statements::Statements;
+pub use wire::{Listening, Wire, post};
 
 /// A password that is good enough.
 pub const PASSWORD: &str = "correct horse battery";

@@ -1,0 +1,119 @@
+//! Clients that are slow, idle or many wait at their own cost: the others are served all along.
+//!
+//! The one place of the suite where time has to pass: the limits are those of sockets, set to a second here.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use crate::support::{Listening, TestApp, Wire, post};
+
+const SLOW_HEAD: &str = "POST /graphql HTTP/1.1\r\nhost: localhost\r\n";
+const SLOW_BODY: &str = "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                         content-length: 100\r\n\r\n{\"query\":";
+
+async fn impatient() -> (TestApp, Listening) {
+    let test = TestApp::with_config(|config| {
+        config.http.header_seconds = 1;
+        config.http.body_seconds = 1;
+    })
+    .await;
+    let server = Listening::start(&test).await;
+    (test, server)
+}
+
+/// Feeds the server a byte at a time until it hangs up or answers.
+async fn drip(mut wire: Wire, beginning: &str) -> Option<u16> {
+    wire.send(beginning).await;
+    let heard = async {
+        loop {
+            match timeout(Duration::from_millis(100), wire.hear()).await {
+                Ok(heard) => break heard.map(|heard| heard.status),
+                Err(_) => drop(wire.send("x").await),
+            }
+        }
+    };
+    timeout(Duration::from_secs(10), heard).await.expect("the server loses patience")
+}
+
+#[tokio::test]
+async fn slow_clients_are_cut_off_while_another_is_served() {
+    let (_test, server) = impatient().await;
+    let started = Instant::now();
+    let head = tokio::spawn(drip(server.connect().await, SLOW_HEAD));
+    let body = tokio::spawn(drip(server.connect().await, SLOW_BODY));
+    let silent = tokio::spawn({
+        let mut wire = server.connect().await;
+        async move { wire.is_hung_up().await }
+    });
+    let mut idle = server.connect().await;
+    assert_eq!(idle.get("/healthz").await.map(|heard| heard.status), Some(200));
+    let idle = tokio::spawn(async move { idle.is_hung_up().await });
+
+    let mut busy = server.connect().await;
+    let mut slowest = Duration::ZERO;
+    while !(head.is_finished() && body.is_finished() && silent.is_finished() && idle.is_finished()) {
+        let asked = Instant::now();
+        busy.send(post(r#"{"query": "{ hello }"}"#)).await;
+        assert_eq!(busy.hear().await.map(|heard| heard.status), Some(200), "served all along, on one connection");
+        slowest = slowest.max(asked.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(10), "they are cut off");
+        tokio::task::yield_now().await;
+    }
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    assert!(matches!(head.await, Ok(None | Some(400 | 408))), "a slow head is cut off");
+    assert!(matches!(body.await, Ok(Some(408))), "a slow body is told so");
+    assert!(silent.await.expect("it ends"), "a connection that never says anything is closed");
+    assert!(idle.await.expect("it ends"), "an idle connection is closed");
+}
+
+#[tokio::test]
+async fn two_hundred_slow_connections_do_not_stop_others() {
+    let (_test, server) = impatient().await;
+    let mut slow = Vec::new();
+    for beginning in [SLOW_HEAD, SLOW_BODY, ""].iter().cycle().take(200) {
+        let mut wire = server.connect().await;
+        wire.send(beginning).await;
+        slow.push(wire);
+    }
+    let asked = Instant::now();
+    let mut other = server.connect().await;
+    other.send(post(r#"{"query": "{ hello }"}"#)).await;
+    assert_eq!(other.hear().await.map(|heard| heard.status), Some(200));
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    for mut wire in slow {
+        // Those in the middle of a body hear 408 first.
+        assert!(wire.is_hung_up().await || wire.is_hung_up().await || wire.is_hung_up().await, "all are let go");
+    }
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_do_not_stop_others() {
+    let (_test, server) = impatient().await;
+    let mut deaf = Vec::new();
+    for _ in 0..20 {
+        let mut wire = server.connect().await;
+        wire.send("GET /playground/monaco.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(20)).await;
+        deaf.push(wire);
+    }
+    let mut other = server.connect().await;
+    assert_eq!(other.get("/healthz").await.map(|heard| heard.status), Some(200));
+}
+
+#[tokio::test]
+async fn further_connections_wait_for_a_place() {
+    let test = TestApp::with_config(|config| config.server.max_connections = 2).await;
+    let server = Listening::start(&test).await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    assert_eq!(first.get("/healthz").await.map(|heard| heard.status), Some(200));
+    assert_eq!(second.get("/healthz").await.map(|heard| heard.status), Some(200));
+
+    let mut third = server.connect().await;
+    let waiting = tokio::spawn(async move { third.get("/healthz").await.map(|heard| heard.status) });
+    for _ in 0..50 {
+        assert_eq!(first.get("/healthz").await.map(|heard| heard.status), Some(200));
+    }
+    assert!(!waiting.is_finished(), "two are served, the third waits");
+    drop(second);
+    assert_eq!(waiting.await.expect("it is served then"), Some(200));
+}

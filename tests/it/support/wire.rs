@@ -1,0 +1,154 @@
+//! A server in process behind a real socket, and a client that sends bytes as they are.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::TestApp;
+
+/// What takes longer never happens.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A server that listens; gone when dropped.
+pub struct Listening {
+    pub address: SocketAddr,
+    shutdown: Option<oneshot::Sender<()>>,
+    served: JoinHandle<()>,
+}
+
+impl Listening {
+    pub async fn start(test: &TestApp) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (shutdown, asked) = oneshot::channel::<()>();
+        let (router, config) = (test.router.clone(), test.config.clone());
+        let served = tokio::spawn(async move {
+            let asked = async { drop(asked.await) };
+            cloakroom::http::serve(listener, router, &config, asked).await;
+        });
+        Self { address, shutdown: Some(shutdown), served }
+    }
+
+    pub async fn connect(&self) -> Wire {
+        let stream = TcpStream::connect(self.address).await.expect("a connection");
+        Wire { stream, received: Vec::new() }
+    }
+
+    /// Asks the server to stop.
+    pub fn shut_down(&mut self) {
+        drop(self.shutdown.take());
+    }
+
+    /// Whether it is still serving somebody.
+    pub fn is_running(&self) -> bool {
+        !self.served.is_finished()
+    }
+
+    /// Waits until it has stopped.
+    pub async fn ended(&mut self) {
+        timeout(DEADLINE, &mut self.served).await.expect("it ends in time").expect("it ends well");
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.served.abort();
+    }
+}
+
+/// One connection.
+pub struct Wire {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+/// A response as it came.
+#[derive(Debug)]
+pub struct Heard {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Wire {
+    /// Sends these bytes; a server that has hung up may not want them all.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
+    /// Sends a GET.
+    pub async fn get(&mut self, path: &str) -> Option<Heard> {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
+        self.hear().await
+    }
+
+    /// The next response; `None` if the server hung up before it was whole.
+    pub async fn hear(&mut self) -> Option<Heard> {
+        timeout(DEADLINE, self.hear_in_time()).await.expect("a response or the end of the connection")
+    }
+
+    async fn hear_in_time(&mut self) -> Option<Heard> {
+        let end = loop {
+            match self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                Some(at) => break at + 4,
+                None => self.receive().await?,
+            }
+        };
+        let head = String::from_utf8_lossy(&self.received[..end]).to_lowercase();
+        let status: u16 = head.get(9..12)?.parse().ok()?;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        // An interim response or 304 has no body; what has no length ends with the connection.
+        let length = if status == 100 || status == 304 { Some(0) } else { length };
+        while length.is_none_or(|length| self.received.len() < end + length) {
+            if self.receive().await.is_none() {
+                break;
+            }
+        }
+        let whole = end + length.unwrap_or(self.received.len() - end);
+        let body = String::from_utf8_lossy(self.received.get(end..whole)?).into_owned();
+        self.received.drain(..whole);
+        Some(Heard { status, head, body })
+    }
+
+    /// Whether the server hangs up without another word.
+    pub async fn is_hung_up(&mut self) -> bool {
+        timeout(DEADLINE, self.receive()).await.expect("the end of the connection").is_none()
+    }
+
+    async fn receive(&mut self) -> Option<()> {
+        let mut bytes = [0; 4096];
+        match self.stream.read(&mut bytes).await {
+            Ok(0) | Err(_) => None,
+            Ok(count) => {
+                self.received.extend_from_slice(&bytes[..count]);
+                Some(())
+            }
+        }
+    }
+}
+
+impl Heard {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("JSON, not {self:?}"))
+    }
+
+    /// Whether the head has this line.
+    pub fn has(&self, line: &str) -> bool {
+        self.head.lines().any(|found| found == line)
+    }
+}
+
+/// A POST of this JSON to `/graphql`, as bytes.
+pub fn post(body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
