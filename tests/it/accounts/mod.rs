@@ -1,3 +1,5 @@
 //! Accounts and sessions.
 
 mod logout;
+mod logout_scopes;
+mod refresh;
