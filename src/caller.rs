@@ -1,5 +1,7 @@
 //! Who is asking. Verbs take a [`Caller`] and authorise on their first line.
 
+use uuid::Uuid;
+
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
 
@@ -14,6 +16,8 @@ pub enum Caller {
         user: UserId,
         /// The session that the access token belongs to.
         session: SessionId,
+        /// The access token's `jti` claim.
+        token: Uuid,
     },
 }
 

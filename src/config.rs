@@ -84,6 +84,7 @@ pub struct Accounts {
     pub password_queue: usize,
     pub access_token_seconds: u32,
     pub refresh_token_seconds: u32,
+    pub session_seconds: u32,
     pub token_issuer: String,
     pub token_audience: String,
     pub token_leeway_seconds: u32,
@@ -203,6 +204,10 @@ impl Config {
         ensure!(
             accounts.refresh_token_seconds >= accounts.access_token_seconds,
             "accounts.refresh_token_seconds must not be less than accounts.access_token_seconds"
+        );
+        ensure!(
+            accounts.session_seconds >= accounts.refresh_token_seconds,
+            "accounts.session_seconds must not be less than accounts.refresh_token_seconds"
         );
         ensure!(accounts.token_leeway_seconds <= 120, "accounts.token_leeway_seconds must be at most 120");
         ensure!(!accounts.token_issuer.is_empty(), "accounts.token_issuer must not be empty");

@@ -7,7 +7,7 @@
 //!   a session up takes hold of it *before* reading the row; `logout` marks it *after* committing. So either
 //!   the read sees the ended row, or the mark reaches what the read remembers.
 //! * With a database that other servers write to, a remembered token is looked up again after
-//!   `session_recheck_seconds`.
+//!   `session_recheck_seconds`; and everywhere, when the signing keys have changed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quick_cache::sync::Cache;
+use uuid::Uuid;
 
+use crate::accounts::token::Verified;
 use crate::accounts::{Accounts, session};
 use crate::caller::Caller;
 use crate::error::Error;
@@ -30,16 +32,28 @@ pub(super) struct VerifiedTokens {
     sessions: Mutex<HashMap<SessionId, Arc<Liveness>>>,
 }
 
-/// Whether a session was ended by this process.
+/// What this process has ended of a session.
 #[derive(Default)]
 struct Liveness {
     ended: AtomicBool,
+    /// Whether `revoked` has any: most sessions never do, and are spared the lock.
+    any_revoked: AtomicBool,
+    revoked: Mutex<Vec<Uuid>>,
+}
+
+impl Liveness {
+    fn refuses(&self, token: Uuid) -> bool {
+        let revoked = || self.revoked.lock().unwrap_or_else(PoisonError::into_inner).contains(&token);
+        self.ended.load(Ordering::SeqCst) || (self.any_revoked.load(Ordering::SeqCst) && revoked())
+    }
 }
 
 struct Remembered {
     caller: Caller,
+    token: Uuid,
     refused_from: i64,
     looked_up_at: DateTime<Utc>,
+    keys_changed: u64,
     session: Arc<Liveness>,
 }
 
@@ -51,6 +65,13 @@ impl VerifiedTokens {
     /// Refuses every token of this session from now on.
     pub(super) fn end(&self, session: SessionId) {
         self.liveness(session).ended.store(true, Ordering::SeqCst);
+    }
+
+    /// Refuses this one token from now on.
+    pub(super) fn revoke(&self, session: SessionId, token: Uuid) {
+        let liveness = self.liveness(session);
+        liveness.revoked.lock().unwrap_or_else(PoisonError::into_inner).push(token);
+        liveness.any_revoked.store(true, Ordering::SeqCst);
     }
 
     fn liveness(&self, session: SessionId) -> Arc<Liveness> {
@@ -70,13 +91,13 @@ impl Accounts {
     pub async fn authenticate(&self, token: &str) -> Result<Caller, Error> {
         let now = self.clock.now();
         if let Some(remembered) = self.verified.tokens.get(token) {
-            let ended = remembered.session.ended.load(Ordering::SeqCst);
-            if ended || now.timestamp() >= remembered.refused_from {
+            if remembered.session.refuses(remembered.token) || now.timestamp() >= remembered.refused_from {
                 self.verified.tokens.remove(token);
                 return Err(Error::InvalidToken);
             }
             let recheck = TimeDelta::seconds(self.settings.session_recheck_seconds.into());
-            if !self.database.is_shared() || now - remembered.looked_up_at < recheck {
+            let recent = !self.database.is_shared() || now - remembered.looked_up_at < recheck;
+            if recent && remembered.keys_changed == self.keys.changes() {
                 return Ok(remembered.caller);
             }
         }
@@ -84,15 +105,17 @@ impl Accounts {
     }
 
     async fn look_up(&self, token: &str, now: DateTime<Utc>) -> Result<Caller, Error> {
+        let keys_changed = self.keys.changes();
         let verified = self.verify(token, now)?;
         let liveness = self.verified.liveness(verified.session);
-        let live = session::is_live(self.database.reader(), verified.session, verified.user, now).await?;
-        if !live || liveness.ended.load(Ordering::SeqCst) {
+        let Verified { user, session, token: id, refused_from } = verified;
+        let honoured = session::honours(self.database.reader(), session, user, id, now).await?;
+        if !honoured || liveness.refuses(id) {
             return Err(Error::InvalidToken);
         }
-        let caller = Caller::Session { user: verified.user, session: verified.session };
-        let refused_from = verified.refused_from;
-        let remembered = Remembered { caller, refused_from, looked_up_at: now, session: liveness };
+        let caller = Caller::Session { user, session, token: id };
+        let remembered =
+            Remembered { caller, token: id, refused_from, looked_up_at: now, keys_changed, session: liveness };
         self.verified.tokens.insert(token.into(), Arc::new(remembered));
         Ok(caller)
     }

@@ -138,11 +138,35 @@ pub struct LoginPayload {
     user_errors: Vec<UserError>,
 }
 
+/// Whose tokens are to be replaced.
+#[derive(InputObject)]
+pub struct RefreshTokensInput {
+    /// The refresh token that came with the access token.
+    #[graphql(secret)]
+    refresh_token: String,
+}
+
+/// What `refreshTokens` did.
+#[derive(SimpleObject, Default)]
+pub struct RefreshTokensPayload {
+    /// The new tokens of the same session. Null when there are user errors.
+    tokens: Option<Tokens>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
 /// What a logout ends.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "accounts::LogoutScope")]
 pub enum LogoutScope {
+    /// This access token only: the refresh token still gets a new one.
+    AccessToken,
+    /// This session's refresh token only: the access token lives on to its expiry.
+    RefreshToken,
     /// This session: both tokens.
     Session,
+    /// Every session of the account.
+    AllSessions,
 }
 
 /// What to end.
@@ -151,6 +175,9 @@ pub struct LogoutInput {
     /// What a logout ends.
     #[graphql(default_with = "LogoutScope::Session")]
     scope: LogoutScope,
+    /// In place of an access token that has expired: send it without an Authorization header.
+    #[graphql(secret)]
+    refresh_token: Option<String>,
 }
 
 /// What `logout` did.
@@ -208,15 +235,31 @@ impl AccountsMutation {
         Ok(LoginPayload { user, tokens, user_errors })
     }
 
-    /// Ends the caller's session: its tokens are refused from now on. UNAUTHENTICATED when nobody is signed in.
+    /// Replaces a session's tokens; the refresh token is good once. Sent again before the new one was used, it gets
+    /// the same answer. User errors: INVALID, and EXPIRED when the session has ended: also when an older refresh
+    /// token is used again, which ends it.
+    async fn refresh_tokens(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose tokens are to be replaced.")] input: RefreshTokensInput,
+    ) -> Result<RefreshTokensPayload, Error> {
+        Ok(match Error::user_errors(accounts(ctx).refresh(&input.refresh_token).await)? {
+            Ok(tokens) => RefreshTokensPayload { tokens: Some(Tokens(tokens)), user_errors: Vec::new() },
+            Err(user_errors) => RefreshTokensPayload { tokens: None, user_errors },
+        })
+    }
+
+    /// Ends the caller's session, or what the scope says: it is refused from now on. UNAUTHENTICATED when nobody is
+    /// signed in and no refresh token is given, BAD_USER_INPUT for one that is not of this server.
     async fn logout(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to end; by default this session.")] input: Option<LogoutInput>,
     ) -> Result<LogoutPayload, Error> {
-        // The only scope there is, so there is nothing to choose from.
-        let LogoutScope::Session = input.map_or(LogoutScope::Session, |input| input.scope);
-        Ok(LogoutPayload { ended_sessions: accounts(ctx).logout(caller(ctx)).await? })
+        let input = input.unwrap_or(LogoutInput { scope: LogoutScope::Session, refresh_token: None });
+        let (scope, refresh_token) = (input.scope.into(), input.refresh_token);
+        let ended_sessions = accounts(ctx).logout(caller(ctx), scope, refresh_token.as_deref()).await?;
+        Ok(LogoutPayload { ended_sessions })
     }
 }
 

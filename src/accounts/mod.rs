@@ -2,8 +2,8 @@
 //!
 //! `signUp` and `login` check a password and open a **session**, a row that ends when it is ended. Its bearer
 //! holds two tokens: a short-lived **access token**, a signed JWT that names the session, and a **refresh
-//! token**, of which only the hash is kept. `authenticate` turns the access token of a request into a
-//! [`Caller`](crate::caller::Caller).
+//! token**, which `refreshTokens` exchanges for the next pair. `authenticate` turns the access token of a
+//! request into a [`Caller`](crate::caller::Caller).
 //!
 //! The hot path reads no database and checks no signature: a token once verified is remembered, together
 //! with its session's liveness. `logout` commits first and then marks that liveness, so no request that
@@ -22,6 +22,9 @@ pub mod loader;
 mod login;
 mod logout;
 mod password;
+mod refresh;
+mod refresh_token;
+pub mod revoked_access_token;
 pub mod session;
 mod sign_up;
 pub mod signing_keys;
@@ -41,12 +44,14 @@ use crate::id::UserId;
 use crate::store::Database;
 
 pub use login::Login;
+pub use logout::LogoutScope;
 pub use password::Password;
 pub use sign_up::SignUp;
 pub use token::Tokens;
 
 use authenticate::VerifiedTokens;
 use password::Passwords;
+use refresh_token::RefreshKey;
 use signing_keys::SigningKeys;
 
 /// What another slice adds to a new user, in the transaction that makes them.
@@ -59,6 +64,7 @@ pub struct Accounts {
     settings: config::Accounts,
     passwords: Passwords,
     keys: SigningKeys,
+    refresh_key: RefreshKey,
     verified: Arc<VerifiedTokens>,
     furnish: Furnish,
 }
@@ -78,6 +84,7 @@ impl Accounts {
         Ok(Self {
             passwords: Passwords::new(&settings)?,
             keys: SigningKeys::open(&data_dir.join("keys"))?,
+            refresh_key: RefreshKey::open(&data_dir.join("keys"))?,
             verified: Arc::new(VerifiedTokens::new(settings.cached_tokens)),
             database,
             clock,

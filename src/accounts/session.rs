@@ -1,9 +1,11 @@
 //! A session, as the database keeps it: from a login to its logout or expiry.
 
 use chrono::Utc;
+use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QuerySelect, sea_query::Expr};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 
+use crate::accounts::revoked_access_token;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
 
@@ -16,14 +18,16 @@ pub struct Model {
     pub id: SessionId,
     /// Whose session it is.
     pub user_id: UserId,
-    /// SHA-256 of the refresh token: 256 random bits need no slow hash.
-    pub refresh_token_hash: Vec<u8>,
+    /// How often its tokens were refreshed; the refresh token of this count is the good one.
+    pub generation: i32,
     /// What its owner calls it, such as a device.
     pub name: Option<String>,
     /// When the password was given.
     pub created_at: DateTimeUtc,
-    /// When it ends by itself.
+    /// When it ends by itself, unless its tokens are refreshed before.
     pub expires_at: DateTimeUtc,
+    /// When its refresh token was given up.
+    pub refresh_ended_at: Option<DateTimeUtc>,
     /// When it was ended.
     pub ended_at: Option<DateTimeUtc>,
 }
@@ -34,31 +38,93 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Whether this session of this user is live at `now`.
-pub(super) async fn is_live(
+/// This session, if it is live at `now`.
+pub(super) async fn find_live(
+    db: &impl ConnectionTrait,
+    id: SessionId,
+    now: chrono::DateTime<Utc>,
+) -> Result<Option<Model>, Error> {
+    Ok(live(now).filter(Column::Id.eq(id)).one(db).await?)
+}
+
+/// Whether this session of this user is live at `now`, and this access token of it not revoked.
+pub(super) async fn honours(
     db: &impl ConnectionTrait,
     id: SessionId,
     user: UserId,
+    access_token: Uuid,
     now: chrono::DateTime<Utc>,
 ) -> Result<bool, Error> {
-    let live = Entity::find_by_id(id)
+    let found = live(now)
+        .filter(Column::Id.eq(id))
+        .filter(Column::UserId.eq(user))
+        .filter(Expr::exists(revoked_access_token::with_id(access_token)).not())
         .select_only()
         .column(Column::Id)
-        .filter(Column::UserId.eq(user))
-        .filter(Column::EndedAt.is_null())
-        .filter(Column::ExpiresAt.gt(now))
         .into_tuple::<SessionId>()
         .one(db)
         .await?;
-    Ok(live.is_some())
+    Ok(found.is_some())
 }
 
-/// Ends a session; how many were live, 0 or 1.
-pub(super) async fn end(db: &impl ConnectionTrait, id: SessionId, now: chrono::DateTime<Utc>) -> Result<u64, Error> {
+/// The live sessions of a user.
+pub(super) async fn list_live_ids(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    now: chrono::DateTime<Utc>,
+) -> Result<Vec<SessionId>, Error> {
+    let ids = live(now).filter(Column::UserId.eq(user)).select_only().column(Column::Id).into_tuple();
+    Ok(ids.all(db).await?)
+}
+
+/// Ends these sessions; how many were live.
+pub(super) async fn end(
+    db: &impl ConnectionTrait,
+    ids: &[SessionId],
+    now: chrono::DateTime<Utc>,
+) -> Result<u64, Error> {
     let update = Entity::update_many()
         .col_expr(Column::EndedAt, Expr::value(now))
-        .filter(Column::Id.eq(id))
+        .filter(Column::Id.is_in(ids.iter().copied()))
         .filter(Column::EndedAt.is_null())
         .filter(Column::ExpiresAt.gt(now));
     Ok(update.exec(db).await?.rows_affected)
+}
+
+/// Gives up a session's refresh token: what is left of it ends at `expires_at`.
+pub(super) async fn end_refresh(
+    db: &impl ConnectionTrait,
+    id: SessionId,
+    now: chrono::DateTime<Utc>,
+    expires_at: chrono::DateTime<Utc>,
+) -> Result<(), Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::RefreshEndedAt, Expr::value(now))
+        .col_expr(Column::ExpiresAt, Expr::value(expires_at))
+        .filter(Column::Id.eq(id));
+    update.exec(db).await?;
+    Ok(())
+}
+
+/// Counts one refresh, if nobody else did since `generation` and the session can still be refreshed.
+pub(super) async fn advance(
+    db: &impl ConnectionTrait,
+    id: SessionId,
+    generation: i32,
+    now: chrono::DateTime<Utc>,
+    expires_at: chrono::DateTime<Utc>,
+) -> Result<bool, Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::Generation, Expr::value(generation.saturating_add(1)))
+        .col_expr(Column::ExpiresAt, Expr::value(expires_at))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Generation.eq(generation))
+        .filter(Column::EndedAt.is_null())
+        .filter(Column::RefreshEndedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now));
+    Ok(update.exec(db).await?.rows_affected == 1)
+}
+
+fn live(now: chrono::DateTime<Utc>) -> Select<Entity> {
+    Entity::find().filter(Column::EndedAt.is_null()).filter(Column::ExpiresAt.gt(now))
 }

@@ -1,17 +1,15 @@
-//! Tokens: what a session's bearer holds, how it is made and how it is checked.
+//! The tokens of a session, and how an access token is made and checked.
 //!
 //! Access tokens are JWTs after RFC 9068, checked as RFC 8725 asks: one algorithm, keys of ours only, every
-//! claim required. Refresh tokens are 256 random bits with a prefix for secret scanners.
+//! claim required.
 
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::accounts::refresh_token::RefreshToken;
 use crate::accounts::{Accounts, session};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
@@ -38,6 +36,7 @@ pub struct Tokens {
 pub(super) struct Verified {
     pub(super) user: UserId,
     pub(super) session: SessionId,
+    pub(super) token: Uuid,
     /// The expiry and the leeway: from this second on the token is refused.
     pub(super) refused_from: i64,
 }
@@ -48,7 +47,7 @@ struct Claims {
     aud: String,
     sub: String,
     sid: String,
-    jti: String,
+    jti: Uuid,
     iat: i64,
     nbf: i64,
     exp: i64,
@@ -62,24 +61,30 @@ impl Accounts {
         name: Option<String>,
     ) -> Result<(session::ActiveModel, Tokens), Error> {
         let now = self.clock.now();
-        let id = SessionId::generate();
-        let refresh = refresh_token().map_err(Error::internal)?;
+        let token = RefreshToken { session: SessionId::generate(), generation: 0 };
         let row = session::ActiveModel {
-            id: Set(id),
+            id: Set(token.session),
             user_id: Set(user),
-            refresh_token_hash: Set(digest::digest(&digest::SHA256, refresh.as_bytes()).as_ref().to_vec()),
+            generation: Set(token.generation),
             name: Set(name),
             created_at: Set(now),
             expires_at: Set(now + TimeDelta::seconds(self.settings.refresh_token_seconds.into())),
+            refresh_ended_at: Set(None),
             ended_at: Set(None),
         };
+        Ok((row, self.tokens(user, token)?))
+    }
+
+    /// The tokens of a session's generation.
+    pub(super) fn tokens(&self, user: UserId, token: RefreshToken) -> Result<Tokens, Error> {
+        let now = self.clock.now();
         let expires_at = now + TimeDelta::seconds(self.settings.access_token_seconds.into());
         let claims = Claims {
             iss: self.settings.token_issuer.clone(),
             aud: self.settings.token_audience.clone(),
             sub: user.to_string(),
-            sid: id.to_string(),
-            jti: Uuid::now_v7().simple().to_string(),
+            sid: token.session.to_string(),
+            jti: Uuid::now_v7(),
             iat: now.timestamp(),
             nbf: now.timestamp(),
             exp: expires_at.timestamp(),
@@ -89,8 +94,8 @@ impl Accounts {
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(key.kid.clone());
         let access = jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(Error::internal)?;
-        let expires_in_seconds = self.settings.access_token_seconds;
-        Ok((row, Tokens { access, refresh, expires_in_seconds, expires_at }))
+        let refresh = self.refresh_key.write(token);
+        Ok(Tokens { access, refresh, expires_in_seconds: self.settings.access_token_seconds, expires_at })
     }
 
     /// Checks everything about an access token but whether its session is still live.
@@ -114,7 +119,7 @@ impl Accounts {
             return Err(Error::InvalidToken);
         };
         let in_time = (begins..refused_from).contains(&now.timestamp());
-        in_time.then_some(Verified { user, session, refused_from }).ok_or(Error::InvalidToken)
+        in_time.then_some(Verified { user, session, token: claims.jti, refused_from }).ok_or(Error::InvalidToken)
     }
 
     /// The times are checked above, against our own clock; their presence is required by [`Claims`].
@@ -127,10 +132,4 @@ impl Accounts {
         validation.validate_nbf = false;
         validation
     }
-}
-
-fn refresh_token() -> Result<String, getrandom::Error> {
-    let mut random = [0_u8; 32];
-    getrandom::fill(&mut random)?;
-    Ok(format!("crt_{}", URL_SAFE_NO_PAD.encode(random)))
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+};
 use async_graphql::{ErrorExtensionValues, Positioned, ServerError, Value as ConstValue, Variables};
 use quick_cache::sync::Cache;
 
@@ -100,7 +102,8 @@ impl Documents {
             OperationType::Mutation => Kind::Mutation,
             OperationType::Subscription => Kind::Subscription,
         };
-        let is_single = matches!(&*operation.node.selection_set.node.items, [only] if matches!(only.node, Selection::Field(_)));
+        let is_single =
+            matches!(&*operation.node.selection_set.node.items, [only] if matches!(only.node, Selection::Field(_)));
         Ok(Operation { document, text, name, kind, is_single })
     }
 

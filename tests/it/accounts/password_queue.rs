@@ -50,6 +50,20 @@ async fn beyond_the_queue_a_login_is_unavailable_and_the_others_succeed() {
     assert!(later.data()["login"]["user"].is_object(), "the queue is free again");
 }
 
+/// 503 says that the whole request can be sent again, which would take another number.
+#[tokio::test]
+async fn a_busy_field_beside_one_that_took_effect_is_no_503() {
+    let test = slow().await;
+    let anna = test.sign_up("anna").await;
+    let flood = join_all((0..9).map(|_| login(&test, "anna")));
+    let both = "mutation ($identifier: String!, $password: String!) { next { value } \
+        login(input: { identifier: $identifier, password: $password }) { user { id } } }";
+    let both = anna.run_with(both, json!({ "identifier": "anna", "password": PASSWORD }));
+    let (_, reply) = futures_util::future::join(flood, both).await;
+    assert_eq!((reply.status.as_u16(), reply.code(), reply.header("retry-after")), (200, "UNAVAILABLE", ""));
+    assert_eq!(anna.next().await, 2, "the first field took its number");
+}
+
 #[tokio::test]
 async fn an_unknown_identifier_takes_a_place_in_the_queue_as_well() {
     let test = slow().await;

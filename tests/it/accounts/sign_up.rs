@@ -49,7 +49,7 @@ async fn everything_given_is_kept_and_the_tokens_work() {
     let tokens = &payload["tokens"];
     assert_eq!((&tokens["tokenType"], &tokens["expiresIn"]), (&json!("Bearer"), &json!(900)));
     assert_eq!(tokens["expiresAt"], "2026-11-20T12:15:00.000000Z");
-    assert!(tokens["refreshToken"].as_str().is_some_and(|token| token.starts_with("crt_") && token.len() == 47));
+    assert!(tokens["refreshToken"].as_str().is_some_and(|token| token.starts_with("crt_") && token.len() == 74));
     assert_eq!(reply.header("cache-control"), "no-store");
 
     let own = test.bearer(tokens["accessToken"].as_str());

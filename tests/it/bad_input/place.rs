@@ -38,7 +38,7 @@ const fn quiet(place: Place) -> Place {
 
 const OPTIONAL: &[&str] = &["text", "null"];
 
-pub const PLACES: [Place; 17] = [
+pub const PLACES: [Place; 19] = [
     taking(
         OPTIONAL,
         place("signUp", "email", "String", r#"email: $value, username: "fresh", password: "long enough""#),
@@ -60,7 +60,9 @@ pub const PLACES: [Place; 17] = [
             r#"identifier: "anna", password: "correct horse battery", sessionName: $value"#,
         ),
     ),
+    place("refreshTokens", "refreshToken", "String!", "refreshToken: $value"),
     taking(&[], place("logout", "scope", "LogoutScope!", "scope: $value")),
+    taking(OPTIONAL, place("logout", "refreshToken", "String", "refreshToken: $value")),
     taking(&["number"], place("setCurrent", "current", "SafeInt!", "current: $value")),
     place("setCurrent", "counter", "String!", "current: 5, counter: $value"),
     taking(&["number", "null"], place("setCurrent", "ifCurrent", "SafeInt", "current: 5, ifCurrent: $value")),

@@ -19,8 +19,8 @@ async fn each_fault_has_its_code() {
         ("{ current(counter: 1) }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ ...Missing }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ hello @nope }", "GRAPHQL_VALIDATION_FAILED"),
-        ("mutation { setCurrent(input: { current: 9007199254740992 }) { previous } }", "BAD_USER_INPUT"),
-        ("mutation { setCurrent(input: { current: 1.5 }) { previous } }", "BAD_USER_INPUT"),
+        ("mutation { setCurrent(input: { current: 9007199254740992 }) { previous } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("mutation { setCurrent(input: { current: 1.5 }) { previous } }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ node(id: \"nonsense\") { id } }", "BAD_USER_INPUT"),
         ("{ current(counter: \"nope\") }", "NOT_FOUND"),
     ] {

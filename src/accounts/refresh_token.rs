@@ -1,0 +1,91 @@
+//! Refresh tokens: the session, the generation, and a proof that we wrote both.
+//!
+//! A session counts its refreshes; a token is good for one count. Nothing of it is stored but that count, so
+//! that a stolen database holds no token and none can be made without the key. And because a token can be
+//! made again, a client whose answer was lost, or whose tabs refresh at once, gets the same one twice.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::id::SessionId;
+
+/// For people and secret scanners.
+const PREFIX: &str = "crt_";
+/// The session's UUID and the generation.
+const CONTENT_BYTES: usize = 16 + 4;
+const KEY_BYTES: usize = 32;
+
+/// What a token says, once it is known to be ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RefreshToken {
+    pub(super) session: SessionId,
+    pub(super) generation: i32,
+}
+
+/// The key that proves tokens to be ours: HMAC-SHA-256.
+pub(super) struct RefreshKey(hmac::Key);
+
+impl RefreshKey {
+    /// Reads the key from `folder`, making it where there is none.
+    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join("refresh.key");
+        if !path.try_exists()? {
+            create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let text =
+            Zeroizing::new(fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?);
+        let key = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim())?);
+        ensure!(key.len() == KEY_BYTES, "{} is no key of {KEY_BYTES} bytes in base64url", path.display());
+        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &key)))
+    }
+
+    pub(super) fn write(&self, token: RefreshToken) -> String {
+        let content = content(token);
+        let proof = hmac::sign(&self.0, &content);
+        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([&content, proof.as_ref()].concat()))
+    }
+
+    /// `None` for whatever [`RefreshKey::write`] did not write.
+    pub(super) fn read(&self, text: &str) -> Option<RefreshToken> {
+        let encoded = text.strip_prefix(PREFIX).filter(|encoded| encoded.len() <= 128)?;
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+        let (content, proof) = bytes.split_at_checked(CONTENT_BYTES)?;
+        hmac::verify(&self.0, content, proof).ok()?;
+        let (session, generation) = content.split_at_checked(16)?;
+        let session = Uuid::from_slice(session).ok()?.into();
+        Some(RefreshToken { session, generation: i32::from_be_bytes(generation.try_into().ok()?) })
+    }
+}
+
+fn content(token: RefreshToken) -> [u8; CONTENT_BYTES] {
+    let mut content = [0; CONTENT_BYTES];
+    let bytes = token.session.uuid().into_bytes().into_iter().chain(token.generation.to_be_bytes());
+    content.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+    content
+}
+
+/// Written beside and moved into place, so that servers which start at once agree on one.
+fn create(path: &Path) -> anyhow::Result<()> {
+    let mut key = Zeroizing::new([0_u8; KEY_BYTES]);
+    getrandom::fill(key.as_mut())?;
+    let unfinished = path.with_extension(Uuid::now_v7().simple().to_string());
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    writeln!(file, "{}", URL_SAFE_NO_PAD.encode(key.as_ref()))?;
+    file.sync_all()?;
+    // A link, unlike a rename, does not replace what another server has written first.
+    let linked = fs::hard_link(&unfinished, path);
+    fs::remove_file(&unfinished)?;
+    match linked {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        linked => Ok(linked?),
+    }
+}

@@ -1,0 +1,49 @@
+//! An access token that was given up alone, while its session lives on. Kept until it would have expired.
+
+use chrono::Utc;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::SelectStatement;
+use sea_orm::{ActiveValue::Set, QuerySelect, QueryTrait, TryInsertResult};
+
+use crate::error::Error;
+use crate::id::SessionId;
+
+/// A row of `revoked_access_tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "revoked_access_tokens")]
+pub struct Model {
+    /// The `jti` claim.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// The `sid` claim.
+    pub session_id: SessionId,
+    /// From when on it is refused anyhow.
+    pub expires_at: DateTimeUtc,
+}
+
+/// No relations that are followed in SQL.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Revokes a token, and forgets those that have expired since.
+pub(super) async fn add(
+    db: &impl ConnectionTrait,
+    id: Uuid,
+    session_id: SessionId,
+    now: chrono::DateTime<Utc>,
+    expires_at: chrono::DateTime<Utc>,
+) -> Result<(), Error> {
+    Entity::delete_many().filter(Column::ExpiresAt.lte(now)).exec(db).await?;
+    let row = ActiveModel { id: Set(id), session_id: Set(session_id), expires_at: Set(expires_at) };
+    // Twice is as good as once.
+    match Entity::insert(row).on_conflict_do_nothing().exec_without_returning(db).await? {
+        TryInsertResult::Empty | TryInsertResult::Conflicted | TryInsertResult::Inserted(_) => Ok(()),
+    }
+}
+
+/// Finds a row if this token is revoked: for an `EXISTS`.
+pub(super) fn with_id(id: Uuid) -> SelectStatement {
+    Entity::find_by_id(id).select_only().column(Column::Id).into_query()
+}
