@@ -1,6 +1,6 @@
 //! Clients who take numbers as fast as they can, and remember what they heard.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -53,12 +53,11 @@ impl Ledger {
 pub(super) struct Load {
     taken: watch::Sender<usize>,
     enough: AtomicBool,
-    latest: AtomicI64,
 }
 
 impl Load {
     pub(super) fn new() -> Self {
-        Self { taken: watch::Sender::new(0), enough: AtomicBool::new(false), latest: AtomicI64::new(0) }
+        Self { taken: watch::Sender::new(0), enough: AtomicBool::new(false) }
     }
 
     /// Takes numbers over `connections` until [`Load::stop`], or the server is gone.
@@ -76,7 +75,6 @@ impl Load {
             match next(process, token).await {
                 Some(Ok(number)) => {
                     ledger.acknowledged.push(number);
-                    self.latest.fetch_max(number, Ordering::SeqCst);
                     self.taken.send_modify(|taken| *taken += 1);
                 }
                 // Nothing was taken, it says.
@@ -99,11 +97,6 @@ impl Load {
         let mut taken = self.taken.subscribe();
         let reached = tokio::time::timeout(PATIENCE, taken.wait_for(|taken| *taken >= numbers)).await;
         assert!(reached.is_ok(), "the load comes to {numbers} numbers");
-    }
-
-    /// The greatest number that a client has.
-    pub(super) fn latest(&self) -> i64 {
-        self.latest.load(Ordering::SeqCst)
     }
 
     pub(super) fn stop(&self) {
