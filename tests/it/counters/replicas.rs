@@ -9,11 +9,15 @@ use super::history::{Recorder, check};
 use super::{all, current, set};
 use crate::support::{Caller, TestApp, TestDatabase};
 
-/// A second server on the first one's database, and the same caller at its door.
-async fn replica(test: &TestApp, user: &Caller) -> (Arc<App>, Caller) {
-    let database = Database::open(&test.config.database, test.data_dir()).await.expect("the database opens");
-    let app = Arc::new(App::start(&test.config, database, test.clock.clone()).expect("the app starts"));
-    let router = cloakroom::http::router(Arc::clone(&app), &test.config).expect("the router is built");
+/// A second server on the first one's database, by another way if `url` names one, and the same caller at its door.
+pub(super) async fn replica(test: &TestApp, user: &Caller, url: Option<&str>) -> (Arc<App>, Caller) {
+    let mut config = test.config.clone();
+    if let Some(url) = url {
+        url.clone_into(&mut config.database.url);
+    }
+    let database = Database::open(&config.database, test.data_dir()).await.expect("the database opens");
+    let app = Arc::new(App::start(&config, database, test.clock.clone()).expect("the app starts"));
+    let router = cloakroom::http::router(Arc::clone(&app), &config).expect("the router is built");
     (app, Caller::new(router, user.token.clone()))
 }
 
@@ -23,7 +27,7 @@ async fn numbers_are_unique_and_gap_free_over_all_replicas() {
         return;
     }
     let (test, here) = TestApp::with_user().await;
-    let (second, there) = replica(&test, &here).await;
+    let (second, there) = replica(&test, &here, None).await;
     let recorder = Arc::new(Recorder::default());
     let client = |client: i64| {
         let (doors, recorder) = ([here.clone(), there.clone()], Arc::clone(&recorder));
@@ -50,7 +54,7 @@ async fn what_one_replica_sets_the_other_shows_at_once() {
         return;
     }
     let (test, here) = TestApp::with_user().await;
-    let (second, there) = replica(&test, &here).await;
+    let (second, there) = replica(&test, &here, None).await;
     assert_eq!((here.next().await, there.next().await, here.next().await), (1, 2, 3));
     set(&here, 500).await;
     assert_eq!(current(&there).await, 500);
@@ -65,7 +69,7 @@ async fn a_logout_reaches_the_other_replicas_within_the_recheck_time() {
         return;
     }
     let (test, here) = TestApp::with_user().await;
-    let (second, there) = replica(&test, &here).await;
+    let (second, there) = replica(&test, &here, None).await;
     assert_eq!((here.next().await, there.next().await), (1, 2));
     assert_eq!(here.run("mutation { logout { endedSessions } }").await.data()["logout"]["endedSessions"], 1);
     assert_eq!(here.run("{ current }").await.code(), "UNAUTHENTICATED");
