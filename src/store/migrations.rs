@@ -87,6 +87,8 @@ async fn lock(database: &Database) -> anyhow::Result<Option<DatabaseTransaction>
         return Ok(None);
     }
     let transaction = database.writer().begin().await?;
+    // It is idle on purpose while the migrations run over other connections.
+    transaction.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await?;
     transaction.execute_unprepared(MIGRATION_LOCK).await?;
     Ok(Some(transaction))
 }

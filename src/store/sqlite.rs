@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
 use crate::config;
 use crate::store::database::{Backend, Database, pool_options};
@@ -40,6 +41,7 @@ async fn connect(
     let path = path.to_owned();
     let mut options = pool_options("sqlite:".to_owned(), connections, config.acquire_seconds);
     // The only place that reaches every connection: a PRAGMA sent through the pool reaches just one.
+    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_reusable(connection))));
     options.map_sqlx_sqlite_opts(move |options| {
         adapt(options.filename(&path))
             .journal_mode(SqliteJournalMode::Wal)
@@ -52,6 +54,19 @@ async fn connect(
             .pragma("fullfsync", "1")
     });
     Ok(sea_orm::Database::connect(options).await?)
+}
+
+/// A connection that is still in a transaction after its release is closed.
+///
+/// When a sync fails or the disk is full, SQLite rolls back by itself; sqlx's own ROLLBACK then fails, and sqlx
+/// counts one transaction too many from then on. Its next BEGIN would be a SAVEPOINT, and after a rollback to
+/// that one nothing would ever be committed, though every statement succeeds.
+async fn is_reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // Behind a rollback that is under way.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 async fn assert_durable(writer: &DatabaseConnection) -> anyhow::Result<()> {

@@ -17,6 +17,7 @@ mod accounts;
 mod bad_input;
 mod cli;
 mod counters;
+mod crash;
 mod http;
 mod schema;
 mod store;

@@ -108,6 +108,11 @@ impl Process {
         assert!(status.success(), "kill -{signal} {pid}");
     }
 
+    /// The root folder as the server sees it, which may be in a mount namespace of its own.
+    pub fn root(&self) -> std::path::PathBuf {
+        format!("/proc/{}/root", self.child.id()).into()
+    }
+
     /// Waits for the end.
     pub fn wait(&mut self) -> std::process::ExitStatus {
         self.child.wait().expect("the server ends")

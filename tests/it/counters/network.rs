@@ -1,0 +1,89 @@
+//! A network that loses answers, or goes silent, between a server and its database. PostgreSQL only: SQLite is
+//! within the server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::proxy::Proxy;
+use super::replicas::replica;
+use super::{NEXT, all, current, number, set};
+use crate::support::{TestApp, TestDatabase};
+
+/// How long the other replicas may be held up.
+const SILENCE: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_whose_answer_was_lost_is_taken_at_most_once() {
+    const ENOUGH: usize = 400;
+    if TestDatabase::is_sqlite() {
+        return;
+    }
+    let (test, here) = TestApp::with_user().await;
+    let proxy = Proxy::start(&test.config.database.url).await;
+    let (second, there) = replica(&test, &here, Some(&proxy.url)).await;
+    assert_eq!(there.next().await, 1);
+    proxy.lose_every(7);
+    let answered = Arc::new(AtomicUsize::new(1));
+    let client = |_| {
+        let (there, answered) = (there.clone(), Arc::clone(&answered));
+        async move {
+            let (mut given, mut unknown) = (Vec::new(), 0);
+            while answered.load(Ordering::SeqCst) < ENOUGH {
+                match number(&there.run(NEXT).await) {
+                    Ok(number) => {
+                        answered.fetch_add(1, Ordering::SeqCst);
+                        given.push(number);
+                    }
+                    Err(code) if code == "UNAVAILABLE" => {}
+                    Err(code) => {
+                        assert_eq!(code, "INTERNAL_SERVER_ERROR");
+                        unknown += 1;
+                    }
+                }
+            }
+            (given, unknown)
+        }
+    };
+    let (mut given, mut unknown) = (vec![1], 0);
+    for (numbers, failures) in all((0..16).map(client)).await {
+        given.extend(numbers);
+        unknown += failures;
+    }
+    let (count, taken) = (given.len(), usize::try_from(current(&here).await).expect("a count"));
+    given.sort_unstable();
+    given.dedup();
+    assert_eq!(given.len(), count, "no number twice");
+    assert!(unknown > 0 && taken > count, "no taken number's answer was lost: {taken} taken, {count} answered");
+    assert!(taken <= count + unknown, "{taken} taken, {count} answered, {unknown} unknown: one was taken twice");
+    proxy.lose_every(0);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_replica_cut_off_in_the_midst_of_a_write_neither_stops_the_others_nor_writes_later() {
+    if TestDatabase::is_sqlite() {
+        return;
+    }
+    let (test, here) = TestApp::with_user().await;
+    let proxy = Proxy::start(&test.config.database.url).await;
+    let (second, there) = replica(&test, &here, Some(&proxy.url)).await;
+    assert_eq!((here.next().await, there.next().await), (1, 2));
+
+    proxy.fall_silent_at_lock();
+    let cut_off = tokio::spawn({
+        let there = there.clone();
+        async move { there.run("mutation { setCurrent(input: {current: 500}) { previous } }").await }
+    });
+    tokio::time::timeout(SILENCE, proxy.silence()).await.expect("the rows are locked, and the network silent");
+    let next = tokio::time::timeout(SILENCE, here.next()).await;
+    assert_eq!(next, Ok(3), "the lock of the replica that was cut off does not outlast it");
+
+    proxy.heal();
+    let late = cut_off.await.expect("no panic");
+    assert_eq!(late.code(), "INTERNAL_SERVER_ERROR", "{}", late.body);
+    assert_eq!((there.next().await, current(&here).await), (4, 4), "its write came too late, and it goes on");
+    set(&there, 600).await;
+    assert_eq!(here.next().await, 601);
+    second.stop().await;
+}

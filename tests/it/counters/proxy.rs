@@ -1,0 +1,122 @@
+//! The network between a server and PostgreSQL, which loses answers and goes silent on demand.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// The SQL whose row locks a partition is to leave behind.
+const LOCKING: &[u8] = b"FOR UPDATE";
+
+/// A proxy of the database server.
+pub(super) struct Proxy {
+    /// The database, as seen through it.
+    pub(super) url: String,
+    network: Arc<Network>,
+}
+
+struct Network {
+    /// Every so many answers of the database one is lost, and its connection with it; 0 for none.
+    lose_every: AtomicU64,
+    answers: AtomicU64,
+    /// Whether to fall silent when rows have been locked.
+    silent_at_lock: AtomicBool,
+    silent: watch::Sender<bool>,
+}
+
+impl Proxy {
+    /// In front of the database with this URL.
+    pub(super) async fn start(url: &str) -> Self {
+        let (server, name) = url.rsplit_once('/').expect("postgres://USER@HOST/NAME");
+        let (user, database) = server.rsplit_once('@').expect("postgres://USER@HOST/NAME");
+        let database = if database.contains(':') { database.to_owned() } else { format!("{database}:5432") };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address: SocketAddr = listener.local_addr().expect("an address");
+        let network = Arc::new(Network {
+            lose_every: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            silent_at_lock: AtomicBool::new(false),
+            silent: watch::Sender::new(false),
+        });
+        let carried = Arc::clone(&network);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (network, database) = (Arc::clone(&carried), database.clone());
+                tokio::spawn(async move {
+                    let server = TcpStream::connect(database).await.expect("the database server is reachable");
+                    network.carry(client, server).await;
+                });
+            }
+        });
+        // In the clear, because the proxy looks for a statement.
+        Self { url: format!("{user}@{address}/{name}?sslmode=disable"), network }
+    }
+
+    pub(super) fn lose_every(&self, nth: u64) {
+        self.network.lose_every.store(nth, Ordering::SeqCst);
+    }
+
+    /// Falls silent, without closing anything, as soon as a transaction of the server's has locked rows.
+    pub(super) fn fall_silent_at_lock(&self) {
+        self.network.silent_at_lock.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) async fn silence(&self) {
+        self.network.silent.subscribe().wait_for(|silent| *silent).await.expect("the proxy is there");
+    }
+
+    pub(super) fn heal(&self) {
+        self.network.silent_at_lock.store(false, Ordering::SeqCst);
+        self.network.silent.send_replace(false);
+    }
+}
+
+impl Network {
+    /// Until one of the two closes, or an answer is lost.
+    async fn carry(&self, client: TcpStream, server: TcpStream) {
+        let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+        tokio::select! {
+            () = self.carry_questions(from_client, to_server) => {}
+            () = self.carry_answers(from_server, to_client) => {}
+        }
+    }
+
+    async fn carry_questions(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+        let mut bytes = vec![0; 65_536];
+        // The statement is sent to be parsed, and in the next message to be executed.
+        let mut parsed = false;
+        while let Ok(length @ 1..) = from.read(&mut bytes).await {
+            self.sound().await;
+            if to.write_all(&bytes[..length]).await.is_err() {
+                return;
+            }
+            if parsed && self.silent_at_lock.load(Ordering::SeqCst) {
+                self.silent.send_replace(true);
+            }
+            parsed = bytes[..length].windows(LOCKING.len()).any(|window| window == LOCKING);
+        }
+    }
+
+    async fn carry_answers(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+        let mut bytes = vec![0; 65_536];
+        while let Ok(length @ 1..) = from.read(&mut bytes).await {
+            self.sound().await;
+            let nth = self.answers.fetch_add(1, Ordering::SeqCst) + 1;
+            let lose_every = self.lose_every.load(Ordering::SeqCst);
+            if lose_every > 0 && nth.is_multiple_of(lose_every) {
+                return;
+            }
+            if to.write_all(&bytes[..length]).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn sound(&self) {
+        self.silent.subscribe().wait_for(|silent| !silent).await.expect("the network is there");
+    }
+}

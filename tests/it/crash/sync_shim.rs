@@ -1,0 +1,47 @@
+//! The syncs of a server: counted, and made to fail. A kill cannot show a missing one.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const DONE: u64 = 8;
+const FAIL_EVERY: u64 = 16;
+
+/// What `sync_shim.c` shares with the test.
+pub(super) struct Syncs {
+    library: PathBuf,
+    panel: PathBuf,
+    shared: File,
+}
+
+impl Syncs {
+    /// Compiles the library, into `folder`.
+    pub(super) fn compile(folder: &Path) -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/crash/sync_shim.c");
+        let (library, panel) = (folder.join("sync_shim.so"), folder.join("sync_panel"));
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+        assert!(cc.status().expect("a C compiler, as for SQLite").success(), "the shim compiles");
+        let shared = File::options().create(true).truncate(true).read(true).write(true).open(&panel).expect("a panel");
+        shared.write_all_at(&[0; 24], 0).expect("an empty panel");
+        Self { library, panel, shared }
+    }
+
+    /// Puts the server that `command` starts under control.
+    pub(super) fn preload(&self, command: &mut Command) {
+        command.env("LD_PRELOAD", &self.library).env("SYNC_PANEL", &self.panel);
+    }
+
+    /// How many syncs succeeded.
+    pub(super) fn done(&self) -> usize {
+        let mut bytes = [0; 8];
+        self.shared.read_exact_at(&mut bytes, DONE).expect("the panel is readable");
+        usize::try_from(u64::from_ne_bytes(bytes)).expect("a count")
+    }
+
+    /// Lets every `nth` sync fail from now on; 0 for none.
+    pub(super) fn fail_every(&self, nth: u64) {
+        self.shared.write_all_at(&nth.to_ne_bytes(), FAIL_EVERY).expect("the panel is writable");
+    }
+}
