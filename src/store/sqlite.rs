@@ -40,8 +40,8 @@ async fn connect(
 ) -> anyhow::Result<DatabaseConnection> {
     let path = path.to_owned();
     let mut options = pool_options("sqlite:".to_owned(), connections, config.acquire_seconds);
-    // The only place that reaches every connection: a PRAGMA sent through the pool reaches just one.
     options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_reusable(connection))));
+    // The only place that reaches every connection: a PRAGMA sent through the pool reaches just one.
     options.map_sqlx_sqlite_opts(move |options| {
         adapt(options.filename(&path))
             .journal_mode(SqliteJournalMode::Wal)
