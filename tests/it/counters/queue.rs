@@ -81,10 +81,8 @@ async fn stopping_commits_and_answers_everything_that_waits() {
             tokio::spawn(async move { number(&user.run(NEXT).await) })
         })
         .collect();
-    // Turns of the runtime in which they get in line, and the first of them perhaps their answers.
-    for _ in 0..8 {
-        tokio::task::yield_now().await;
-    }
+    // One turn of the runtime, in which some get in line: more would let the commit go by.
+    tokio::task::yield_now().await;
     let answered = waiting.iter().filter(|call| call.is_finished()).count();
     test.app.stop().await;
     let mut numbers = Vec::new();
