@@ -34,8 +34,7 @@ pub enum ErrorCode {
     RateLimited,
     /// The request is larger than the server accepts.
     PayloadTooLarge,
-    /// The server is too busy, and did not begin; or too slow, which may have taken effect: the message says which.
-    /// Try again after the time in the `Retry-After` header.
+    /// The server is too busy and did nothing, or too slow and may have: see the message and `Retry-After`.
     Unavailable,
     /// The document is not GraphQL.
     GraphqlParseFailed,
