@@ -9,12 +9,8 @@ use async_graphql::{ErrorExtensionValues, Positioned, ServerError, Value as Cons
 use quick_cache::sync::Cache;
 
 use crate::error::ErrorCode;
-use crate::schema::limits::{Excess, Limits};
+use crate::schema::limits::{Excess, Limits, MAX_NAME_BYTES, MAX_NESTING};
 
-/// Brackets within brackets: the parser and the walks after it recurse.
-const MAX_NESTING: u32 = 64;
-/// Names and numbers are compared, suggested and repeated in messages.
-const MAX_WORD_BYTES: usize = 256;
 /// Longer texts are rare, and not worth the memory.
 const MAX_KEPT_BYTES: usize = 8192;
 
@@ -125,8 +121,8 @@ impl Documents {
         if size.nesting > MAX_NESTING {
             return Err(over("nesting", MAX_NESTING as usize));
         }
-        if size.longest_word > MAX_WORD_BYTES {
-            return Err(over("longest name or number", MAX_WORD_BYTES));
+        if size.longest_word > MAX_NAME_BYTES {
+            return Err(over("longest name or number", MAX_NAME_BYTES));
         }
         let document = async_graphql::parser::parse_query(query).map_err(|error| {
             let parsed = ServerError::from(error);

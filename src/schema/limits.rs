@@ -10,10 +10,15 @@ use async_graphql::{Name, Positioned};
 
 use crate::config::Config;
 
-/// Selections within selections, fragments written out: the executor recurses.
-pub(super) const MAX_LEVELS: u32 = 64;
+/// Brackets within brackets, and selections within selections with fragments written out: the parser and the
+/// executor recurse.
+pub(super) const MAX_NESTING: u32 = 64;
+/// Bytes of a name or number: they are compared, suggested and repeated in messages.
+pub(super) const MAX_NAME_BYTES: usize = 256;
+/// Objects that one request may name.
+pub(super) const MAX_NODES: usize = 100;
 /// Lists of the schema within lists of the schema: the standard query needs one, each more multiplies.
-const MAX_INTROSPECTION_LISTS: u32 = 3;
+pub(super) const MAX_INTROSPECTION_LISTS: u32 = 3;
 /// The fields of the introspection types whose lists lead on to further types.
 const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
 
@@ -76,7 +81,7 @@ impl Limits {
                 ("complexity", cost.fields, self.complexity),
                 ("aliases", cost.aliases, self.aliases),
                 ("directives", cost.directives, self.directives),
-                ("nesting", cost.levels, MAX_LEVELS),
+                ("nesting", cost.levels, MAX_NESTING),
                 ("nested introspection lists", cost.introspection_lists, MAX_INTROSPECTION_LISTS),
             ] {
                 if found > limit {
@@ -129,8 +134,8 @@ struct Weighing<'d> {
 impl<'d> Weighing<'d> {
     fn selection_set(&mut self, set: &'d Positioned<SelectionSet>) -> Result<Cost, Excess> {
         self.level += 1;
-        if self.level > MAX_LEVELS {
-            return Err(Excess::Over("nesting", MAX_LEVELS));
+        if self.level > MAX_NESTING {
+            return Err(Excess::Over("nesting", MAX_NESTING));
         }
         let mut cost = Cost::default();
         for selection in &set.node.items {

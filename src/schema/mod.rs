@@ -72,7 +72,7 @@ impl Schema {
         let build = |mode| {
             builder(config.graphql.introspection)
                 .validation_mode(mode)
-                .limit_recursive_depth(limits::MAX_LEVELS as usize)
+                .limit_recursive_depth(limits::MAX_NESTING as usize)
                 .data(limits)
                 .data(app.clock.clone())
                 .data(Arc::clone(&app.accounts))

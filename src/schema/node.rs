@@ -8,10 +8,8 @@ use crate::caller::Caller;
 use crate::counters::graphql::Counter;
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
+use crate::schema::limits::MAX_NODES;
 use crate::schema::loaders::Loaders;
-
-/// Objects that one request may name.
-const MAX_NODES: usize = 100;
 
 /// An object with a global id.
 #[derive(Interface)]

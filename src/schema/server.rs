@@ -4,7 +4,7 @@ use async_graphql::{Context, Object};
 
 use crate::clock::Clock;
 use crate::scalars::{DateTime, SafeInt};
-use crate::schema::limits::Limits;
+use crate::schema::limits::{Limits, MAX_INTROSPECTION_LISTS, MAX_NAME_BYTES, MAX_NESTING, MAX_NODES};
 
 /// The server.
 pub(super) struct Server;
@@ -52,6 +52,22 @@ impl LimitsObject {
     /// How many names, values and punctuators a document may have.
     async fn tokens(&self) -> u32 {
         self.0.tokens
+    }
+    /// How deep brackets may nest in a document, and selections with fragments written out.
+    async fn nesting(&self) -> u32 {
+        MAX_NESTING
+    }
+    /// How many bytes a name or number may have.
+    async fn name_bytes(&self) -> usize {
+        MAX_NAME_BYTES
+    }
+    /// How many ids `nodes` takes.
+    async fn nodes(&self) -> usize {
+        MAX_NODES
+    }
+    /// How deep lists of the schema may nest in an introspection.
+    async fn introspection_lists(&self) -> u32 {
+        MAX_INTROSPECTION_LISTS
     }
     /// How many bytes the body of a request may have.
     async fn request_bytes(&self) -> SafeInt {

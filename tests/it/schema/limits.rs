@@ -62,6 +62,9 @@ async fn the_limits_shown_are_those_in_force() {
     let shown = json!({ "depth": limits.max_depth, "complexity": limits.max_complexity, "aliases": limits.max_aliases,
         "directives": limits.max_directives, "tokens": limits.max_tokens, "requestBytes": test.config.http.max_body_bytes });
     assert_eq!(test.anonymous().run(query).await.data()["server"]["limits"], shown);
+    let fixed = test.anonymous().run("{ server { limits { nesting nameBytes nodes introspectionLists } } }").await;
+    let expected = json!({ "nesting": 64, "nameBytes": 256, "nodes": 100, "introspectionLists": 3 });
+    assert_eq!(fixed.data()["server"]["limits"], expected);
 
     let adapt = |config: &mut cloakroom::config::Config| {
         config.graphql.max_depth = 3;
