@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{ArrayType, ExprTrait, LockType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+    IntoActiveModel, QueryFilter, QueryOrder, QueryResult, QuerySelect, Statement, Value,
 };
 
 use crate::counters::counter;
@@ -19,12 +19,12 @@ use crate::store::{Backend, Database};
 const TAKE_SQLITE: &str = "UPDATE counters SET current = current + line.amount * step, updated_at = ?1 \
     FROM (SELECT unhex(value ->> 0) AS owner, value ->> 1 AS counter, value ->> 2 AS amount FROM json_each(?2)) AS line \
     WHERE user_id = line.owner AND name = line.counter AND current <= max - line.amount * step \
-    RETURNING id, user_id, name, current, step, max, created_at, updated_at";
+    RETURNING id, user_id, name, current, step, max, created_at";
 
 const TAKE_POSTGRES: &str = "UPDATE counters SET current = current + line.amount * step, updated_at = $1 \
     FROM unnest($2::uuid[], $3::text[], $4::bigint[]) AS line (owner, counter, amount) \
     WHERE user_id = line.owner AND name = line.counter AND current <= max - line.amount * step \
-    RETURNING id, user_id, name, current, step, max, created_at, updated_at";
+    RETURNING id, user_id, name, current, step, max, created_at";
 
 pub(super) async fn take(
     database: &Database,
@@ -32,18 +32,33 @@ pub(super) async fn take(
     amounts: &[(Key, usize)],
 ) -> Result<Vec<counter::Model>, Error> {
     let statement = match database.backend() {
-        Backend::Sqlite => take_sqlite(now, amounts),
+        Backend::Sqlite => take_sqlite(now, amounts)?,
         Backend::Postgres => take_postgres(now, amounts),
     };
     let rows = database.write_statement(statement).await?;
-    Ok(rows.iter().map(|row| counter::Model::from_query_result(row, "")).collect::<Result<_, DbErr>>()?)
+    Ok(rows.iter().map(|row| read(row, now)).collect::<Result<_, DbErr>>()?)
 }
 
-fn take_sqlite(now: DateTime<Utc>, amounts: &[(Key, usize)]) -> Statement {
+/// By position, because a batch of many users has as many rows: finding columns by name costs more than reading
+/// them.
+fn read(row: &QueryResult, now: DateTime<Utc>) -> Result<counter::Model, DbErr> {
+    Ok(counter::Model {
+        id: row.try_get_by_index(0)?,
+        user_id: row.try_get_by_index(1)?,
+        name: row.try_get_by_index(2)?,
+        current: row.try_get_by_index(3)?,
+        step: row.try_get_by_index(4)?,
+        max: row.try_get_by_index(5)?,
+        created_at: row.try_get_by_index(6)?,
+        updated_at: now,
+    })
+}
+
+fn take_sqlite(now: DateTime<Utc>, amounts: &[(Key, usize)]) -> Result<Statement, Error> {
     let lines: Vec<_> =
         amounts.iter().map(|(key, amount)| (key.owner.uuid().simple().to_string(), &*key.name, amount)).collect();
-    let lines = serde_json::json!(lines).to_string();
-    Statement::from_sql_and_values(DbBackend::Sqlite, TAKE_SQLITE, [now.into(), lines.into()])
+    let lines = serde_json::to_string(&lines).map_err(Error::internal)?;
+    Ok(Statement::from_sql_and_values(DbBackend::Sqlite, TAKE_SQLITE, [now.into(), lines.into()]))
 }
 
 fn take_postgres(now: DateTime<Utc>, amounts: &[(Key, usize)]) -> Statement {
