@@ -52,6 +52,7 @@ pub struct Database {
 pub struct Http {
     pub header_seconds: u64,
     pub body_seconds: u64,
+    pub answer_seconds: u64,
     pub request_seconds: u64,
     pub max_body_bytes: usize,
     pub max_header_bytes: usize,
@@ -232,6 +233,7 @@ impl Config {
             ("database.acquire_seconds", self.database.acquire_seconds),
             ("http.header_seconds", self.http.header_seconds),
             ("http.body_seconds", self.http.body_seconds),
+            ("http.answer_seconds", self.http.answer_seconds),
             ("http.request_seconds", self.http.request_seconds),
         ] {
             ensure!(seconds > 0, "{name} must be at least 1");

@@ -19,6 +19,10 @@ const TYPE: &str = "at+jwt";
 /// Ours have about 600 bytes; whatever is longer is not looked at.
 const MAX_TOKEN_BYTES: usize = 2048;
 
+/// Tokens are good from a little before they were made: a replica whose clock is behind by as much takes them at
+/// once. When they were made says `iat`, which nobody judges by (RFC 7519, section 4.1.6).
+const BACKDATED_SECONDS: i64 = 120;
+
 /// What a client gets when a session opens.
 #[derive(Clone, Debug)]
 pub struct Tokens {
@@ -86,7 +90,7 @@ impl Accounts {
             sid: token.session.to_string(),
             jti: Uuid::now_v7(),
             iat: now.timestamp(),
-            nbf: now.timestamp(),
+            nbf: now.timestamp() - BACKDATED_SECONDS,
             exp: expires_at.timestamp(),
         };
         let key = self.keys.newest().map_err(Error::internal)?;
@@ -114,7 +118,7 @@ impl Accounts {
 
         let leeway = i64::from(self.settings.token_leeway_seconds);
         let refused_from = claims.exp.saturating_add(leeway);
-        let begins = claims.nbf.max(claims.iat).saturating_sub(leeway);
+        let begins = claims.nbf.saturating_sub(leeway);
         let (Some(user), Some(session)) = (UserId::parse(&claims.sub), SessionId::parse(&claims.sid)) else {
             return Err(Error::InvalidToken);
         };

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt as _;
 
 use crate::config::Config;
@@ -22,7 +23,8 @@ use crate::error::{ErrorCode, error_response};
 /// Serves `router` on `listener` until `shutdown` resolves, then finishes what was accepted.
 ///
 /// HTTP/1.1 only: HTTP/2 is the reverse proxy's to speak. A client gets `http.header_seconds` for the head of
-/// a request, which also bounds how long a connection may be idle.
+/// a request, which also bounds how long a connection may be idle, and `http.answer_seconds` to take more of an
+/// answer.
 pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutdown: impl Future<Output = ()>) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -46,7 +48,9 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutd
             () = &mut shutdown => break,
         };
         let Some((stream, place)) = accepted else { continue };
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+        let mut stream = TimeoutWriter::new(stream);
+        stream.set_timeout(Some(Duration::from_secs(config.http.answer_seconds)));
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");

@@ -16,7 +16,7 @@ async fn a_token_carries_nothing_personal_and_lives_15_minutes() {
     assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("EdDSA")));
     assert_eq!(names(&claims), ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"]);
     let now = test.clock.now().timestamp();
-    assert_eq!((&claims["iat"], &claims["nbf"], &claims["exp"]), (&json!(now), &json!(now), &json!(now + 900)));
+    assert_eq!((&claims["iat"], &claims["nbf"], &claims["exp"]), (&json!(now), &json!(now - 120), &json!(now + 900)));
     let id = user.run("{ viewer { user { id } } }").await;
     assert_eq!(&claims["sub"], id.at("/data/viewer/user/id"), "an id that says nothing");
 }
@@ -44,8 +44,8 @@ async fn claims_of_another_type_are_refused() {
     for exp in [json!(i64::MIN), json!(u64::MAX), json!(-1), json!(0)] {
         assert_refused(&test, &forger.with_claim("exp", exp)).await;
     }
+    assert_refused(&test, &forger.with_claim("nbf", json!(i64::MAX))).await;
     for claim in ["iat", "nbf"] {
-        assert_refused(&test, &forger.with_claim(claim, json!(i64::MAX))).await;
         assert_taken(&test, &forger.with_claim(claim, json!(0))).await;
     }
 }
@@ -130,11 +130,9 @@ async fn clocks_may_differ_by_30_seconds_either_way() {
     let now = test.clock.now().timestamp();
     assert_taken(&test, &forger.with_claim("exp", json!(now - 29))).await;
     assert_refused(&test, &forger.with_claim("exp", json!(now - 30))).await;
-    for begin in ["nbf", "iat"] {
-        assert_taken(&test, &forger.with_claim(begin, json!(now + 30))).await;
-        assert_refused(&test, &forger.with_claim(begin, json!(now + 31))).await;
-        assert_refused(&test, &forger.with_claim(begin, json!(now + 86_400))).await;
-    }
+    assert_taken(&test, &forger.with_claim("nbf", json!(now + 30))).await;
+    assert_refused(&test, &forger.with_claim("nbf", json!(now + 31))).await;
+    assert_refused(&test, &forger.with_claim("nbf", json!(now + 86_400))).await;
 }
 
 #[tokio::test]

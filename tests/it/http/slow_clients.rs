@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use crate::support::{Listening, TestApp, Wire, post};
@@ -98,6 +99,20 @@ async fn clients_that_do_not_read_do_not_stop_others() {
     }
     let mut other = server.connect().await;
     assert_eq!(other.get("/healthz").await.map(|heard| heard.status), Some(200));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_cut_off() {
+    let test = TestApp::with_config(|config| config.http.answer_seconds = 1).await;
+    let server = Listening::start(&test).await;
+    let mut deaf = tokio::net::TcpStream::connect(server.address).await.expect("it connects");
+    let requests = "GET /playground/monaco.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(20);
+    deaf.write_all(requests.as_bytes()).await.expect("the requests are small");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // What the buffers on the way hold still comes; the rest of seventy megabytes does not.
+    let mut rest = Vec::new();
+    let end = timeout(Duration::from_secs(10), deaf.read_to_end(&mut rest)).await.expect("the connection has ended");
+    assert!(end.is_err() || rest.len() < 20 << 20, "{} bytes, and a clean end", rest.len());
 }
 
 #[tokio::test]
