@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides};
 
-/// Accounts, gap-free numbers and photos behind one GraphQL schema.
+/// Accounts and gap-free numbers behind one GraphQL schema.
 ///
 /// Without a command, Cloakroom serves: on 127.0.0.1:8000, with everything it keeps in ./data.
 #[derive(Parser)]
