@@ -6,8 +6,8 @@
 //! * A remembered token holds its session's [`Liveness`], shared by all tokens of that session. Whoever looks
 //!   a session up takes hold of it *before* reading the row; `logout` marks it *after* committing. So either
 //!   the read sees the ended row, or the mark reaches what the read remembers.
-//! * With a database that other servers write to, a remembered token is looked up again after
-//!   `session_recheck_seconds`; and everywhere, when the signing keys have changed.
+//! * A remembered token is looked up again when its session would have ended by itself, when the signing keys
+//!   have changed, and, with a database that other servers write to, after `session_recheck_seconds`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,7 @@ struct Remembered {
     caller: Caller,
     token: Uuid,
     refused_from: i64,
-    looked_up_at: DateTime<Utc>,
+    good_until: DateTime<Utc>,
     keys_changed: u64,
     session: Arc<Liveness>,
 }
@@ -95,9 +95,7 @@ impl Accounts {
                 self.verified.tokens.remove(token);
                 return Err(Error::InvalidToken);
             }
-            let recheck = TimeDelta::seconds(self.settings.session_recheck_seconds.into());
-            let recent = !self.database.is_shared() || now - remembered.looked_up_at < recheck;
-            if recent && remembered.keys_changed == self.keys.changes() {
+            if now < remembered.good_until && remembered.keys_changed == self.keys.changes() {
                 return Ok(remembered.caller);
             }
         }
@@ -109,13 +107,14 @@ impl Accounts {
         let verified = self.verify(token, now)?;
         let liveness = self.verified.liveness(verified.session);
         let Verified { user, session, token: id, refused_from } = verified;
-        let honoured = session::honours(self.database.reader(), session, user, id, now).await?;
-        if !honoured || liveness.refuses(id) {
-            return Err(Error::InvalidToken);
-        }
+        let ends_at = session::honours(self.database.reader(), session, user, id, now).await?;
+        let ends_at = ends_at.filter(|_| !liveness.refuses(id)).ok_or(Error::InvalidToken)?;
+        let good_until = match self.database.is_shared() {
+            true => ends_at.min(now + TimeDelta::seconds(self.settings.session_recheck_seconds.into())),
+            false => ends_at,
+        };
         let caller = Caller::Session { user, session, token: id };
-        let remembered =
-            Remembered { caller, token: id, refused_from, looked_up_at: now, keys_changed, session: liveness };
+        let remembered = Remembered { caller, token: id, refused_from, good_until, keys_changed, session: liveness };
         self.verified.tokens.insert(token.into(), Arc::new(remembered));
         Ok(caller)
     }

@@ -47,24 +47,22 @@ pub(super) async fn find_live(
     Ok(live(now).filter(Column::Id.eq(id)).one(db).await?)
 }
 
-/// Whether this session of this user is live at `now`, and this access token of it not revoked.
+/// When this session of this user ends by itself, if it is live at `now` and this access token of it not revoked.
 pub(super) async fn honours(
     db: &impl ConnectionTrait,
     id: SessionId,
     user: UserId,
     access_token: Uuid,
     now: chrono::DateTime<Utc>,
-) -> Result<bool, Error> {
-    let found = live(now)
+) -> Result<Option<chrono::DateTime<Utc>>, Error> {
+    let expires_at = live(now)
         .filter(Column::Id.eq(id))
         .filter(Column::UserId.eq(user))
         .filter(Expr::exists(revoked_access_token::with_id(access_token)).not())
         .select_only()
-        .column(Column::Id)
-        .into_tuple::<SessionId>()
-        .one(db)
-        .await?;
-    Ok(found.is_some())
+        .column(Column::ExpiresAt)
+        .into_tuple();
+    Ok(expires_at.one(db).await?)
 }
 
 /// The live sessions of a user.

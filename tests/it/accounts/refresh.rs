@@ -65,6 +65,36 @@ async fn a_session_lives_as_long_as_it_is_refreshed_and_not_for_ever() {
 }
 
 #[tokio::test]
+async fn an_access_token_ends_with_its_session_also_where_it_is_remembered() {
+    let test = TestApp::with_config(|config| {
+        config.accounts.refresh_token_seconds = 1000;
+        config.accounts.session_seconds = 1000;
+    })
+    .await;
+    test.sign_up("anna").await;
+    let (_, token) = log_in(&test, "anna").await;
+    test.clock.advance(900);
+    let reply = refresh(&test, &token).await;
+    let user = test.bearer(tokens(&reply)["accessToken"].as_str());
+    test.clock.advance(99);
+    assert_eq!(user.run("{ current }").await.data()["current"], 0);
+    test.clock.advance(1);
+    assert_eq!(user.run("{ current }").await.code(), "UNAUTHENTICATED", "1000 s are over, its own 900 are not");
+}
+
+#[tokio::test]
+async fn a_remembered_access_token_goes_on_when_its_session_is_prolonged() {
+    let test = TestApp::with_config(|config| config.accounts.refresh_token_seconds = 900).await;
+    test.sign_up("anna").await;
+    let (user, token) = log_in(&test, "anna").await;
+    assert_eq!(user.run("{ current }").await.data()["current"], 0);
+    test.clock.advance(600);
+    tokens(&refresh(&test, &token).await);
+    test.clock.advance(310);
+    assert_eq!(user.run("{ current }").await.data()["current"], 0, "within the leeway, and the session lives on");
+}
+
+#[tokio::test]
 async fn whoever_sends_a_token_two_generations_old_ends_that_session_alone() {
     let (test, other_session) = TestApp::with_user().await;
     let (user, first) = log_in(&test, "anna").await;
