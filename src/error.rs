@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use async_graphql::resolver_utils::EnumType as _;
 use async_graphql::{Enum, ErrorExtensionValues, SimpleObject};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -49,25 +50,16 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The code as `extensions.code` carries it.
+    /// The code as `extensions.code` carries it: the schema's own name for it.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::NotFound => "NOT_FOUND",
-            Self::BadUserInput => "BAD_USER_INPUT",
-            Self::Conflict => "CONFLICT",
-            Self::CounterExhausted => "COUNTER_EXHAUSTED",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
-            Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
-            Self::QueryTooComplex => "QUERY_TOO_COMPLEX",
-            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
-            Self::InternalServerError => "INTERNAL_SERVER_ERROR",
-        }
+        Self::items().iter().find(|item| item.value == self).map_or("", |item| item.name)
+    }
+
+    /// The code of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::items().iter().find(|item| item.name == name).map(|item| item.value)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Cloakroom: accounts, gap-free numbers and photos behind one GraphQL schema, from one binary.
+//! Cloakroom: accounts and gap-free numbers behind one GraphQL schema, from one binary.
 //!
 //! # Code map, in reading order
 //!

@@ -6,23 +6,6 @@ use async_graphql::{Response, ServerError, Value};
 
 use crate::error::ErrorCode;
 
-const ALL: [ErrorCode; 14] = [
-    ErrorCode::Unauthenticated,
-    ErrorCode::Forbidden,
-    ErrorCode::NotFound,
-    ErrorCode::BadUserInput,
-    ErrorCode::Conflict,
-    ErrorCode::CounterExhausted,
-    ErrorCode::RateLimited,
-    ErrorCode::PayloadTooLarge,
-    ErrorCode::Unavailable,
-    ErrorCode::GraphqlParseFailed,
-    ErrorCode::GraphqlValidationFailed,
-    ErrorCode::QueryTooComplex,
-    ErrorCode::PersistedQueryNotFound,
-    ErrorCode::InternalServerError,
-];
-
 /// A refused request is told this many faults at most.
 const MAX_ERRORS: usize = 10;
 /// Characters of a message: the framework repeats the value that it refuses, however long.
@@ -38,13 +21,13 @@ pub(super) fn shorten(errors: &mut Vec<ServerError>) {
     errors.truncate(MAX_ERRORS);
 }
 
-/// Sees to it that every error has a code and a bounded message, and returns the first. Errors without one come from the framework:
-/// before execution because of the document, during it because of a value.
+/// Sees to it that every error has a code and a bounded message, and returns the first code. Errors without one
+/// come from the framework: before execution because of the document, during it because of a value.
 pub(super) fn stamp(errors: &mut [ServerError], request_id: &dyn Display) -> Option<ErrorCode> {
     let mut first = None;
     for error in errors {
         let known = error.extensions.as_ref().and_then(|extensions| match extensions.get("code") {
-            Some(Value::String(name)) => ALL.into_iter().find(|code| code.name() == name),
+            Some(Value::String(name)) => ErrorCode::from_name(name),
             _ => None,
         });
         let code = match (known, &error.source) {

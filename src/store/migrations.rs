@@ -81,7 +81,7 @@ async fn applied(reader: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     reader.query_all(&versions).await?.iter().map(|row| row.try_get("", "version")).collect()
 }
 
-/// On SQLite the data directory is locked already, and the one writer must stay free.
+/// None on SQLite: the migrations need its one writer, which takes turns by itself.
 async fn lock(database: &Database) -> anyhow::Result<Option<DatabaseTransaction>> {
     if database.backend() == Backend::Sqlite {
         return Ok(None);
