@@ -1,13 +1,25 @@
-//! Who is asking. Verbs take a [`Caller`] and authorise on their first line.
+//! Who is asking, from where, and what they may do. Verbs take a [`Caller`] and authorise on their first line.
+
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::id::{SessionId, UserId};
+use crate::id::{ApiKeyId, SessionId, UserId};
 
 /// Who a request comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// As whom they act.
+    pub identity: Identity,
+    /// Where they are.
+    pub origin: Origin,
+}
+
+/// As whom somebody acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
     /// Nobody signed in.
     Anonymous,
     /// A user, by the access token of a live session.
@@ -18,29 +30,228 @@ pub enum Caller {
         session: SessionId,
         /// The access token's `jti` claim.
         token: Uuid,
+        /// Whether they administer.
+        admin: bool,
     },
+    /// A program, by an API key of a user's.
+    ApiKey {
+        /// The user whose key it is.
+        user: UserId,
+        /// The key.
+        key: ApiKeyId,
+        /// What it may do.
+        scopes: Scopes,
+        /// The only counter that it may touch, if it is limited to one.
+        counter: Option<Arc<str>>,
+    },
+    /// Somebody at the server's own command line, who acts as this user.
+    Impersonated {
+        /// The user.
+        user: UserId,
+        /// Whether they administer.
+        admin: bool,
+    },
+    /// Somebody at the server's own command line: no user, and every right of an administrator.
+    Operator,
+}
+
+/// Where a request comes from, for the audit log and the limits.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The client's address, as far as it can be trusted. `None` for what comes from this machine itself.
+    pub address: Option<IpAddr>,
+    /// What the client's program calls itself, cut to [`MAX_USER_AGENT_CHARS`].
+    pub user_agent: Option<Arc<str>>,
+}
+
+/// Characters of a `User-Agent` that are kept.
+pub const MAX_USER_AGENT_CHARS: usize = 256;
+
+/// What an API key may do. A session may do all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Scope {
+    /// See the account and other users.
+    AccountRead = 1,
+    /// See counters.
+    CountersRead = 1 << 1,
+    /// Take numbers.
+    CountersNext = 1 << 2,
+    /// Set, create and delete counters.
+    CountersWrite = 1 << 3,
+    /// See own photos and drafts.
+    PhotosRead = 1 << 4,
+    /// Upload, edit, publish and delete photos.
+    PhotosWrite = 1 << 5,
+}
+
+impl Scope {
+    /// All of them, in the schema's order.
+    pub const ALL: [Self; 6] = [
+        Self::AccountRead,
+        Self::CountersRead,
+        Self::CountersNext,
+        Self::CountersWrite,
+        Self::PhotosRead,
+        Self::PhotosWrite,
+    ];
+
+    /// Its name in the schema.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AccountRead => "ACCOUNT_READ",
+            Self::CountersRead => "COUNTERS_READ",
+            Self::CountersNext => "COUNTERS_NEXT",
+            Self::CountersWrite => "COUNTERS_WRITE",
+            Self::PhotosRead => "PHOTOS_READ",
+            Self::PhotosWrite => "PHOTOS_WRITE",
+        }
+    }
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// Whether `scope` is in it.
+    #[must_use]
+    pub fn has(self, scope: Scope) -> bool {
+        self.0 & scope as u8 != 0
+    }
+
+    /// Its scopes, in the schema's order.
+    pub fn list(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.has(*scope))
+    }
+
+    /// As the database keeps it.
+    #[must_use]
+    pub fn bits(self) -> i16 {
+        self.0.into()
+    }
+
+    /// Back from [`Scopes::bits`]; what is unknown is left out.
+    #[must_use]
+    pub fn from_bits(bits: i16) -> Self {
+        Scope::ALL.into_iter().filter(|scope| bits & i16::from(*scope as u8) != 0).collect()
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope as u8))
+    }
 }
 
 impl Caller {
-    /// The user who asks.
+    /// Nobody, from nowhere in particular.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self { identity: Identity::Anonymous, origin: Origin::default() }
+    }
+
+    /// Somebody at the server's own command line.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self { identity: Identity::Operator, origin: Origin::default() }
+    }
+
+    /// The user who asks, in whatever way.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when nobody is signed in.
     pub fn user(&self) -> Result<UserId, Error> {
-        match self {
-            Self::Session { user, .. } => Ok(*user),
-            Self::Anonymous => Err(Error::Unauthenticated),
+        match self.identity {
+            Identity::Session { user, .. } | Identity::ApiKey { user, .. } | Identity::Impersonated { user, .. } => {
+                Ok(user)
+            }
+            Identity::Anonymous | Identity::Operator => Err(Error::Unauthenticated),
+        }
+    }
+
+    /// The user who asks, if this is within what they may do.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when nobody is signed in; [`Error::Forbidden`] for an API key without `scope`, or
+    /// one that is limited to a counter.
+    pub fn require(&self, scope: Scope) -> Result<UserId, Error> {
+        match &self.identity {
+            Identity::ApiKey { counter: Some(_), .. } => Err(Error::limited_to_counter()),
+            _ => self.allowed(scope),
+        }
+    }
+
+    /// The user who asks, if this is within what they may do with the counter of this name.
+    ///
+    /// # Errors
+    /// As [`Caller::require`], but for a key that is limited to this very counter.
+    pub fn require_on(&self, scope: Scope, counter: &str) -> Result<UserId, Error> {
+        match &self.identity {
+            Identity::ApiKey { counter: Some(only), .. } if **only != *counter => Err(Error::limited_to_counter()),
+            _ => self.allowed(scope),
+        }
+    }
+
+    fn allowed(&self, scope: Scope) -> Result<UserId, Error> {
+        match &self.identity {
+            Identity::ApiKey { scopes, .. } if !scopes.has(scope) => {
+                Err(Error::Forbidden(format!("The API key lacks the scope {}.", scope.name())))
+            }
+            _ => self.user(),
+        }
+    }
+
+    /// The user who asks, if they ask themselves: an API key does not change its owner's account.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when nobody is signed in; [`Error::Forbidden`] for an API key.
+    pub fn in_person(&self) -> Result<UserId, Error> {
+        match self.identity {
+            Identity::ApiKey { .. } => Err(Error::Forbidden("An API key cannot do this: sign in.".to_owned())),
+            _ => self.user(),
         }
     }
 
     /// The session that asks.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when nobody is signed in.
+    /// As [`Caller::in_person`], and [`Error::Forbidden`] at the command line, which has no session.
     pub fn session(&self) -> Result<SessionId, Error> {
-        match self {
-            Self::Session { session, .. } => Ok(*session),
-            Self::Anonymous => Err(Error::Unauthenticated),
+        self.in_person()?;
+        self.own_session().ok_or_else(|| Error::Forbidden("There is no session here.".to_owned()))
+    }
+
+    /// The session that asks, if it is one.
+    #[must_use]
+    pub fn own_session(&self) -> Option<SessionId> {
+        match self.identity {
+            Identity::Session { session, .. } => Some(session),
+            _ => None,
         }
+    }
+
+    /// The administrator who asks; `None` for an operator, who is no user.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when nobody is signed in; [`Error::Forbidden`] for everybody else.
+    pub fn admin(&self) -> Result<Option<UserId>, Error> {
+        match self.identity {
+            Identity::Operator => Ok(None),
+            _ if self.is_admin() => self.user().map(Some),
+            _ => {
+                self.user()?;
+                Err(Error::Forbidden("Only an administrator can do this.".to_owned()))
+            }
+        }
+    }
+
+    /// Whether an administrator asks.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        let admin =
+            matches!(self.identity, Identity::Session { admin: true, .. } | Identity::Impersonated { admin: true, .. });
+        admin || self.identity == Identity::Operator
     }
 }

@@ -120,6 +120,8 @@ pub enum Error {
     Unauthenticated,
     /// The access token is malformed, not ours, expired, or of an ended session. Which, is not told.
     InvalidToken,
+    /// The caller is known and may not do this; the text says why.
+    Forbidden(String),
     /// What is named does not exist or is not the caller's; the text names it.
     NotFound(&'static str),
     /// A value that the argument cannot have; the text says which and why.
@@ -128,6 +130,11 @@ pub enum Error {
     CounterExhausted {
         /// The bound.
         max: i64,
+    },
+    /// Too many attempts; nothing was done.
+    RateLimited {
+        /// After how many seconds the next one is possible.
+        retry_after_seconds: u32,
     },
     /// A bounded resource is taken; nothing was done.
     Unavailable {
@@ -146,14 +153,33 @@ impl Error {
         Self::Internal(Arc::new(cause.into()))
     }
 
+    /// What an API key for one counter gets everywhere else.
+    #[must_use]
+    pub fn limited_to_counter() -> Self {
+        Self::Forbidden("The API key is limited to one counter.".to_owned())
+    }
+
+    /// After how many seconds it is worth trying again, where that is all it takes.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        match self {
+            Self::RateLimited { retry_after_seconds } | Self::Unavailable { retry_after_seconds } => {
+                Some(*retry_after_seconds)
+            }
+            _ => None,
+        }
+    }
+
     /// The code that the client gets.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Unauthenticated | Self::InvalidToken => ErrorCode::Unauthenticated,
+            Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::BadInput(_) | Self::Invalid(_) => ErrorCode::BadUserInput,
             Self::CounterExhausted { .. } => ErrorCode::CounterExhausted,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::Unavailable { .. } => ErrorCode::Unavailable,
             Self::Internal(_) => ErrorCode::InternalServerError,
         }
@@ -166,8 +192,11 @@ impl Error {
             Self::Unauthenticated => "Sign in first: send `Authorization: Bearer <accessToken>`.".to_owned(),
             Self::InvalidToken => "The access token is malformed, expired, or of a session that has ended.".to_owned(),
             Self::NotFound(what) => format!("There is no such {what}."),
-            Self::BadInput(message) => message.clone(),
+            Self::Forbidden(message) | Self::BadInput(message) => message.clone(),
             Self::CounterExhausted { max } => format!("The counter cannot go past {max}."),
+            Self::RateLimited { retry_after_seconds } => {
+                format!("Too many attempts: this was not done. Try again in {retry_after_seconds} s.")
+            }
             Self::Unavailable { retry_after_seconds } => {
                 format!("The server is too busy: this was not done. Try again in {retry_after_seconds} s.")
             }
@@ -209,8 +238,8 @@ impl From<Error> for async_graphql::Error {
     fn from(error: Error) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code().name());
-        if let Error::Unavailable { retry_after_seconds } = error {
-            extensions.set("retryAfterSeconds", retry_after_seconds);
+        if let Some(seconds) = error.retry_after_seconds() {
+            extensions.set("retryAfterSeconds", seconds);
         }
         Self {
             message: error.message(),
@@ -229,6 +258,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = match self.code() {
             ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
@@ -239,7 +269,7 @@ impl IntoResponse for Error {
                 let challenge = HeaderValue::from_static("Bearer realm=\"cloakroom\", error=\"invalid_token\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             }
-            Self::Unavailable { retry_after_seconds } => {
+            Self::RateLimited { retry_after_seconds } | Self::Unavailable { retry_after_seconds } => {
                 response.headers_mut().insert(header::RETRY_AFTER, retry_after_seconds.into());
             }
             Self::Internal(cause) => drop(response.extensions_mut().insert(cause)),

@@ -25,6 +25,12 @@ pub enum Session {}
 /// The kind of [`CounterId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Counter {}
+/// The kind of [`ApiKeyId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ApiKey {}
+/// The kind of [`AccountEventId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AccountEvent {}
 
 impl Kind for User {
     const PREFIX: &'static str = "usr";
@@ -35,6 +41,12 @@ impl Kind for Session {
 impl Kind for Counter {
     const PREFIX: &'static str = "ctr";
 }
+impl Kind for ApiKey {
+    const PREFIX: &'static str = "key";
+}
+impl Kind for AccountEvent {
+    const PREFIX: &'static str = "evt";
+}
 
 /// The id of a user.
 pub type UserId = Id<User>;
@@ -42,6 +54,10 @@ pub type UserId = Id<User>;
 pub type SessionId = Id<Session>;
 /// The id of a counter.
 pub type CounterId = Id<Counter>;
+/// The id of an API key.
+pub type ApiKeyId = Id<ApiKey>;
+/// The id of an entry of an account's audit log.
+pub type AccountEventId = Id<AccountEvent>;
 
 /// The id of something of the kind `K`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

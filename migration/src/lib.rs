@@ -7,6 +7,11 @@ pub use sea_orm_migration::prelude::*;
 mod m20261120_000001_users;
 mod m20261120_000002_sessions;
 mod m20261120_000003_counters;
+mod m20261121_000004_user_states;
+mod m20261121_000005_session_origins;
+mod m20261121_000006_api_keys;
+mod m20261121_000007_account_events;
+mod m20261121_000008_mails;
 
 /// The changes, in order.
 pub struct Migrator;
@@ -18,6 +23,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000001_users::Migration),
             Box::new(m20261120_000002_sessions::Migration),
             Box::new(m20261120_000003_counters::Migration),
+            Box::new(m20261121_000004_user_states::Migration),
+            Box::new(m20261121_000005_session_origins::Migration),
+            Box::new(m20261121_000006_api_keys::Migration),
+            Box::new(m20261121_000007_account_events::Migration),
+            Box::new(m20261121_000008_mails::Migration),
         ]
     }
 }

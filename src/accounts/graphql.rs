@@ -218,7 +218,7 @@ impl AccountsMutation {
     ) -> Result<SignUpPayload, Error> {
         let SignUpInput { email, username, password, name } = input;
         let input = accounts::SignUp { email, username, password: password.into(), name };
-        let (user, tokens, user_errors) = signed_in(accounts(ctx).sign_up(input).await)?;
+        let (user, tokens, user_errors) = signed_in(accounts(ctx).sign_up(caller(ctx), input).await)?;
         Ok(SignUpPayload { user, tokens, user_errors })
     }
 
@@ -231,7 +231,7 @@ impl AccountsMutation {
     ) -> Result<LoginPayload, Error> {
         let LoginInput { identifier, password, session_name } = input;
         let input = accounts::Login { identifier, password: password.into(), session_name };
-        let (user, tokens, user_errors) = signed_in(accounts(ctx).login(input).await)?;
+        let (user, tokens, user_errors) = signed_in(accounts(ctx).login(caller(ctx), input).await)?;
         Ok(LoginPayload { user, tokens, user_errors })
     }
 

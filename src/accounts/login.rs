@@ -4,6 +4,7 @@ use sea_orm::ActiveModelTrait;
 
 use crate::accounts::identity::Identifier;
 use crate::accounts::{Accounts, Password, Tokens, identity, user};
+use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
 
 /// What someone gives to sign in.
@@ -32,7 +33,7 @@ impl Accounts {
     /// # Errors
     /// [`Error::Invalid`] with `WRONG_CREDENTIALS`, or for a malformed input; [`Error::Unavailable`] when too
     /// many passwords wait.
-    pub async fn login(&self, input: Login) -> Result<SignedIn, Error> {
+    pub async fn login(&self, caller: &Caller, input: Login) -> Result<SignedIn, Error> {
         let identifier = identity::identifier("identifier", &input.identifier)?;
         input.password.check_length("password")?;
         let session_name = input.session_name.as_deref().map(|name| identity::name("sessionName", name)).transpose()?;
@@ -49,7 +50,7 @@ impl Accounts {
             return Err(UserError { code: UserErrorCode::WrongCredentials, field: None, message }.into());
         };
 
-        let (session, tokens) = self.new_session(user.id, session_name)?;
+        let (session, tokens) = self.new_session(user.id, session_name, &caller.origin)?;
         self.database
             .write(move |transaction| {
                 let session = session.clone();

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::accounts::{Accounts, revoked_access_token, session};
-use crate::caller::Caller;
+use crate::caller::{Caller, Identity};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
 
@@ -35,11 +35,11 @@ impl Accounts {
         let given = refresh_token.map(|text| self.read_refresh_token(text)).transpose();
         let given = given.map_err(|error| Error::BadInput(error.message()))?;
         let id = given.map_or_else(|| caller.session(), |token| Ok(token.session))?;
-        match (scope, caller) {
-            (LogoutScope::AccessToken, Caller::Session { session, token, .. }) => {
+        match (scope, &caller.identity) {
+            (LogoutScope::AccessToken, Identity::Session { session, token, .. }) => {
                 self.end_access_token(*session, *token).await
             }
-            (LogoutScope::AccessToken, Caller::Anonymous) => {
+            (LogoutScope::AccessToken, _) => {
                 Err(Error::BadInput("An access token can be ended only by sending it.".to_owned()))
             }
             (LogoutScope::RefreshToken, _) => self.end_refresh_token(id).await,
@@ -62,7 +62,7 @@ impl Accounts {
                 Box::pin(async move { session::end(transaction, &ids, now).await })
             });
             let ended = ended.await?;
-            ids.into_iter().for_each(|id| verified.end(id));
+            ids.into_iter().for_each(|id| verified.end(id.uuid()));
             Ok(ended)
         });
         task.await.map_err(Error::internal)?
@@ -81,7 +81,7 @@ impl Accounts {
                 Box::pin(revoked_access_token::add(transaction, token, session, now, expires_at))
             });
             revoked.await?;
-            verified.revoke(session, token);
+            verified.revoke(session.uuid(), token);
             Ok(0)
         });
         task.await.map_err(Error::internal)?

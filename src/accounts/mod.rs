@@ -14,6 +14,7 @@
 //! identifier costs the same hash as a known one.
 //! **Invariant:** uniqueness is the database's: nothing is looked up first and inserted afterwards.
 
+pub mod api_key;
 mod authenticate;
 mod find_user;
 pub mod graphql;

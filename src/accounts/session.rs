@@ -5,7 +5,7 @@ use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 
-use crate::accounts::revoked_access_token;
+use crate::accounts::{revoked_access_token, user};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
 
@@ -30,11 +30,27 @@ pub struct Model {
     pub refresh_ended_at: Option<DateTimeUtc>,
     /// When it was ended.
     pub ended_at: Option<DateTimeUtc>,
+    /// From where it was opened or last refreshed.
+    pub ip_address: Option<String>,
+    /// With which program.
+    pub user_agent: Option<String>,
+    /// When a request of it was last noticed, if ever.
+    pub last_used_at: Option<DateTimeUtc>,
 }
 
-/// Sessions have no relations that are followed in SQL.
+/// Whose it is, for the one statement that asks whether a request is welcome.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// The user.
+    #[sea_orm(belongs_to = "user::Entity", from = "Column::UserId", to = "user::Column::Id")]
+    User,
+}
+
+impl Related<user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::User.def()
+    }
+}
 
 impl ActiveModelBehavior for ActiveModel {}
 
@@ -47,22 +63,28 @@ pub(super) async fn find_live(
     Ok(live(now).filter(Column::Id.eq(id)).one(db).await?)
 }
 
-/// When this session of this user ends by itself, if it is live at `now` and this access token of it not revoked.
+/// When this session of this user ends by itself and whether they administer: if it is live at `now`, this access
+/// token of it not revoked, and the user not shut out.
 pub(super) async fn honours(
     db: &impl ConnectionTrait,
     id: SessionId,
     user: UserId,
     access_token: Uuid,
     now: chrono::DateTime<Utc>,
-) -> Result<Option<chrono::DateTime<Utc>>, Error> {
-    let expires_at = live(now)
+) -> Result<Option<(chrono::DateTime<Utc>, bool)>, Error> {
+    let honoured: Option<(chrono::DateTime<Utc>, user::Role)> = live(now)
         .filter(Column::Id.eq(id))
         .filter(Column::UserId.eq(user))
         .filter(Expr::exists(revoked_access_token::with_id(access_token)).not())
+        .inner_join(user::Entity)
+        .filter(user::is_welcome())
         .select_only()
         .column(Column::ExpiresAt)
-        .into_tuple();
-    Ok(expires_at.one(db).await?)
+        .column(user::Column::Role)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(honoured.map(|(expires_at, role)| (expires_at, role == user::Role::Admin)))
 }
 
 /// The live sessions of a user.

@@ -5,6 +5,7 @@ use sea_orm::{ActiveModelTrait, DbErr, SqlErr};
 
 use crate::accounts::login::SignedIn;
 use crate::accounts::{Accounts, Password, identity, user};
+use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
 
@@ -26,13 +27,13 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Invalid`] for what cannot be or is taken; [`Error::Unavailable`] when too many passwords wait.
-    pub async fn sign_up(&self, input: SignUp) -> Result<SignedIn, Error> {
+    pub async fn sign_up(&self, caller: &Caller, input: SignUp) -> Result<SignedIn, Error> {
         let mut user = self.check(&input)?;
         // A hash takes long: before the transaction, not in it.
         user.password_hash = Set(self.passwords.hash(input.password).await?);
         let id = UserId::generate();
         user.id = Set(id);
-        let (session, tokens) = self.new_session(id, None)?;
+        let (session, tokens) = self.new_session(id, None, &caller.origin)?;
         let (furnish, clock) = (self.furnish, self.clock.clone());
         let user = self.database.write(move |transaction| {
             let (user, session, clock) = (user.clone(), session.clone(), clock.clone());
@@ -80,6 +81,11 @@ impl Accounts {
             role: Set(user::Role::User),
             created_at: Set(now),
             updated_at: Set(now),
+            email_verified_at: Set(None),
+            unconfirmed_until: Set(None),
+            suspended_at: Set(None),
+            deleted_at: Set(None),
+            search_key: Set(String::new()),
             ..Default::default()
         })
     }

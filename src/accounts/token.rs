@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::accounts::refresh_token::RefreshToken;
 use crate::accounts::{Accounts, session};
+use crate::caller::Origin;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
 
@@ -63,6 +64,7 @@ impl Accounts {
         &self,
         user: UserId,
         name: Option<String>,
+        origin: &Origin,
     ) -> Result<(session::ActiveModel, Tokens), Error> {
         let now = self.clock.now();
         let token = RefreshToken { session: SessionId::generate(), generation: 0 };
@@ -75,6 +77,9 @@ impl Accounts {
             expires_at: Set(now + TimeDelta::seconds(self.settings.refresh_token_seconds.into())),
             refresh_ended_at: Set(None),
             ended_at: Set(None),
+            ip_address: Set(origin.address.map(|address| address.to_string())),
+            user_agent: Set(origin.user_agent.as_deref().map(str::to_owned)),
+            last_used_at: Set(None),
         };
         Ok((row, self.tokens(user, token)?))
     }

@@ -1,5 +1,6 @@
 //! A person, as the database keeps them.
 
+use sea_orm::Condition;
 use sea_orm::entity::prelude::*;
 
 use crate::error::Error;
@@ -28,8 +29,18 @@ pub struct Model {
     pub role: Role,
     /// When they signed up.
     pub created_at: DateTimeUtc,
-    /// When anything above last changed.
+    /// When anything but the moments below last changed.
     pub updated_at: DateTimeUtc,
+    /// When the address was shown to be theirs.
+    pub email_verified_at: Option<DateTimeUtc>,
+    /// Signed up where confirmation is required, and not confirmed: nobody yet, and removed after this.
+    pub unconfirmed_until: Option<DateTimeUtc>,
+    /// Shut out since.
+    pub suspended_at: Option<DateTimeUtc>,
+    /// Deleted by themselves: gone for everybody, and removed after the time of grace.
+    pub deleted_at: Option<DateTimeUtc>,
+    /// Username and name in one form, for searching.
+    pub search_key: String,
 }
 
 /// What a user may do.
@@ -48,17 +59,37 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The user with this unique username.
+/// Whether a user may act: neither suspended nor deleted, nor still to be confirmed.
+pub(super) fn is_welcome() -> Condition {
+    is_present().add(Column::SuspendedAt.is_null())
+}
+
+/// Whether a user is there for others: neither deleted nor still to be confirmed.
+pub(super) fn is_present() -> Condition {
+    Condition::all().add(Column::DeletedAt.is_null()).add(Column::UnconfirmedUntil.is_null())
+}
+
+/// The user with this unique username, whatever has become of them.
 pub(super) async fn find_by_username(db: &impl ConnectionTrait, key: &str) -> Result<Option<Model>, Error> {
     Ok(Entity::find().filter(Column::UsernameKey.eq(key)).one(db).await?)
 }
 
-/// The user with this unique e-mail address.
+/// The user with this unique e-mail address, whatever has become of them.
 pub(super) async fn find_by_email(db: &impl ConnectionTrait, key: &str) -> Result<Option<Model>, Error> {
     Ok(Entity::find().filter(Column::EmailKey.eq(key)).one(db).await?)
 }
 
-/// Those of `ids` that exist, in no order. Every signed-in caller may see every user.
+/// This user, whatever has become of them.
+pub(super) async fn find_by_id(db: &impl ConnectionTrait, id: UserId) -> Result<Option<Model>, Error> {
+    Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+/// The user with this username, if they are there for others.
+pub(super) async fn find_present(db: &impl ConnectionTrait, username_key: &str) -> Result<Option<Model>, Error> {
+    Ok(Entity::find().filter(Column::UsernameKey.eq(username_key)).filter(is_present()).one(db).await?)
+}
+
+/// Those of `ids` that are there for others, in no order.
 pub(super) async fn list_by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<Model>, Error> {
-    Ok(Entity::find().filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
+    Ok(Entity::find().filter(Column::Id.is_in(ids.iter().copied())).filter(is_present()).all(db).await?)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Scope};
 use crate::counters::{Counters, counter};
 use crate::error::Error;
 use crate::id::CounterId;
@@ -20,6 +20,9 @@ impl Loader<CounterId> for CounterLoader {
     async fn load(&self, ids: &[CounterId]) -> Result<HashMap<CounterId, counter::Model>, Error> {
         let owner = self.1.user()?;
         let counters = counter::list_by_ids(self.0.database.reader(), owner, ids).await?;
+        // A key that is limited to a counter sees that one alone.
+        let seen = |counter: &counter::Model| self.1.require_on(Scope::CountersRead, &counter.name);
+        counters.iter().try_for_each(|counter| seen(counter).map(drop))?;
         Ok(counters.into_iter().map(|counter| (counter.id, counter)).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Scope};
 use crate::counters::counter::Key;
 use crate::counters::order::{Order, Refusal};
 use crate::counters::{Counters, counter};
@@ -15,7 +15,8 @@ impl Counters {
     /// [`Error::Unauthenticated`]; [`Error::CounterExhausted`]; [`Error::Unavailable`] when too many writes
     /// wait: nothing was taken. [`Error::Internal`] may leave the integer taken.
     pub async fn next(&self, caller: &Caller) -> Result<counter::Model, Error> {
-        let key = Key { owner: caller.user()?, name: Arc::clone(&self.default) };
+        let owner = caller.require_on(Scope::CountersNext, &self.default)?;
+        let key = Key { owner, name: Arc::clone(&self.default) };
         let outcome = self.group_commit.order(key, Order::Next).await;
         outcome.map(|outcome| outcome.counter).map_err(|refusal| match refusal {
             Refusal::NotFound => Error::NotFound("counter"),

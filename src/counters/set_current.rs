@@ -1,6 +1,6 @@
 //! `setCurrent`: another integer in place of the current one, in the same order as `next`.
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Scope};
 use crate::counters::counter::Key;
 use crate::counters::order::{Order, Refusal};
 use crate::counters::{Counters, counter};
@@ -34,7 +34,8 @@ impl Counters {
     /// or `CONFLICT` when `if_current` no longer holds; [`Error::Unavailable`] when too many writes wait.
     pub async fn set_current(&self, caller: &Caller, input: SetCurrent) -> Result<Replaced, Error> {
         let order = Order::Set { current: input.current, if_current: input.if_current };
-        let outcome = match Key::of(caller.user()?, &input.counter) {
+        let owner = caller.require_on(Scope::CountersWrite, &input.counter)?;
+        let outcome = match Key::of(owner, &input.counter) {
             Some(key) => self.group_commit.order(key, order).await,
             None => Err(Refusal::NotFound),
         };

@@ -15,11 +15,12 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Identity};
 use crate::error::{Error, ErrorCode, error_response};
 use crate::http::Server;
 use crate::http::edge::RequestId;
 use crate::http::media_type::{self, MediaType};
+use crate::http::origin::{self, Peer};
 use crate::schema::{Answer, Kind};
 
 /// A request as the body has it.
@@ -49,6 +50,7 @@ pub(super) struct UrlParameters {
 pub(super) async fn get(
     State(server): State<Arc<Server>>,
     Extension(id): Extension<RequestId>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     url: Result<Query<UrlParameters>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
@@ -58,7 +60,8 @@ pub(super) async fn get(
             "The URL needs `query`, and may have `operationName`, and `variables` and `extensions` as JSON objects.";
         return bad_request(message);
     };
-    run(&server, id, &headers, media_type, parameters, true).await
+    let asked = Asked { id, media_type, reads_only: true, peer: peer.map(|Extension(peer)| peer) };
+    run(&server, asked, &headers, parameters).await
 }
 
 /// Any operation, as a JSON object in the body.
@@ -67,7 +70,7 @@ pub(super) async fn post(
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    let (Parts { headers, .. }, body) = request.into_parts();
+    let (Parts { headers, extensions, .. }, body) = request.into_parts();
     let Some(media_type) = MediaType::accepted(&headers) else { return not_acceptable() };
     if !media_type::is_plain_json(&headers) {
         let message = "Send the request as `Content-Type: application/json`, in UTF-8 and uncompressed.";
@@ -81,19 +84,22 @@ pub(super) async fn post(
         Ok(parameters) => parameters,
         Err(message) => return bad_request(message),
     };
-    run(&server, id, &headers, media_type, parameters, false).await
+    let asked = Asked { id, media_type, reads_only: false, peer: extensions.get().copied() };
+    run(&server, asked, &headers, parameters).await
 }
 
-async fn run(
-    server: &Server,
+/// What a request is, but for its headers and parameters.
+struct Asked {
     id: RequestId,
-    headers: &HeaderMap,
     media_type: MediaType,
-    parameters: Parameters,
     reads_only: bool,
-) -> Response {
+    peer: Option<Peer>,
+}
+
+async fn run(server: &Server, asked: Asked, headers: &HeaderMap, parameters: Parameters) -> Response {
+    let Asked { id, media_type, reads_only, peer } = asked;
     let started = Instant::now();
-    let caller = match authenticate(server, headers).await {
+    let caller = match authenticate(server, headers, peer).await {
         Ok(caller) => caller,
         Err(error) => {
             log(id, None, started, error.code().name());
@@ -121,15 +127,17 @@ async fn run(
 }
 
 /// RFC 6750, section 2.1: only the header counts, and only one of it.
-async fn authenticate(server: &Server, headers: &HeaderMap) -> Result<Caller, Error> {
+async fn authenticate(server: &Server, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Error> {
+    let origin = origin::of(headers, peer, &server.settings.trusted_proxies);
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(Caller::Anonymous) };
+    let Some(value) = values.next() else { return Ok(Caller { identity: Identity::Anonymous, origin }) };
     let credentials = value.to_str().ok().filter(|_| values.next().is_none());
     let (scheme, token) = credentials.and_then(|text| text.split_once(' ')).ok_or(Error::InvalidToken)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Error::InvalidToken);
     }
-    server.app.accounts.authenticate(token.trim()).await
+    let identity = server.app.accounts.authenticate(token.trim()).await?;
+    Ok(Caller { identity, origin })
 }
 
 async fn read(server: &Server, body: Body) -> Result<Bytes, Box<Response>> {
@@ -188,7 +196,10 @@ fn respond(media_type: MediaType, answer: &Answer) -> Response {
     let response = &answer.response;
     let data = (!answer.refused).then_some(&response.data);
     let status = match media_type {
-        _ if answer.unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ if answer.retry_after_seconds.is_some() => match answer.code {
+            Some(ErrorCode::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        },
         MediaType::GraphqlResponse if answer.refused => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
@@ -196,8 +207,8 @@ fn respond(media_type: MediaType, answer: &Answer) -> Response {
         return Error::internal(anyhow::anyhow!("an answer could not be written as JSON")).into_response();
     };
     let mut response = (status, [(header::CONTENT_TYPE, media_type.header())], body).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = answer.retry_after_seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }

@@ -16,6 +16,7 @@ mod edge;
 mod graphql;
 mod health;
 mod media_type;
+mod origin;
 mod playground;
 mod serve;
 
@@ -32,6 +33,7 @@ use crate::config::{self, Config};
 use crate::error::{ErrorCode, error_response};
 use crate::schema::Schema;
 
+pub use origin::Peer;
 pub use serve::serve;
 
 /// What every handler needs.

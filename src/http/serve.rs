@@ -12,13 +12,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt as _;
 
 use crate::config::Config;
 use crate::error::{ErrorCode, error_response};
+use crate::http::origin::Peer;
 
 /// Serves `router` on `listener` until `shutdown` resolves, then finishes what was accepted.
 ///
@@ -32,25 +33,27 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutd
         .max_header_size(config.http.max_header_bytes);
     let connections = Arc::new(Semaphore::new(config.server.max_connections));
     let graceful = GracefulShutdown::new();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
-        async move {
-            match names_its_host(&request) {
-                true => router.oneshot(request).await,
-                false => Ok(hostless()),
-            }
-        }
-    });
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
             () = &mut shutdown => break,
         };
-        let Some((stream, place)) = accepted else { continue };
+        let Some((stream, peer, place)) = accepted else { continue };
+        let router = router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let router = router.clone();
+            request.extensions_mut().insert(peer);
+            async move {
+                match names_its_host(&request) {
+                    true => router.oneshot(request).await,
+                    false => Ok(hostless()),
+                }
+            }
+        });
         let mut stream = TimeoutWriter::new(stream);
         stream.set_timeout(Some(Duration::from_secs(config.http.answer_seconds)));
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service.clone()));
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
@@ -82,15 +85,15 @@ fn hostless() -> Response {
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let place = Arc::clone(connections).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, peer)) => {
             // Answers are small and written whole: there is nothing to wait for.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY was refused");
             }
-            Some((stream, place))
+            Some((stream, Peer(peer), place))
         }
         Err(error) => {
             // Out of file descriptors, most likely: one second for others to end.

@@ -21,6 +21,14 @@ pub(super) fn shorten(errors: &mut Vec<ServerError>) {
     errors.truncate(MAX_ERRORS);
 }
 
+/// After how many seconds the error says to try again.
+pub(super) fn retry_after_seconds(error: &ServerError) -> Option<u32> {
+    match error.extensions.as_ref()?.get("retryAfterSeconds")? {
+        Value::Number(seconds) => u32::try_from(seconds.as_u64()?).ok(),
+        _ => None,
+    }
+}
+
 /// Sees to it that every error has a code and a bounded message, and returns the first code. Errors without one
 /// come from the framework: before execution because of the document, during it because of a value.
 pub(super) fn stamp(errors: &mut [ServerError], request_id: &dyn Display) -> Option<ErrorCode> {

@@ -35,7 +35,7 @@ impl Loaders {
     }
 
     pub(super) fn counters(&self) -> &DataLoader<CounterLoader> {
-        let loader = || CounterLoader(Arc::clone(&self.app.counters), self.caller);
+        let loader = || CounterLoader(Arc::clone(&self.app.counters), self.caller.clone());
         self.counters.get_or_init(|| DataLoader::new(loader(), TokioSpawner::current(), Turns))
     }
 }

@@ -60,8 +60,9 @@ pub struct Answer {
     pub refused: bool,
     /// The code of the first error, for the log and the HTTP status.
     pub code: Option<ErrorCode>,
-    /// Whether the server was too busy and nothing at all was done.
-    pub unavailable: bool,
+    /// After how many seconds to try again, where nothing at all was done: the server was too busy, or there were too
+    /// many attempts.
+    pub retry_after_seconds: Option<u32>,
 }
 
 impl Schema {
@@ -109,7 +110,8 @@ impl Schema {
         if let Err(error) = operation.require(&variables) {
             return finish(async_graphql::Response::from_errors(vec![error]), false, &request_id);
         }
-        let mut request = Request::new("").variables(variables).data(caller).data(Loaders::new(&self.app, caller));
+        let mut request =
+            Request::new("").variables(variables).data(caller.clone()).data(Loaders::new(&self.app, caller));
         request.operation_name = operation.name().map(str::to_owned);
         // Variables' values are checked by the strict schema alone.
         let fast = operation.is_known_valid() && request.variables.is_empty();
@@ -129,8 +131,9 @@ fn finish(mut response: async_graphql::Response, is_single: bool, request_id: &d
         errors::shorten(&mut response.errors);
     }
     let code = errors::stamp(&mut response.errors, request_id);
-    let unavailable = is_single && code == Some(ErrorCode::Unavailable) && response.data == async_graphql::Value::Null;
-    Answer { response, refused, code, unavailable }
+    let undone = is_single && response.data == async_graphql::Value::Null;
+    let retry_after_seconds = response.errors.first().filter(|_| undone).and_then(errors::retry_after_seconds);
+    Answer { response, refused, code, retry_after_seconds }
 }
 
 /// The schema in GraphQL's own language, as `schema.graphql` has it.

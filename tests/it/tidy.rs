@@ -13,8 +13,8 @@ const RANKS: [&[&str]; 9] = [
     &["app"],
     &["counters"],
     &["accounts"],
-    &["store"],
-    &["config", "clock", "error", "caller", "id", "scalars"],
+    &["store", "mail"],
+    &["config", "clock", "error", "caller", "id", "page", "scalars"],
 ];
 const MAX_LINES: usize = 400;
 

@@ -2,16 +2,23 @@
 //!
 //! **Invariant:** this file is the only reader of the environment, and no other code has a default.
 
+mod check;
+mod mask;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use mask::mask_password;
+
 /// The commented defaults, which are also the reference manual.
-pub const DEFAULTS: &str = include_str!("config.default.toml");
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
 /// Everything that can be set. The fields are documented in [`DEFAULTS`].
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -22,6 +29,8 @@ pub struct Config {
     pub http: Http,
     pub graphql: Graphql,
     pub accounts: Accounts,
+    pub mail: Mail,
+    pub limits: Limits,
     pub counters: Counters,
     pub log: Log,
 }
@@ -32,6 +41,7 @@ pub struct Config {
 pub struct Server {
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
+    pub public_url: String,
     pub max_connections: usize,
     pub shutdown_seconds: u64,
 }
@@ -58,6 +68,8 @@ pub struct Http {
     pub max_header_bytes: usize,
     #[serde(deserialize_with = "list_or_commas")]
     pub cors_origins: Vec<String>,
+    #[serde(deserialize_with = "list_or_commas")]
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// `[graphql]`
@@ -91,6 +103,63 @@ pub struct Accounts {
     pub token_leeway_seconds: u32,
     pub cached_tokens: usize,
     pub session_recheck_seconds: u32,
+    pub password_strength: u8,
+    pub email_verification: EmailVerification,
+    pub verification_seconds: u32,
+    pub reset_seconds: u32,
+    pub max_api_keys: u32,
+    pub unconfirmed_days: u32,
+    pub deletion_grace_days: u32,
+    pub ended_session_days: u32,
+    pub event_days: u32,
+}
+
+/// What an e-mail address that nobody has confirmed means at login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", rename_all = "lowercase")]
+pub enum EmailVerification {
+    /// Nothing, and no mail is sent at sign-up.
+    Off,
+    /// Login is allowed; `viewer { emailVerifiedAt }` is null.
+    Flagged,
+    /// Login is refused.
+    Required,
+}
+
+/// `[mail]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "config.default.toml is the manual")]
+pub struct Mail {
+    pub from: String,
+    pub smtp_url: String,
+    pub smtp_ca_file: PathBuf,
+    pub smtp_connections: u32,
+    pub smtp_seconds: u64,
+    pub attempts: u32,
+    pub verify_url: String,
+    pub reset_url: String,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "config.default.toml is the manual")]
+pub struct Limits {
+    pub login_per_address: Bucket,
+    pub login_per_account: Bucket,
+    pub login_from_known_address: Bucket,
+    pub sign_up_per_address: Bucket,
+    pub mail_per_address: Bucket,
+    pub mail_per_account: Bucket,
+    pub refresh_per_address: Bucket,
+    pub refresh_per_session: Bucket,
+}
+
+/// How often something may happen: `burst` times at once, then `per_hour` times evenly. A burst of 0: any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "config.default.toml is the manual")]
+pub struct Bucket {
+    pub burst: u32,
+    pub per_hour: u32,
 }
 
 /// `[counters]`
@@ -146,6 +215,19 @@ impl TryFrom<String> for LogLevel {
     }
 }
 
+impl TryFrom<String> for EmailVerification {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        match name.as_str() {
+            "off" => Ok(Self::Off),
+            "flagged" => Ok(Self::Flagged),
+            "required" => Ok(Self::Required),
+            _ => Err("it must be off, flagged or required"),
+        }
+    }
+}
+
 impl TryFrom<String> for LogFormat {
     type Error = &'static str;
 
@@ -190,76 +272,6 @@ impl Config {
         config.check()?;
         Ok(config)
     }
-
-    fn check(&self) -> anyhow::Result<()> {
-        let accounts = &self.accounts;
-        ensure!(accounts.password_memory_kib >= 19_456, "accounts.password_memory_kib must be at least 19456");
-        ensure!(accounts.password_memory_kib <= 1 << 20, "accounts.password_memory_kib must be at most 1048576");
-        ensure!((2..=64).contains(&accounts.password_passes), "accounts.password_passes must be from 2 to 64");
-        ensure!((1..=16).contains(&accounts.password_lanes), "accounts.password_lanes must be from 1 to 16");
-        ensure!(accounts.password_threads <= 256, "accounts.password_threads must be at most 256");
-        ensure!(
-            (10..=3600).contains(&accounts.access_token_seconds),
-            "accounts.access_token_seconds must be from 10 to 3600"
-        );
-        ensure!(
-            accounts.refresh_token_seconds >= accounts.access_token_seconds,
-            "accounts.refresh_token_seconds must not be less than accounts.access_token_seconds"
-        );
-        ensure!(
-            accounts.session_seconds >= accounts.refresh_token_seconds,
-            "accounts.session_seconds must not be less than accounts.refresh_token_seconds"
-        );
-        ensure!(accounts.token_leeway_seconds <= 120, "accounts.token_leeway_seconds must be at most 120");
-        ensure!(!accounts.token_issuer.is_empty(), "accounts.token_issuer must not be empty");
-        ensure!(!accounts.token_audience.is_empty(), "accounts.token_audience must not be empty");
-        for (name, value) in [
-            ("server.max_connections", self.server.max_connections),
-            ("database.max_connections", self.database.max_connections as usize),
-            ("http.max_body_bytes", self.http.max_body_bytes),
-            ("graphql.max_depth", self.graphql.max_depth as usize),
-            ("graphql.max_complexity", self.graphql.max_complexity as usize),
-            ("graphql.max_tokens", self.graphql.max_tokens as usize),
-            ("accounts.password_queue", accounts.password_queue),
-            ("counters.queue", self.counters.queue),
-            ("counters.max_batch", self.counters.max_batch),
-        ] {
-            ensure!(value > 0, "{name} must be at least 1");
-        }
-        ensure!(self.graphql.max_tokens <= 20_000, "graphql.max_tokens must be at most 20000");
-        ensure!(self.counters.max_batch <= 10_000, "counters.max_batch must be at most 10000");
-        ensure!(self.http.max_header_bytes >= 8192, "http.max_header_bytes must be at least 8192");
-        for (name, seconds) in [
-            ("database.acquire_seconds", self.database.acquire_seconds),
-            ("http.header_seconds", self.http.header_seconds),
-            ("http.body_seconds", self.http.body_seconds),
-            ("http.answer_seconds", self.http.answer_seconds),
-            ("http.request_seconds", self.http.request_seconds),
-        ] {
-            ensure!(seconds > 0, "{name} must be at least 1");
-        }
-        Ok(())
-    }
-
-    /// The settings as TOML, with the password in the database's URL masked.
-    ///
-    /// # Errors
-    /// None that a loaded configuration can cause.
-    pub fn masked(&self) -> anyhow::Result<String> {
-        let mut shown = self.clone();
-        shown.database.url = mask_password(&self.database.url);
-        let table = serde_json::to_value(shown)?;
-        let mut text = String::new();
-        for (section, settings) in table.as_object().into_iter().flatten() {
-            text.push_str(&format!("[{section}]\n"));
-            for (key, value) in settings.as_object().into_iter().flatten() {
-                // A JSON scalar, string or list of strings is written the same way in TOML.
-                text.push_str(&format!("{key} = {value}\n"));
-            }
-            text.push('\n');
-        }
-        Ok(text)
-    }
 }
 
 impl Http {
@@ -267,35 +279,6 @@ impl Http {
     #[must_use]
     pub fn body_timeout(&self) -> Duration {
         Duration::from_secs(self.body_seconds)
-    }
-}
-
-/// `postgres://user:password@host` becomes `postgres://user:****@host`, also when it is no proper URL; so does
-/// `?password=…`.
-#[must_use]
-pub fn mask_password(url: &str) -> String {
-    const PARAMETER: &str = "password=";
-    let mut masked = mask_authority(url);
-    let parameters = masked.find('?').unwrap_or(masked.len());
-    if let Some(found) = masked.get(parameters..).and_then(|query| query.find(PARAMETER)) {
-        let start = parameters + found + PARAMETER.len();
-        let end = masked.get(start..).and_then(|value| value.find('&')).map_or(masked.len(), |length| start + length);
-        masked.replace_range(start..end, "****");
-    }
-    masked
-}
-
-fn mask_authority(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
-    // A password may contain '/' or '?' unescaped in a broken URL: then the last '@' is what counts.
-    let Some(at) = rest.rfind('@') else { return url.to_owned() };
-    let user_end = rest.find(':').filter(|colon| *colon < at);
-    match user_end {
-        Some(colon) if at < authority_end || colon < authority_end => {
-            format!("{scheme}://{}:****{}", rest.get(..colon).unwrap_or(""), rest.get(at..).unwrap_or(""))
-        }
-        _ => url.to_owned(),
     }
 }
 
@@ -327,30 +310,20 @@ fn refuse_unknown(
     Ok(())
 }
 
-fn list_or_commas<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+fn list_or_commas<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Form {
         List(Vec<String>),
         Commas(String),
     }
-    Ok(match Form::deserialize(deserializer)? {
+    let texts = match Form::deserialize(deserializer)? {
         Form::List(list) => list,
         Form::Commas(text) => text.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_in_database_urls_are_masked() {
-        assert_eq!(mask_password("postgres://me:secret@db:5432/x"), "postgres://me:****@db:5432/x");
-        assert_eq!(mask_password("postgres://me:se/cr@et@db/x"), "postgres://me:****@db/x");
-        assert_eq!(mask_password("postgres://me@db/x"), "postgres://me@db/x");
-        assert_eq!(mask_password("postgres://db/x?password=secret&a=b"), "postgres://db/x?password=****&a=b");
-        assert_eq!(mask_password("postgres://me:one@db/x?password=two"), "postgres://me:****@db/x?password=****");
-        assert_eq!(mask_password("sqlite://data/cloakroom.db"), "sqlite://data/cloakroom.db");
-    }
+    };
+    texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
 }

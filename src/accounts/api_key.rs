@@ -1,0 +1,129 @@
+//! An API key, as the database keeps it: what it may do, and the hash of its secret.
+//!
+//! The secret is `crk_`, 40 random hexadecimal digits and 8 of their CRC-32: enough for secret scanners to tell a
+//! real one from something that looks like one, without asking us. With 160 random bits one SHA-256 is a hash that
+//! nobody inverts; Argon2 is for what people make up.
+
+use aws_lc_rs::digest;
+use chrono::Utc;
+use sea_orm::entity::prelude::*;
+
+use crate::accounts::user;
+use crate::error::Error;
+use crate::id::{ApiKeyId, CounterId, UserId};
+
+/// What every secret begins with.
+pub(super) const PREFIX: &str = "crk_";
+const RANDOM_BYTES: usize = 20;
+/// The digits of the random bytes and of the checksum.
+const DIGITS: usize = 2 * RANDOM_BYTES + 8;
+/// The first characters of a secret, which are kept to recognise it by.
+const SHOWN_CHARS: usize = PREFIX.len() + 8;
+
+/// A row of `api_keys`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "api_keys")]
+pub struct Model {
+    /// Global id.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ApiKeyId,
+    /// Whose key it is.
+    pub user_id: UserId,
+    /// What its owner calls it.
+    pub name: String,
+    /// The first characters of the secret.
+    pub prefix: String,
+    /// SHA-256 of the secret, in hexadecimal.
+    pub secret_hash: String,
+    /// [`Scopes::bits`](crate::caller::Scopes::bits).
+    pub scopes: i16,
+    /// The only counter it works on; the key goes with it.
+    pub counter_id: Option<CounterId>,
+    /// That counter's name, which never changes.
+    pub counter_name: Option<String>,
+    /// When it was made.
+    pub created_at: DateTimeUtc,
+    /// When a request of it was last noticed.
+    pub last_used_at: Option<DateTimeUtc>,
+    /// When it ends by itself.
+    pub expires_at: Option<DateTimeUtc>,
+}
+
+/// Whose it is.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    /// The user.
+    #[sea_orm(belongs_to = "user::Entity", from = "Column::UserId", to = "user::Column::Id")]
+    User,
+}
+
+impl Related<user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::User.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A new secret.
+pub(super) fn generate() -> Result<String, getrandom::Error> {
+    let mut random = [0_u8; RANDOM_BYTES];
+    getrandom::fill(&mut random)?;
+    let digits = hex(&random);
+    let checksum = crc32fast::hash(digits.as_bytes());
+    Ok(format!("{PREFIX}{digits}{checksum:08x}"))
+}
+
+/// The first characters of a secret: enough to recognise it, too few to help guess it.
+pub(super) fn shown(secret: &str) -> String {
+    secret.chars().take(SHOWN_CHARS).collect()
+}
+
+/// What is stored of a secret; `None` for what is none.
+pub(super) fn hash(secret: &str) -> Option<String> {
+    let digits = secret.strip_prefix(PREFIX).filter(|digits| digits.len() == DIGITS)?;
+    let (random, checksum) = digits.split_at_checked(2 * RANDOM_BYTES)?;
+    let genuine = format!("{:08x}", crc32fast::hash(random.as_bytes())) == checksum;
+    genuine.then(|| hex(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref()))
+}
+
+/// What the memory of verified tokens calls the key with this hash: known before its row is read.
+pub(super) fn credential(hash: &str) -> Uuid {
+    hash.get(..32).and_then(|digits| Uuid::try_parse(digits).ok()).unwrap_or_default()
+}
+
+/// The key with this hash, if it has not expired and its owner may act.
+pub(super) async fn find_live(
+    db: &impl ConnectionTrait,
+    hash: &str,
+    now: chrono::DateTime<Utc>,
+) -> Result<Option<Model>, Error> {
+    let key = Entity::find().filter(Column::SecretHash.eq(hash)).filter(is_live(now));
+    Ok(key.inner_join(user::Entity).filter(user::is_welcome()).one(db).await?)
+}
+
+/// Whether a key has not expired.
+pub(super) fn is_live(now: chrono::DateTime<Utc>) -> sea_orm::Condition {
+    sea_orm::Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(now))
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_told_from_what_looks_like_one() {
+        let secret = generate().expect("random bytes");
+        assert_eq!(secret.len(), PREFIX.len() + DIGITS);
+        assert!(hash(&secret).is_some());
+        let last = if secret.ends_with('0') { "1" } else { "0" };
+        let broken = format!("{}{last}", secret.get(..secret.len() - 1).expect("ASCII"));
+        assert_eq!(hash(&broken), None);
+        assert_eq!(hash("crk_"), None);
+    }
+}

@@ -1,0 +1,74 @@
+//! Where a request comes from: the peer's address, or what a trusted proxy says of it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{HeaderMap, header};
+use ipnet::IpNet;
+
+use crate::caller::{MAX_USER_AGENT_CHARS, Origin};
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The other end of the connection; an extension of each request that came over one.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// The origin of a request with these headers from `peer`.
+pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpNet]) -> Origin {
+    let address = peer.and_then(|Peer(peer)| client(headers, peer.ip().to_canonical(), trusted));
+    let user_agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    // PostgreSQL refuses NUL in text; no header has one.
+    let user_agent = user_agent.map(|text| text.chars().take(MAX_USER_AGENT_CHARS).collect::<String>().into());
+    Origin { address, user_agent }
+}
+
+/// Proxies append: from the right, the first address that is no trusted proxy's is the client's. What stands further
+/// left is what the client itself may have sent.
+fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> Option<IpAddr> {
+    let is_proxy = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !is_proxy(&peer) {
+        return Some(peer);
+    }
+    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let mut hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+    while let Some(hop) = hops.pop() {
+        match address(hop) {
+            Some(address) if is_proxy(&address) => {}
+            // What is no address was not written by a proxy that we trust.
+            found => return found,
+        }
+    }
+    None
+}
+
+/// Some proxies add the port.
+fn address(hop: &str) -> Option<IpAddr> {
+    let address = hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip()));
+    address.ok().map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(peer: &str, forwarded: &[&'static str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append(FORWARDED_FOR, line.parse().expect("a header value"));
+        }
+        let trusted = ["127.0.0.0/8", "10.0.0.0/8"].map(|network| network.parse().expect("a network"));
+        let peer = Peer(SocketAddr::new(peer.parse().expect("an address"), 4711));
+        of(&headers, Some(peer), &trusted).address.map(|address| address.to_string())
+    }
+
+    #[test]
+    fn only_trusted_proxies_say_where_a_request_comes_from() {
+        assert_eq!(seen("203.0.113.7", &[]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(seen("203.0.113.7", &["198.51.100.1"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(seen("127.0.0.1", &["198.51.100.1"]).as_deref(), Some("198.51.100.1"));
+        assert_eq!(seen("10.1.2.3", &["8.8.8.8, 198.51.100.1", "10.9.9.9"]).as_deref(), Some("198.51.100.1"));
+        assert_eq!(seen("::ffff:10.1.2.3", &["[2001:db8::1]:443"]).as_deref(), Some("2001:db8::1"));
+        assert_eq!(seen("127.0.0.1", &[]), None);
+        assert_eq!(seen("127.0.0.1", &["198.51.100.1, nonsense"]), None);
+    }
+}
