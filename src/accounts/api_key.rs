@@ -6,7 +6,9 @@
 
 use aws_lc_rs::digest;
 use chrono::Utc;
+use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Expr;
 
 use crate::accounts::user;
 use crate::error::Error;
@@ -105,6 +107,47 @@ pub(super) async fn find_live(
 /// Whether a key has not expired.
 pub(super) fn is_live(now: chrono::DateTime<Utc>) -> sea_orm::Condition {
     sea_orm::Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(now))
+}
+
+/// Writes down when a key was used; false if there is none.
+pub(super) async fn set_used(
+    db: &impl ConnectionTrait,
+    id: ApiKeyId,
+    at: chrono::DateTime<Utc>,
+) -> Result<bool, Error> {
+    let update =
+        Entity::update_many().col_expr(Column::LastUsedAt, Expr::value(at)).filter(Column::Id.eq(id)).exec(db).await?;
+    Ok(update.rows_affected == 1)
+}
+
+/// The live keys of a user, the newest first.
+pub(super) async fn list_live(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    now: chrono::DateTime<Utc>,
+) -> Result<Vec<Model>, Error> {
+    let keys = Entity::find().filter(Column::UserId.eq(user)).filter(is_live(now));
+    Ok(keys.order_by_desc(Column::Id).all(db).await?)
+}
+
+/// This key, if it is this user's.
+pub(super) async fn find_own(
+    db: &impl ConnectionTrait,
+    id: ApiKeyId,
+    user: UserId,
+) -> Result<Option<Model>, Error> {
+    Ok(Entity::find_by_id(id).filter(Column::UserId.eq(user)).one(db).await?)
+}
+
+/// Removes a key, for whoever does so first.
+pub(super) async fn remove(db: &impl ConnectionTrait, id: ApiKeyId) -> Result<bool, Error> {
+    Ok(Entity::delete_by_id(id).exec(db).await?.rows_affected == 1)
+}
+
+/// Removes what expired before `moment`.
+pub(super) async fn remove_expired(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
+    Entity::delete_many().filter(Column::ExpiresAt.lt(moment)).exec(db).await?;
+    Ok(())
 }
 
 /// Bytes in hexadecimal.

@@ -32,7 +32,7 @@ pub(super) enum Identifier {
 }
 
 /// The form in which two spellings of one name are equal.
-fn key_of(text: &str) -> String {
+pub(super) fn key_of(text: &str) -> String {
     // Lower case can leave NFKC, so it is restored: the result is stable.
     text.nfkc().collect::<String>().to_lowercase().nfkc().collect()
 }

@@ -1,11 +1,13 @@
 //! `logout`: the end of a session, or of a part of it, at once and for good.
 
-use std::sync::Arc;
-
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::ActiveValue::Set;
+use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
-use crate::accounts::{Accounts, revoked_access_token, session};
+use crate::accounts::account_event::{self, Kind};
+use crate::accounts::end::{self, Ended};
+use crate::accounts::{Accounts, revoked_access_token, session, user};
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
@@ -29,86 +31,80 @@ impl Accounts {
     /// ended before counts as none.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] without a caller and a refresh token; [`Error::BadInput`] for a refresh token that
-    /// is not ours, or for `AccessToken` without a caller.
+    /// [`Error::Unauthenticated`] without a caller and a refresh token; [`Error::Forbidden`] for an API key;
+    /// [`Error::BadInput`] for a refresh token that is not ours, or for `AccessToken` without a caller.
     pub async fn logout(&self, caller: &Caller, scope: LogoutScope, refresh_token: Option<&str>) -> Result<u64, Error> {
         let given = refresh_token.map(|text| self.read_refresh_token(text)).transpose();
         let given = given.map_err(|error| Error::BadInput(error.message()))?;
         let id = given.map_or_else(|| caller.session(), |token| Ok(token.session))?;
-        match (scope, &caller.identity) {
-            (LogoutScope::AccessToken, Identity::Session { session, token, .. }) => {
-                self.end_access_token(*session, *token).await
-            }
+        let access_token = match (scope, &caller.identity) {
+            (LogoutScope::AccessToken, Identity::Session { session, token, .. }) => Some((*session, *token)),
             (LogoutScope::AccessToken, _) => {
-                Err(Error::BadInput("An access token can be ended only by sending it.".to_owned()))
+                return Err(Error::BadInput("An access token can be ended only by sending it.".to_owned()));
             }
-            (LogoutScope::RefreshToken, _) => self.end_refresh_token(id).await,
-            (LogoutScope::Session, _) => self.end_sessions(vec![id]).await,
-            (LogoutScope::AllSessions, _) => match self.owner(id).await? {
-                Some(user) => self.end_all_sessions(user).await,
-                None => Ok(0),
-            },
-        }
-    }
-
-    /// Ends these sessions. To the end, also if the client goes away in between: what is committed must be
-    /// marked as well.
-    pub(super) async fn end_sessions(&self, ids: Vec<SessionId>) -> Result<u64, Error> {
-        let (database, verified, now) = (self.database.clone(), Arc::clone(&self.verified), self.clock.now());
-        let task = tokio::spawn(async move {
-            let ending = ids.clone();
-            let ended = database.write(move |transaction| {
-                let ids = ending.clone();
-                Box::pin(async move { session::end(transaction, &ids, now).await })
-            });
-            let ended = ended.await?;
-            ids.into_iter().for_each(|id| verified.end(id.uuid()));
-            Ok(ended)
-        });
-        task.await.map_err(Error::internal)?
-    }
-
-    async fn end_all_sessions(&self, user: UserId) -> Result<u64, Error> {
-        let ids = session::list_live_ids(self.database.reader(), user, self.clock.now()).await?;
-        self.end_sessions(ids).await
-    }
-
-    async fn end_access_token(&self, session: SessionId, token: Uuid) -> Result<u64, Error> {
-        let (database, verified, now) = (self.database.clone(), Arc::clone(&self.verified), self.clock.now());
-        let expires_at = now + self.access_token_lives_at_most();
-        let task = tokio::spawn(async move {
-            let revoked = database.write(move |transaction| {
-                Box::pin(revoked_access_token::add(transaction, token, session, now, expires_at))
-            });
-            revoked.await?;
-            verified.revoke(session.uuid(), token);
-            Ok(0)
-        });
-        task.await.map_err(Error::internal)?
-    }
-
-    async fn end_refresh_token(&self, id: SessionId) -> Result<u64, Error> {
+            _ => None,
+        };
         let now = self.clock.now();
-        let last_access_token_expires_at = now + self.access_token_lives_at_most();
-        let ended = self.database.write(move |transaction| {
-            Box::pin(async move {
-                if let Some(session) = session::find_live(transaction, id, now).await? {
-                    let expires_at = session.expires_at.min(last_access_token_expires_at);
-                    session::end_refresh(transaction, id, now, expires_at).await?;
-                }
-                Ok(0)
-            })
-        });
-        ended.await
-    }
-
-    async fn owner(&self, id: SessionId) -> Result<Option<UserId>, Error> {
-        let session = session::find_live(self.database.reader(), id, self.clock.now()).await?;
-        Ok(session.map(|session| session.user_id))
+        let logout = Logout {
+            id: access_token.map_or(id, |(session, _)| session),
+            scope,
+            access_token,
+            now,
+            last_access_token_expires_at: now + self.access_token_lives_at_most(),
+            event: self.event(caller, UserId::generate(), Kind::LoggedOut),
+        };
+        self.write_and_end(move |transaction| Box::pin(logout.clone().run(transaction))).await
     }
 
     fn access_token_lives_at_most(&self) -> TimeDelta {
         let seconds = self.settings.access_token_seconds.saturating_add(self.settings.token_leeway_seconds);
         TimeDelta::seconds(seconds.into())
+    }
+}
+
+/// A logout, as its transaction sees it.
+#[derive(Clone)]
+struct Logout {
+    id: SessionId,
+    scope: LogoutScope,
+    access_token: Option<(SessionId, Uuid)>,
+    now: DateTime<Utc>,
+    last_access_token_expires_at: DateTime<Utc>,
+    event: account_event::ActiveModel,
+}
+
+impl Logout {
+    async fn run(self, transaction: &DatabaseTransaction) -> Result<(u64, Ended), Error> {
+        // Whatever has ended before stays so, and there is nothing to tell.
+        let Some(session) = session::find_live(transaction, self.id, self.now).await? else {
+            return Ok((0, Ended::sessions(&[self.id])));
+        };
+        let user = session.user_id;
+        let ended = match (self.scope, self.access_token) {
+            (LogoutScope::AccessToken, access_token) => {
+                if let Some((session, token)) = access_token {
+                    let expires_at = self.last_access_token_expires_at;
+                    revoked_access_token::add(transaction, token, session, self.now, expires_at).await?;
+                }
+                Ended { access_token, ..Ended::default() }
+            }
+            (LogoutScope::RefreshToken, _) => {
+                let expires_at = session.expires_at.min(self.last_access_token_expires_at);
+                session::end_refresh(transaction, self.id, self.now, expires_at).await?;
+                Ended::default()
+            }
+            (LogoutScope::Session, _) => {
+                session::end(transaction, &[self.id], self.now).await?;
+                Ended::sessions(&[self.id])
+            }
+            (LogoutScope::AllSessions, _) => {
+                user::lock(transaction, user).await?;
+                Ended::sessions(&end::all_sessions(transaction, user, None, self.now).await?)
+            }
+        };
+        let actor_id = Set(Some(user));
+        let event = account_event::ActiveModel { user_id: Set(user), actor_id, ..self.event };
+        account_event::add(transaction, event).await?;
+        Ok((u64::try_from(ended.credentials.len()).unwrap_or(u64::MAX), ended))
     }
 }

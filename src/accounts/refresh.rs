@@ -6,9 +6,14 @@
 //! for the thief and the owner alike (RFC 9700, section 4.14.2).
 
 use chrono::TimeDelta;
+use sea_orm::ActiveValue::Set;
+use sea_orm::DatabaseTransaction;
 
+use crate::accounts::account_event::{self, Kind};
+use crate::accounts::end::Ended;
 use crate::accounts::refresh_token::RefreshToken;
-use crate::accounts::{Accounts, Tokens, session};
+use crate::accounts::{Accounts, Tokens, session, user};
+use crate::caller::{Caller, Origin};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
 
@@ -17,12 +22,24 @@ const ATTEMPTS: usize = 5;
 
 /// What a refresh token is worth.
 enum Verdict {
-    /// Tokens of this generation.
-    Good(UserId, RefreshToken),
+    /// Tokens of this generation, which it may be the first to get.
+    Good { user: UserId, token: RefreshToken, first: bool },
     /// The session has ended, or can no longer be refreshed.
     Expired,
-    /// It was replaced more than once.
-    Reused,
+    /// It was replaced more than once; its session has ended.
+    Reused(UserId),
+}
+
+/// A refresh, as its transaction sees it.
+#[derive(Clone)]
+struct Refresh {
+    token: RefreshToken,
+    origin: Origin,
+    now: chrono::DateTime<chrono::Utc>,
+    slides_by: TimeDelta,
+    lasts: TimeDelta,
+    /// About whom and what is decided in the transaction.
+    event: account_event::ActiveModel,
 }
 
 impl Accounts {
@@ -30,14 +47,27 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Invalid`] with `INVALID` for what is no refresh token of ours, `EXPIRED` for one whose session
-    /// has ended, or that ends it because it was replaced more than once.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens, Error> {
+    /// has ended, or that ends it because it was replaced more than once; [`Error::RateLimited`], which ends nothing.
+    pub async fn refresh(&self, caller: &Caller, refresh_token: &str) -> Result<Tokens, Error> {
+        self.limits.refresh_per_address.count_from(&caller.origin)?;
         let token = self.read_refresh_token(refresh_token)?;
-        match self.judge(token).await? {
-            Verdict::Good(user, token) => self.tokens(user, token),
-            Verdict::Reused => {
+        self.limits.refresh_per_session.count(&token.session)?;
+        let refresh = Refresh {
+            token,
+            origin: caller.origin.clone(),
+            now: self.clock.now(),
+            slides_by: TimeDelta::seconds(self.settings.refresh_token_seconds.into()),
+            lasts: TimeDelta::seconds(self.settings.session_seconds.into()),
+            event: self.event(caller, UserId::generate(), Kind::TokensRefreshed),
+        };
+        let verdict = self.write_and_end(move |transaction| {
+            let refresh = refresh.clone();
+            Box::pin(async move { refresh.run(transaction).await })
+        });
+        match verdict.await? {
+            Verdict::Good { user, token, .. } => self.tokens(user, token),
+            Verdict::Reused(_) => {
                 tracing::warn!(session = %token.session, "a refresh token was used again: its session has ended");
-                self.end_sessions(vec![token.session]).await?;
                 Err(expired())
             }
             Verdict::Expired => Err(expired()),
@@ -50,38 +80,62 @@ impl Accounts {
         let invalid = || UserError::of("refreshToken", UserErrorCode::Invalid, message).into();
         self.refresh_key.read(text).ok_or_else(invalid)
     }
+}
+
+impl Refresh {
+    async fn run(self, transaction: &DatabaseTransaction) -> Result<(Verdict, Ended), Error> {
+        let verdict = self.judge(transaction).await?;
+        let (user, kind, ended) = match &verdict {
+            Verdict::Good { user, first: true, .. } => (*user, Kind::TokensRefreshed, Ended::default()),
+            Verdict::Reused(user) => {
+                session::end(transaction, &[self.token.session], self.now).await?;
+                (*user, Kind::RefreshTokenReused, Ended::sessions(&[self.token.session]))
+            }
+            Verdict::Good { .. } | Verdict::Expired => return Ok((verdict, Ended::default())),
+        };
+        // Whose token it is, is known only now; the client shows no access token with it.
+        let event = account_event::ActiveModel {
+            user_id: Set(user),
+            actor_id: Set(Some(user).filter(|_| kind == Kind::TokensRefreshed)),
+            kind: Set(kind),
+            ..self.event
+        };
+        account_event::add(transaction, event).await?;
+        Ok((verdict, ended))
+    }
 
     /// Counts the refresh, or finds it counted.
-    async fn judge(&self, token: RefreshToken) -> Result<Verdict, Error> {
-        let now = self.clock.now();
-        let slides_by = TimeDelta::seconds(self.settings.refresh_token_seconds.into());
-        let lasts = TimeDelta::seconds(self.settings.session_seconds.into());
-        let judged = self.database.write(move |transaction| {
-            Box::pin(async move {
-                for _ in 0..ATTEMPTS {
-                    let Some(session) = session::find_live(transaction, token.session, now).await? else {
-                        return Ok(Verdict::Expired);
-                    };
-                    let good = |generation| Verdict::Good(session.user_id, RefreshToken { generation, ..token });
-                    let successor = token.generation.saturating_add(1);
-                    match session.generation {
-                        _ if session.refresh_ended_at.is_some() => return Ok(Verdict::Expired),
-                        current if current == successor => return Ok(good(successor)),
-                        current if current > successor => return Ok(Verdict::Reused),
-                        // Ahead of the database, which was restored from a copy.
-                        current if current < token.generation => return Ok(Verdict::Expired),
-                        _ => {}
-                    }
-                    let expires_at = (now + slides_by).min(session.created_at + lasts);
-                    // One conditional update decides between those who come at once.
-                    if session::advance(transaction, token.session, token.generation, now, expires_at).await? {
-                        return Ok(good(successor));
-                    }
-                }
-                Err(Error::Unavailable { retry_after_seconds: 1 })
-            })
-        });
-        judged.await
+    async fn judge(&self, transaction: &DatabaseTransaction) -> Result<Verdict, Error> {
+        let (token, now) = (self.token, self.now);
+        for _ in 0..ATTEMPTS {
+            let Some(session) = session::find_live(transaction, token.session, now).await? else {
+                return Ok(Verdict::Expired);
+            };
+            let user = session.user_id;
+            let successor = token.generation.saturating_add(1);
+            let good = |first| {
+                let token = RefreshToken { generation: successor, ..token };
+                Verdict::Good { user, token, first }
+            };
+            match session.generation {
+                _ if session.refresh_ended_at.is_some() => return Ok(Verdict::Expired),
+                current if current == successor => return Ok(good(false)),
+                current if current > successor => return Ok(Verdict::Reused(user)),
+                // Ahead of the database, which was restored from a copy.
+                current if current < token.generation => return Ok(Verdict::Expired),
+                _ => {}
+            }
+            if !user::find_by_id(transaction, user).await?.is_some_and(|user| user.may_act()) {
+                return Ok(Verdict::Expired);
+            }
+            let expires_at = (now + self.slides_by).min(session.created_at + self.lasts);
+            // One conditional update decides between those who come at once.
+            let moments = (now, expires_at);
+            if session::advance(transaction, token.session, token.generation, moments, &self.origin).await? {
+                return Ok(good(true));
+            }
+        }
+        Err(Error::Unavailable { retry_after_seconds: 1 })
     }
 }
 

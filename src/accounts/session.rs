@@ -1,13 +1,19 @@
 //! A session, as the database keeps it: from a login to its logout or expiry.
 
+use std::net::IpAddr;
+
 use chrono::Utc;
-use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{Condition, QueryOrder as _, QuerySelect};
 
 use crate::accounts::{revoked_access_token, user};
+use crate::caller::Origin;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
+
+/// The newest sessions of a user whose addresses are known ones.
+const KNOWN_ADDRESSES: u64 = 50;
 
 /// A row of `sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -131,10 +137,15 @@ pub(super) async fn advance(
     db: &impl ConnectionTrait,
     id: SessionId,
     generation: i32,
-    now: chrono::DateTime<Utc>,
-    expires_at: chrono::DateTime<Utc>,
+    (now, expires_at): (chrono::DateTime<Utc>, chrono::DateTime<Utc>),
+    origin: &Origin,
 ) -> Result<bool, Error> {
+    let address = origin.address.map(|address| address.to_string());
+    let user_agent = origin.user_agent.as_deref().map(str::to_owned);
     let update = Entity::update_many()
+        .col_expr(Column::IpAddress, Expr::value(address))
+        .col_expr(Column::UserAgent, Expr::value(user_agent))
+        .col_expr(Column::LastUsedAt, Expr::value(now))
         .col_expr(Column::Generation, Expr::value(generation.saturating_add(1)))
         .col_expr(Column::ExpiresAt, Expr::value(expires_at))
         .filter(Column::Id.eq(id))
@@ -147,4 +158,39 @@ pub(super) async fn advance(
 
 fn live(now: chrono::DateTime<Utc>) -> Select<Entity> {
     Entity::find().filter(Column::EndedAt.is_null()).filter(Column::ExpiresAt.gt(now))
+}
+
+/// Writes down when a session was used; false if there is none.
+pub(super) async fn set_used(
+    db: &impl ConnectionTrait,
+    id: SessionId,
+    at: chrono::DateTime<Utc>,
+) -> Result<bool, Error> {
+    let update =
+        Entity::update_many().col_expr(Column::LastUsedAt, Expr::value(at)).filter(Column::Id.eq(id)).exec(db).await?;
+    Ok(update.rows_affected == 1)
+}
+
+/// From where a user has been signed in lately.
+pub(super) async fn list_addresses(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<IpAddr>, Error> {
+    let sessions = Entity::find().filter(Column::UserId.eq(user)).filter(Column::IpAddress.is_not_null());
+    let newest = sessions.order_by_desc(Column::Id).limit(KNOWN_ADDRESSES);
+    let addresses: Vec<String> = newest.select_only().column(Column::IpAddress).into_tuple().all(db).await?;
+    Ok(addresses.iter().filter_map(|address| address.parse().ok()).collect())
+}
+
+/// The live sessions of a user, the newest first.
+pub(super) async fn list_live(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    now: chrono::DateTime<Utc>,
+) -> Result<Vec<Model>, Error> {
+    Ok(live(now).filter(Column::UserId.eq(user)).order_by_desc(Column::Id).all(db).await?)
+}
+
+/// Removes the sessions that ended before `moment`.
+pub(super) async fn remove_ended(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
+    let ended = Condition::any().add(Column::EndedAt.lt(moment)).add(Column::ExpiresAt.lt(moment));
+    Entity::delete_many().filter(ended).exec(db).await?;
+    Ok(())
 }

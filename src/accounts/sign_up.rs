@@ -1,13 +1,20 @@
 //! `signUp`: a new user, furnished, and their first session, in one transaction.
+//!
+//! Where confirmation is required nobody is signed in, and a known address must look like an unknown one: then an
+//! account without an address is made, which takes the username and as much time, can never be used, and goes when
+//! those that nobody confirmed go. The owner of the address is told by mail.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, DbErr, SqlErr};
+use sea_orm::{ActiveModelTrait, DatabaseTransaction};
 
+use crate::accounts::account_event::{self, Kind};
 use crate::accounts::login::SignedIn;
-use crate::accounts::{Accounts, Password, identity, user};
+use crate::accounts::new_user::{NewUser, Profile};
+use crate::accounts::{Accounts, Furnish, Password, queued_mail, session, user};
 use crate::caller::Caller;
+use crate::clock::Clock;
+use crate::config::EmailVerification;
 use crate::error::{Error, UserError, UserErrorCode};
-use crate::id::UserId;
 
 /// What a new user says about themselves.
 #[derive(Clone, Debug)]
@@ -22,84 +29,77 @@ pub struct SignUp {
     pub name: Option<String>,
 }
 
+/// A sign-up, as its transaction sees it.
+#[derive(Clone)]
+struct SigningUp {
+    user: NewUser,
+    session: Option<session::ActiveModel>,
+    event: account_event::ActiveModel,
+    mailed: bool,
+    furnish: Furnish,
+    clock: Clock,
+}
+
 impl Accounts {
-    /// Makes a user and signs them in.
+    /// Makes a user and signs them in; `None` where they have to confirm their address first.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what cannot be or is taken; [`Error::Unavailable`] when too many passwords wait.
-    pub async fn sign_up(&self, caller: &Caller, input: SignUp) -> Result<SignedIn, Error> {
-        let mut user = self.check(&input)?;
+    /// [`Error::Invalid`] for what cannot be or is taken; [`Error::RateLimited`]; [`Error::Unavailable`] when too many
+    /// passwords wait.
+    pub async fn sign_up(&self, caller: &Caller, input: SignUp) -> Result<Option<SignedIn>, Error> {
+        self.limits.sign_up_per_address.count_from(&caller.origin)?;
+        let profile = Profile { email: input.email, username: input.username, name: input.name };
+        let required = self.settings.email_verification == EmailVerification::Required;
+        if required && profile.email.is_none() {
+            return Err(UserError::of("email", UserErrorCode::Required, "An e-mail address is needed.").into());
+        }
+        let mut user = self.new_user(profile, Some(&input.password)).await?;
+        if required {
+            // What sends a mail to somebody is limited by whom it is sent to.
+            if let Some(email) = &user.email {
+                self.limits.mail_per_account.count(&email.key)?;
+            }
+            user.unconfirmed_until = Some(user.created_at + chrono::TimeDelta::days(self.settings.unconfirmed_days.into()));
+        }
         // A hash takes long: before the transaction, not in it.
-        user.password_hash = Set(self.passwords.hash(input.password).await?);
-        let id = UserId::generate();
-        user.id = Set(id);
-        let (session, tokens) = self.new_session(id, None, &caller.origin)?;
-        let (furnish, clock) = (self.furnish, self.clock.clone());
-        let user = self.database.write(move |transaction| {
-            let (user, session, clock) = (user.clone(), session.clone(), clock.clone());
-            Box::pin(async move {
-                let user = user.insert(transaction).await.map_err(taken)?;
-                furnish(transaction, id, &clock).await?;
-                session.insert(transaction).await?;
-                Ok(user)
-            })
-        });
-        Ok(SignedIn { user: user.await?, tokens })
-    }
-
-    /// Everything that is wrong with the input at once, or the row that it makes.
-    fn check(&self, input: &SignUp) -> Result<user::ActiveModel, Error> {
-        let mut faults = Vec::new();
-        let mut keep = |checked: Result<identity::Identity, UserError>| {
-            checked.map_err(|fault| faults.push(fault)).ok().map(|identity| (identity.text, identity.key))
+        user.password_hash = self.passwords.hash(input.password).await?;
+        let opened = match required {
+            true => None,
+            false => Some(self.new_session(user.id, None, &caller.origin)?),
         };
-        let (email, email_key) = input.email.as_deref().and_then(|text| keep(identity::email("email", text))).unzip();
-        let username = match input.username.as_deref() {
-            Some(text) => keep(identity::username("username", text)),
-            None => keep(Ok(identity::made_up_username().map_err(Error::internal)?)),
-        };
-        if input.email.is_none() && input.username.is_none() {
-            let message = "An e-mail address or a username is needed.".to_owned();
-            let field = Some(vec!["input".to_owned()]);
-            faults.push(UserError { code: UserErrorCode::Required, field, message });
-        }
-        let name = input.name.as_deref().map(|text| identity::name("name", text)).transpose();
-        let name = name.map_err(|fault| faults.push(fault)).ok().flatten();
-        if let Err(fault) = input.password.check_new("password") {
-            faults.push(fault);
-        }
-        let (true, Some((username, username_key))) = (faults.is_empty(), username) else {
-            return Err(Error::Invalid(faults));
-        };
-        let now = self.clock.now();
-        Ok(user::ActiveModel {
-            username: Set(username),
-            username_key: Set(username_key),
-            email: Set(email),
-            email_key: Set(email_key),
-            name: Set(name),
-            role: Set(user::Role::User),
-            created_at: Set(now),
-            updated_at: Set(now),
-            email_verified_at: Set(None),
-            unconfirmed_until: Set(None),
-            suspended_at: Set(None),
-            deleted_at: Set(None),
-            search_key: Set(String::new()),
-            ..Default::default()
-        })
+        let (session, tokens) = opened.unzip();
+        let mut event = self.event(caller, user.id, Kind::SignedUp);
+        event.actor_id = Set(Some(user.id));
+        let mailed = self.settings.email_verification != EmailVerification::Off;
+        let signing_up =
+            SigningUp { user, session, event, mailed, furnish: self.furnish, clock: self.clock.clone() };
+        let user = self.database.write(move |transaction| Box::pin(signing_up.clone().run(transaction))).await?;
+        self.post.wake();
+        Ok(tokens.map(|tokens| SignedIn { user, tokens }))
     }
 }
 
-/// Both backends name the column or its index, which are called alike.
-fn taken(error: DbErr) -> Error {
-    match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("email_key") => {
-            UserError::of("email", UserErrorCode::Taken, "An account with this e-mail address exists.").into()
+impl SigningUp {
+    async fn run(mut self, transaction: &DatabaseTransaction) -> Result<user::Model, Error> {
+        let now = self.user.created_at;
+        let address = self.user.email.clone().filter(|_| self.mailed);
+        let (id, waits) = (self.user.id, self.user.unconfirmed_until.is_some());
+        let mut mail = queued_mail::Kind::VerifyEmail;
+        if let Some(address) = address.as_ref().filter(|_| waits)
+            && user::find_by_email(transaction, &address.key).await?.is_some()
+        {
+            self.user.email = None;
+            mail = queued_mail::Kind::AlreadyRegistered;
         }
-        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("username_key") => {
-            UserError::of("username", UserErrorCode::Taken, "This username is taken.").into()
+        let user = self.user.row().insert(transaction).await.map_err(user::taken)?;
+        (self.furnish)(transaction, id, &self.clock).await?;
+        account_event::add(transaction, self.event).await?;
+        if let Some(session) = self.session {
+            session.insert(transaction).await?;
         }
-        _ => error.into(),
+        if let Some(address) = address {
+            queued_mail::add(transaction, mail, &address.text, Some(id), now).await?;
+        }
+        Ok(user)
     }
 }

@@ -1,9 +1,11 @@
 //! A person, as the database keeps them.
 
-use sea_orm::Condition;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{Condition, DatabaseTransaction, DbBackend, QueryOrder as _, QuerySelect as _, SqlErr};
 
-use crate::error::Error;
+use crate::accounts::identity;
+use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
 
 /// A row of `users`.
@@ -59,6 +61,13 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+impl Model {
+    /// Whether they are neither suspended nor deleted, nor still to be confirmed.
+    pub(super) fn may_act(&self) -> bool {
+        self.suspended_at.is_none() && self.deleted_at.is_none() && self.unconfirmed_until.is_none()
+    }
+}
+
 /// Whether a user may act: neither suspended nor deleted, nor still to be confirmed.
 pub(super) fn is_welcome() -> Condition {
     is_present().add(Column::SuspendedAt.is_null())
@@ -92,4 +101,85 @@ pub(super) async fn find_present(db: &impl ConnectionTrait, username_key: &str) 
 /// Those of `ids` that are there for others, in no order.
 pub(super) async fn list_by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<Model>, Error> {
     Ok(Entity::find().filter(Column::Id.is_in(ids.iter().copied())).filter(is_present()).all(db).await?)
+}
+
+/// This user, locked until the transaction ends: on PostgreSQL by the row, on SQLite there is one writer.
+pub(super) async fn lock(transaction: &DatabaseTransaction, id: UserId) -> Result<Option<Model>, Error> {
+    Ok(locked(transaction, Entity::find_by_id(id)).one(transaction).await?)
+}
+
+/// The administrators who may act, locked until the transaction ends, always in the same order.
+pub(super) async fn lock_admins(transaction: &DatabaseTransaction) -> Result<Vec<UserId>, Error> {
+    let admins = Entity::find().filter(Column::Role.eq(Role::Admin)).filter(is_welcome()).order_by_asc(Column::Id);
+    let admins = locked(transaction, admins).all(transaction).await?;
+    Ok(admins.into_iter().map(|admin| admin.id).collect())
+}
+
+fn locked(transaction: &DatabaseTransaction, select: Select<Entity>) -> Select<Entity> {
+    match transaction.get_database_backend() {
+        DbBackend::Sqlite => select,
+        _ => select.lock(LockType::Update),
+    }
+}
+
+/// Stores another hash of the same password.
+pub(super) async fn set_password_hash(db: &impl ConnectionTrait, id: UserId, hash: String) -> Result<(), Error> {
+    Entity::update_many().col_expr(Column::PasswordHash, Expr::value(hash)).filter(Column::Id.eq(id)).exec(db).await?;
+    Ok(())
+}
+
+/// The form in which a username and a name are searched.
+pub(super) fn search_key(username_key: &str, name: Option<&str>) -> String {
+    format!("{username_key} {}", identity::key_of(name.unwrap_or_default()))
+}
+
+/// What a failed insert or update says of a name or address that somebody has: both backends name the column or its
+/// index, which are called alike.
+pub(super) fn taken(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("email_key") => {
+            UserError::of("email", UserErrorCode::Taken, "An account with this e-mail address exists.").into()
+        }
+        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("username_key") => {
+            UserError::of("username", UserErrorCode::Taken, "This username is taken.").into()
+        }
+        _ => error.into(),
+    }
+}
+
+/// Takes it that the address is theirs.
+pub(super) async fn set_email_verified(
+    db: &impl ConnectionTrait,
+    id: UserId,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::EmailVerifiedAt, Expr::value(now))
+        .col_expr(Column::UnconfirmedUntil, Expr::value(Option::<chrono::DateTime<chrono::Utc>>::None))
+        .filter(Column::Id.eq(id));
+    update.exec(db).await?;
+    Ok(())
+}
+
+/// Marks a user as deleted.
+pub(super) async fn set_deleted(
+    db: &impl ConnectionTrait,
+    id: UserId,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), Error> {
+    let update = Entity::update_many().col_expr(Column::DeletedAt, Expr::value(now)).filter(Column::Id.eq(id));
+    update.exec(db).await?;
+    Ok(())
+}
+
+/// Removes those who were deleted before `deleted`, and those whom nobody confirmed before `unconfirmed`.
+pub(super) async fn remove_gone(
+    db: &impl ConnectionTrait,
+    deleted: chrono::DateTime<chrono::Utc>,
+    unconfirmed: chrono::DateTime<chrono::Utc>,
+) -> Result<(), Error> {
+    let gone =
+        Condition::any().add(Column::DeletedAt.lt(deleted)).add(Column::UnconfirmedUntil.lt(unconfirmed));
+    Entity::delete_many().filter(gone).exec(db).await?;
+    Ok(())
 }

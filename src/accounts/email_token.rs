@@ -1,0 +1,115 @@
+//! The token in a mail's link: random, stored as its hash, good once and for a limited time.
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Utc;
+use sea_orm::ActiveValue::Set;
+use sea_orm::entity::prelude::*;
+
+use crate::accounts::api_key::hex;
+use crate::error::{Error, UserError, UserErrorCode};
+use crate::id::UserId;
+
+const RANDOM_BYTES: usize = 32;
+/// Bytes of a token at most; what is longer is not looked at.
+const MAX_TOKEN_BYTES: usize = 128;
+
+/// A row of `email_tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "email_tokens")]
+pub struct Model {
+    /// SHA-256 of the token, in hexadecimal.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub hash: String,
+    /// What it is good for.
+    pub kind: Kind,
+    /// For whom.
+    pub user_id: UserId,
+    /// The address that it was sent to.
+    pub email: String,
+    /// Until when.
+    pub expires_at: DateTimeUtc,
+}
+
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(32))", rename_all = "snake_case")]
+pub enum Kind {
+    /// To confirm the address that it was sent to.
+    VerifyEmail,
+    /// To choose a new password.
+    ResetPassword,
+}
+
+/// Tokens have no relations that are followed in SQL.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A new token and what is stored of it.
+pub(super) fn generate(
+    kind: Kind,
+    user: UserId,
+    email: String,
+    expires_at: chrono::DateTime<Utc>,
+) -> Result<(String, ActiveModel), Error> {
+    let mut random = [0_u8; RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(Error::internal)?;
+    let token = URL_SAFE_NO_PAD.encode(random);
+    let hash = Set(hash(&token));
+    let row =
+        ActiveModel { hash, kind: Set(kind), user_id: Set(user), email: Set(email), expires_at: Set(expires_at) };
+    Ok((token, row))
+}
+
+/// What `token` is good for at `now`.
+pub(super) async fn require(
+    db: &impl ConnectionTrait,
+    kind: Kind,
+    token: &str,
+    now: chrono::DateTime<Utc>,
+) -> Result<Model, Error> {
+    let found = match token.len() <= MAX_TOKEN_BYTES {
+        true => Entity::find_by_id(hash(token)).filter(Column::Kind.eq(kind)).one(db).await?,
+        false => None,
+    };
+    match found {
+        Some(row) if row.expires_at > now => Ok(row),
+        Some(_) => {
+            Err(UserError::of("token", UserErrorCode::Expired, "The link has expired: ask for another one.").into())
+        }
+        None => Err(spent()),
+    }
+}
+
+/// Takes the token out, for whoever does so first.
+pub(super) async fn spend(db: &impl ConnectionTrait, token: &Model) -> Result<(), Error> {
+    match Entity::delete_by_id(&token.hash).exec(db).await?.rows_affected {
+        1 => Ok(()),
+        _ => Err(spent()),
+    }
+}
+
+/// Takes out what else a user holds of this kind.
+pub(super) async fn remove_all(db: &impl ConnectionTrait, kind: Kind, user: UserId) -> Result<(), Error> {
+    Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(kind)).exec(db).await?;
+    Ok(())
+}
+
+/// Removes what expired before `moment`.
+pub(super) async fn remove_expired(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
+    Entity::delete_many().filter(Column::ExpiresAt.lt(moment)).exec(db).await?;
+    Ok(())
+}
+
+fn hash(token: &str) -> String {
+    hex(digest::digest(&digest::SHA256, token.as_bytes()).as_ref())
+}
+
+/// What a token that was used, or never was one, gets.
+pub(super) fn spent() -> Error {
+    let message = "The link is not complete, or was used already: ask for another one.";
+    UserError::of("token", UserErrorCode::Invalid, message).into()
+}

@@ -1,0 +1,71 @@
+//! The end of sessions and API keys: in the database first, and then at once in what this process remembers.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sea_orm::DatabaseTransaction;
+use uuid::Uuid;
+
+use crate::accounts::{Accounts, session};
+use crate::error::Error;
+use crate::id::{SessionId, UserId};
+
+/// What a transaction has ended, for the memory of verified tokens.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ended {
+    /// Sessions by id, API keys by [`api_key::credential`](super::api_key::credential).
+    pub(super) credentials: Vec<Uuid>,
+    /// One access token alone, of this session.
+    pub(super) access_token: Option<(SessionId, Uuid)>,
+    /// Whether it concerns a user as a whole: their role, or whether they may act.
+    pub(super) user: bool,
+}
+
+impl Ended {
+    /// These sessions.
+    pub(super) fn sessions(ids: &[SessionId]) -> Self {
+        Self { credentials: ids.iter().map(|id| id.uuid()).collect(), ..Self::default() }
+    }
+
+    /// Whatever gives access to a user.
+    pub(super) fn user() -> Self {
+        Self { user: true, ..Self::default() }
+    }
+}
+
+impl Accounts {
+    /// Runs `work` in a transaction and, once it is committed, refuses what it ended. To the end, also if the client
+    /// goes away in between: what is committed must be refused as well.
+    pub(super) async fn write_and_end<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<(T, Ended), Error>> + Send + Sync + 'static,
+    {
+        let (database, verified) = (self.database.clone(), Arc::clone(&self.verified));
+        let task = tokio::spawn(async move {
+            let (value, ended) = database.write(work).await?;
+            ended.credentials.into_iter().for_each(|credential| verified.end(credential));
+            if let Some((session, token)) = ended.access_token {
+                verified.revoke(session.uuid(), token);
+            }
+            if ended.user {
+                verified.doubt();
+            }
+            Ok(value)
+        });
+        task.await.map_err(Error::internal)?
+    }
+}
+
+/// Ends a user's live sessions but one, in a transaction that has locked the user: no login slips in between.
+pub(super) async fn all_sessions(
+    transaction: &DatabaseTransaction,
+    user: UserId,
+    but: Option<SessionId>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<SessionId>, Error> {
+    let mut ids = session::list_live_ids(transaction, user, now).await?;
+    ids.retain(|id| Some(*id) != but);
+    session::end(transaction, &ids, now).await?;
+    Ok(ids)
+}

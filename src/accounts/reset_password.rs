@@ -1,0 +1,52 @@
+//! `requestPasswordReset` and `resetPassword`: a new password for whoever reads the mails to the account's address.
+
+use crate::accounts::account_event::Kind;
+use crate::accounts::change_password::Replacement;
+use crate::accounts::email_token::{self, Kind::ResetPassword};
+use crate::accounts::end::Ended;
+use crate::accounts::{Accounts, Password, identity, queued_mail, user};
+use crate::caller::Caller;
+use crate::error::Error;
+
+impl Accounts {
+    /// Sends a link to this address, if it has an account: which is found out later, out of the caller's sight.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for what is no address; [`Error::RateLimited`].
+    pub async fn request_password_reset(&self, caller: &Caller, email: &str) -> Result<(), Error> {
+        let address = identity::email("email", email).map_err(|fault| Error::BadInput(format!("email: {}", fault.message)))?;
+        self.queue(caller, queued_mail::Kind::ResetPassword, address, None).await
+    }
+
+    /// Sets the password of the user for whom the link was sent. Every session of theirs ends.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with `INVALID` or `EXPIRED` for the token, or for a password that cannot be;
+    /// [`Error::RateLimited`]; [`Error::Unavailable`].
+    pub async fn reset_password(&self, caller: &Caller, token: &str, new: Password) -> Result<user::Model, Error> {
+        self.limits.login_per_address.count_from(&caller.origin)?;
+        new.check_new("newPassword")?;
+        let (now, reader) = (self.clock.now(), self.database.reader());
+        let token = email_token::require(reader, ResetPassword, token, now).await?;
+        let found = user::find_by_id(reader, token.user_id).await?.filter(|user| user.deleted_at.is_none());
+        let user = found.ok_or_else(email_token::spent)?;
+        let hash = self.hash_for(&user, "newPassword", new).await?;
+        let event = self.event(caller, user.id, Kind::PasswordReset);
+        let replacement = Replacement { user, hash, end_sessions_but: Some(None), event, now };
+        let replaced = self.write_and_end(move |transaction| {
+            let (token, replacement) = (token.clone(), replacement.clone());
+            Box::pin(async move {
+                email_token::spend(transaction, &token).await?;
+                let (user, ended): (user::Model, Ended) = replacement.run(transaction).await?;
+                // Whoever followed the link reads the mails to that address.
+                if user.email.as_ref() == Some(&token.email) && user.email_verified_at.is_none() {
+                    user::set_email_verified(transaction, user.id, now).await?;
+                }
+                Ok((user, ended))
+            })
+        });
+        let user = replaced.await?;
+        self.post.wake();
+        Ok(user)
+    }
+}

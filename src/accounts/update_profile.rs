@@ -1,0 +1,59 @@
+//! `updateProfile`: another username or name.
+
+use sea_orm::ActiveModelTrait;
+use sea_orm::ActiveValue::Set;
+
+use crate::accounts::{Accounts, identity, user};
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::id::UserId;
+
+/// What to change; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateProfile {
+    /// Another username.
+    pub username: Option<String>,
+    /// Another name to show; `Some(None)` takes it away.
+    pub name: Option<Option<String>>,
+}
+
+impl Accounts {
+    /// Changes the caller's own profile.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key; [`Error::Invalid`] for what cannot be or is
+    /// taken.
+    pub async fn update_profile(&self, caller: &Caller, input: UpdateProfile) -> Result<user::Model, Error> {
+        let id = caller.in_person()?;
+        self.change_profile(id, input).await
+    }
+
+    pub(super) async fn change_profile(&self, id: UserId, input: UpdateProfile) -> Result<user::Model, Error> {
+        let (mut faults, now) = (Vec::new(), self.clock.now());
+        let username = input.username.as_deref().map(|text| identity::username("username", text)).transpose();
+        let username = username.map_err(|fault| faults.push(fault)).ok().flatten();
+        let name = input.name.map(|name| name.as_deref().map(|text| identity::name("name", text)).transpose());
+        let name = name.transpose().map_err(|fault| faults.push(fault)).ok().flatten();
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let changed = self.database.write(move |transaction| {
+            let (username, name) = (username.clone(), name.clone());
+            Box::pin(async move {
+                let locked = user::lock(transaction, id).await?.ok_or(Error::Unauthenticated)?;
+                let mut row = user::ActiveModel { id: Set(id), updated_at: Set(now), ..Default::default() };
+                let key = username.as_ref().map_or(locked.username_key, |username| username.key.clone());
+                let shown = name.clone().unwrap_or(locked.name);
+                row.search_key = Set(user::search_key(&key, shown.as_deref()));
+                if let Some(username) = username {
+                    (row.username, row.username_key) = (Set(username.text), Set(username.key));
+                }
+                if let Some(name) = name {
+                    row.name = Set(name);
+                }
+                row.update(transaction).await.map_err(user::taken)
+            })
+        });
+        changed.await
+    }
+}

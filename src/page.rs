@@ -1,0 +1,129 @@
+//! Pages by key: which part of an ordered list a client asks for (Relay's cursor connections).
+//!
+//! A cursor is the key of a row, so that a page stays where it is while rows come and go before it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::Error;
+
+/// Rows of a page at most.
+pub const MAX_ROWS: usize = 100;
+/// Rows of a page when the client does not say.
+const DEFAULT_ROWS: usize = 20;
+/// Bytes of a cursor at most.
+const MAX_CURSOR_BYTES: usize = 1024;
+
+/// What a client asks for: `first` rows `after` a cursor, or the `last` ones `before` one.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    /// How many from the beginning.
+    pub first: Option<i32>,
+    /// Beginning behind this cursor.
+    pub after: Option<String>,
+    /// How many from the end.
+    pub last: Option<i32>,
+    /// Ending before this cursor.
+    pub before: Option<String>,
+}
+
+/// The part of the list: keys are strictly between `after` and `before`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The key before its beginning.
+    pub after: Option<String>,
+    /// The key behind its end.
+    pub before: Option<String>,
+    /// How many rows at most.
+    pub rows: usize,
+    /// Whether they are counted from the end.
+    pub backward: bool,
+}
+
+/// A page of a list, in the list's order.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// Whether the list begins before it.
+    pub has_previous: bool,
+    /// Whether the list goes on behind it.
+    pub has_next: bool,
+}
+
+impl TryFrom<Arguments> for Window {
+    type Error = Error;
+
+    /// # Errors
+    /// [`Error::BadInput`], naming the argument.
+    fn try_from(asked: Arguments) -> Result<Self, Error> {
+        let (rows, backward) = match (asked.first, asked.last) {
+            (Some(_), Some(_)) => return Err(Error::BadInput("Give either first or last, not both.".to_owned())),
+            (Some(first), None) => (count("first", first)?, false),
+            (None, Some(last)) => (count("last", last)?, true),
+            (None, None) => (DEFAULT_ROWS, false),
+        };
+        let cursor = |name, text: Option<String>| text.map(|text| decode(name, &text)).transpose();
+        Ok(Self { after: cursor("after", asked.after)?, before: cursor("before", asked.before)?, rows, backward })
+    }
+}
+
+impl Window {
+    /// How many rows to ask the database for: one more tells whether the list goes on.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        u64::try_from(self.rows).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// The page that `found` makes: up to [`Window::limit`] rows, from the end backwards if so counted.
+    #[must_use]
+    pub fn page<T>(&self, mut found: Vec<T>) -> Page<T> {
+        let goes_on = found.len() > self.rows;
+        found.truncate(self.rows);
+        if self.backward {
+            found.reverse();
+            return Page { rows: found, has_previous: goes_on, has_next: self.before.is_some() };
+        }
+        Page { rows: found, has_previous: self.after.is_some(), has_next: goes_on }
+    }
+}
+
+/// The cursor of the row with this key. Clients treat it as opaque.
+#[must_use]
+pub fn cursor(key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(key)
+}
+
+fn decode(name: &str, cursor: &str) -> Result<String, Error> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok().filter(|_| cursor.len() <= MAX_CURSOR_BYTES);
+    let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|key| !key.contains('\0'));
+    key.ok_or_else(|| Error::BadInput(format!("{name}: this is not a cursor of this list.")))
+}
+
+fn count(name: &str, asked: i32) -> Result<usize, Error> {
+    let asked = usize::try_from(asked).ok().filter(|asked| *asked <= MAX_ROWS);
+    asked.ok_or_else(|| Error::BadInput(format!("{name} must be from 0 to {MAX_ROWS}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_knows_whether_the_list_goes_on() {
+        let forward = Window::try_from(Arguments { first: Some(2), ..Arguments::default() }).expect("a window");
+        let page = forward.page(vec![1, 2, 3]);
+        assert_eq!((page.rows, page.has_previous, page.has_next), (vec![1, 2], false, true));
+        let arguments = Arguments { last: Some(2), before: Some(cursor("9")), ..Arguments::default() };
+        let page = Window::try_from(arguments).expect("a window").page(vec![8, 7, 6]);
+        assert_eq!((page.rows, page.has_previous, page.has_next), (vec![7, 8], true, true));
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_refused() {
+        for cursor in ["é", "%", &cursor("\0"), &"A".repeat(MAX_CURSOR_BYTES + 4)] {
+            let arguments = Arguments { after: Some(cursor.to_owned()), ..Arguments::default() };
+            assert!(Window::try_from(arguments).is_err(), "{cursor}");
+        }
+    }
+}
