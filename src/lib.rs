@@ -8,6 +8,7 @@
 //! 3. [`accounts`]: people and their sessions. [`counters`]: their numbers. Each has the same silhouette:
 //!    story, entities, one verb a file, loader, `graphql.rs`.
 //! 4. [`store`]: the database, one way to read and one to write.
+//!    [`mail`]: letters to people, through a mail server or into a folder.
 //! 5. [`schema`]: the slices' parts merged, and the limits of an operation.
 //! 6. [`http`]: the route table, GraphQL over HTTP, the playground.
 //! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`id`], [`scalars`], [`clock`].
@@ -15,7 +16,7 @@
 //! # Who may know whom
 //!
 //! ```text
-//! main → cli → http → schema → app → counters → accounts → store → { config, clock, error, caller, id, scalars }
+//! main → cli → http → schema → app → counters → accounts → { store, mail } → { config, clock, error, caller, id, scalars }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.
@@ -37,6 +38,7 @@ pub mod counters;
 pub mod error;
 pub mod http;
 pub mod id;
+pub mod mail;
 pub mod scalars;
 pub mod schema;
 pub mod store;
