@@ -3,6 +3,7 @@
 use sea_orm::ActiveModelTrait;
 
 use crate::accounts::identity::Identifier;
+use crate::accounts::password::Match;
 use crate::accounts::{Accounts, Password, Tokens, identity, user};
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
@@ -45,7 +46,7 @@ impl Accounts {
         };
         let hash = user.as_ref().map(|user| user.password_hash.as_str());
         let matched = self.passwords.matches(input.password, hash).await?;
-        let (true, Some(user)) = (matched, user) else {
+        let (Match::Yes | Match::YesButOutdated, Some(user)) = (matched, user) else {
             let message = "The identifier or the password is wrong.".to_owned();
             return Err(UserError { code: UserErrorCode::WrongCredentials, field: None, message }.into());
         };

@@ -29,6 +29,11 @@ impl Accounts {
     /// [`Error::Invalid`] for what cannot be or is taken; [`Error::Unavailable`] when too many passwords wait.
     pub async fn sign_up(&self, caller: &Caller, input: SignUp) -> Result<SignedIn, Error> {
         let mut user = self.check(&input)?;
+        let personal: Vec<&str> =
+            [&input.email, &input.username, &input.name].into_iter().flatten().map(String::as_str).collect();
+        if let Some(reason) = self.passwords.weakness(&input.password, &personal).await? {
+            return Err(UserError::of("password", UserErrorCode::TooWeak, reason).into());
+        }
         // A hash takes long: before the transaction, not in it.
         user.password_hash = Set(self.passwords.hash(input.password).await?);
         let id = UserId::generate();
