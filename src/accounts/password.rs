@@ -1,18 +1,19 @@
-//! Passwords: which are good, and the bounded pool in which they are hashed and matched.
+//! Passwords: which are good, how they are hashed, and whether one matches what is stored.
 //!
-//! Argon2id, as OWASP's Password Storage Cheat Sheet asks for it. One hash takes 19 MiB and about 16 ms of a
-//! core, so `password_threads` hashes run at once, `password_queue` more may wait, and one more is refused:
-//! memory is bounded by the threads, the delay by the queue.
+//! Argon2id, as OWASP's Password Storage Cheat Sheet asks for it, in the bounded pool of `password_pool.rs`.
+//! What is hashed is the password's NFKC form. A hash from elsewhere may be of the bytes as they are typed, so
+//! where the two differ both are tried.
 
 use std::fmt;
-use std::sync::Arc;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
-use tokio::sync::Semaphore;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Params, Version};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+use crate::accounts::password_hash::{self, StoredHash};
+use crate::accounts::password_pool::{Memory, Pool};
+use crate::accounts::password_strength;
 use crate::config;
 use crate::error::{Error, UserError, UserErrorCode};
 
@@ -69,13 +70,22 @@ impl Password {
     }
 }
 
-/// The pool that hashes.
+/// Whether a password is the one behind a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    No,
+    Yes,
+    /// It is, and today's hash of it would be better.
+    YesButOutdated,
+}
+
+/// Hashes, matches and weighs passwords, off the runtime's threads.
 pub(super) struct Passwords {
     argon2: Argon2<'static>,
-    threads: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    pool: Pool,
     /// Matched in place of an unknown user's, so that both cost the same.
-    nobodys_hash: String,
+    nobodys: StoredHash,
+    strength: u8,
 }
 
 impl Passwords {
@@ -88,52 +98,82 @@ impl Passwords {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
             threads => threads,
         };
-        let nobodys_hash = argon2.hash_password(b"nobody has this password")?.to_string();
-        Ok(Self {
-            argon2,
-            threads: Arc::new(Semaphore::new(threads)),
-            places: Arc::new(Semaphore::new(threads.saturating_add(settings.password_queue))),
-            nobodys_hash,
-        })
+        let pool = Pool::new(threads, settings.password_queue, argon2.params().block_count());
+        Ok(Self { nobodys: StoredHash::nobodys(&argon2)?, argon2, pool, strength: settings.password_strength })
     }
 
     /// The PHC string to store.
     pub(super) async fn hash(&self, password: Password) -> Result<String, Error> {
         let argon2 = self.argon2.clone();
-        self.in_pool(move || argon2.hash_password(&password.normalised()).map(|hash| hash.to_string()))
-            .await?
-            .map_err(Error::internal)
+        self.pool.run(move |memory| hash(&argon2, &password.normalised(), memory)).await?.map_err(Error::internal)
     }
 
-    /// Whether `password` is the one behind `hash`; without a hash it is not, after the same work.
-    pub(super) async fn matches(&self, password: Password, hash: Option<&str>) -> Result<bool, Error> {
-        let known = hash.is_some();
-        let hash = hash.unwrap_or(&self.nobodys_hash).to_owned();
-        let argon2 = self.argon2.clone();
-        let matched = self
-            .in_pool(move || {
-                let hash = PasswordHash::new(&hash)?;
-                match argon2.verify_password(&password.normalised(), &hash) {
-                    Ok(()) => Ok(true),
-                    Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-                    Err(error) => Err(anyhow::Error::from(error)),
-                }
-            })
-            .await?
-            .map_err(Error::internal)?;
-        Ok(known && matched)
-    }
-
-    async fn in_pool<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Error::Unavailable { retry_after_seconds: 1 });
-        };
-        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::internal)?;
-        // The permits go along: a client that gives up does not make room before its hash is done.
-        let task = tokio::task::spawn_blocking(move || {
-            let _held = (place, thread);
-            work()
+    /// Whether `password` is the one behind `hash`. Without a hash, or with one that cannot be read, it is not,
+    /// after the same work. A hash from elsewhere takes its own time.
+    pub(super) async fn matches(&self, password: Password, hash: Option<&str>) -> Result<Match, Error> {
+        let stored = hash.and_then(|hash| match StoredHash::parse(hash) {
+            Ok(stored) => Some(stored),
+            Err(reason) => {
+                tracing::error!(reason, "a stored password hash cannot be read: its user cannot sign in");
+                None
+            }
         });
-        task.await.map_err(Error::internal)
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.nobodys.clone());
+        let today = self.argon2.params().clone();
+        let matched = self.pool.run(move |memory| compare(&stored, &password, &today, memory)).await?;
+        let matched = matched.unwrap_or_else(|error| {
+            tracing::error!(%error, "a stored password hash cannot be checked");
+            Match::No
+        });
+        Ok(if known { matched } else { Match::No })
     }
+
+    /// Why a new password is too easy to guess, for a person to read, by whoever knows what is `personal`.
+    pub(super) async fn weakness(&self, password: &Password, personal: &[&str]) -> Result<Option<String>, Error> {
+        let wanted = self.strength;
+        if wanted == 0 {
+            return Ok(None);
+        }
+        let normalised: Zeroizing<String> = Zeroizing::new(password.0.nfkc().collect());
+        let personal: Vec<String> = personal.iter().map(|&text| text.to_owned()).collect();
+        self.pool.run(move |_| password_strength::weakness(&normalised, &personal, wanted)).await
+    }
+
+    /// Whether this hash from elsewhere can be stored here: Argon2, bcrypt or PBKDF2-SHA256 of a bearable cost.
+    pub(super) fn check_importable(hash: &str) -> Result<(), &'static str> {
+        password_hash::check_importable(hash)
+    }
+}
+
+fn hash(argon2: &Argon2<'static>, password: &[u8], memory: &mut Memory) -> anyhow::Result<String> {
+    let mut salt = [0; Salt::RECOMMENDED_LENGTH];
+    getrandom::fill(&mut salt)?;
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    let blocks = memory.blocks(argon2.params().block_count())?;
+    argon2.hash_password_into_with_memory(password, &salt, &mut output, blocks)?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(argon2.params())?,
+        salt: Some(Salt::new(&salt)?),
+        hash: Some(Output::new(&output)?),
+    };
+    Ok(hash.to_string())
+}
+
+fn compare(stored: &StoredHash, password: &Password, today: &Params, memory: &mut Memory) -> anyhow::Result<Match> {
+    let normalised = password.normalised();
+    if stored.is_of(&normalised, memory)? {
+        return Ok(if stored.is_up_to_date(today) { Match::Yes } else { Match::YesButOutdated });
+    }
+    let typed = password.0.as_bytes();
+    if typed != normalised.as_slice() && stored.is_of(typed, memory)? {
+        return Ok(Match::YesButOutdated);
+    }
+    if let Some(argon2) = stored.missing_work(today) {
+        let blocks = memory.blocks(argon2.params().block_count())?;
+        argon2.fill_memory(&normalised, &[0; Salt::RECOMMENDED_LENGTH], blocks)?;
+    }
+    Ok(Match::No)
 }
