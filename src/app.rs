@@ -1,6 +1,5 @@
 //! Everything wired once, from a [`Config`].
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::accounts::Accounts;
@@ -27,11 +26,9 @@ impl App {
     /// # Errors
     /// A data directory that cannot be used.
     pub fn start(config: &Config, database: Database, clock: Clock) -> anyhow::Result<Self> {
-        let data_dir: &PathBuf = &config.server.data_dir;
-        let furnish = counters::furnish;
-        let accounts = Accounts::open(database.clone(), clock.clone(), config.accounts.clone(), data_dir, furnish)?;
+        let accounts = Arc::new(Accounts::open(database.clone(), clock.clone(), config, counters::furnish)?);
         let counters = Counters::start(database.clone(), clock.clone(), &config.counters);
-        Ok(Self { accounts: Arc::new(accounts), counters: Arc::new(counters), database, clock })
+        Ok(Self { accounts, counters: Arc::new(counters), database, clock })
     }
 
     /// Whether requests can be served: the database answers, and has the shape that this binary expects.
@@ -49,6 +46,7 @@ impl App {
     /// Commits what is waiting and closes the database.
     pub async fn stop(&self) {
         self.counters.drain().await;
+        self.accounts.stop().await;
         self.database.clone().close().await;
     }
 }

@@ -11,12 +11,13 @@
 //!    [`mail`]: letters to people, through a mail server or into a folder.
 //! 5. [`schema`]: the slices' parts merged, and the limits of an operation.
 //! 6. [`http`]: the route table, GraphQL over HTTP, the playground.
-//! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`id`], [`scalars`], [`clock`].
+//! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`id`], [`page`],
+//!    [`scalars`], [`clock`].
 //!
 //! # Who may know whom
 //!
 //! ```text
-//! main → cli → http → schema → app → counters → accounts → { store, mail } → { config, clock, error, caller, id, scalars }
+//! main → cli → http → schema → app → counters → accounts → { store, mail } → { config, clock, error, caller, id, page, scalars }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.
@@ -39,6 +40,7 @@ pub mod error;
 pub mod http;
 pub mod id;
 pub mod mail;
+pub mod page;
 pub mod scalars;
 pub mod schema;
 pub mod store;

@@ -131,11 +131,7 @@ pub(super) async fn list_live(
 }
 
 /// This key, if it is this user's.
-pub(super) async fn find_own(
-    db: &impl ConnectionTrait,
-    id: ApiKeyId,
-    user: UserId,
-) -> Result<Option<Model>, Error> {
+pub(super) async fn find_own(db: &impl ConnectionTrait, id: ApiKeyId, user: UserId) -> Result<Option<Model>, Error> {
     Ok(Entity::find_by_id(id).filter(Column::UserId.eq(user)).one(db).await?)
 }
 

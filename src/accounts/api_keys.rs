@@ -46,7 +46,8 @@ impl Accounts {
         let (user, now) = (caller.in_person()?, self.clock.now());
         let name = check(&input, now)?;
         let secret = api_key::generate().map_err(Error::internal)?;
-        let hash = api_key::hash(&secret).ok_or_else(|| Error::internal(anyhow::anyhow!("a secret of ours is none")))?;
+        let hash =
+            api_key::hash(&secret).ok_or_else(|| Error::internal(anyhow::anyhow!("a secret of ours is none")))?;
         let (counter_id, counter_name) = input.counter.unzip();
         let row = api_key::ActiveModel {
             id: Set(ApiKeyId::generate()),

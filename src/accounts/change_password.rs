@@ -45,9 +45,7 @@ impl Accounts {
     pub async fn change_password(&self, caller: &Caller, input: ChangePassword) -> Result<user::Model, Error> {
         let claim = match (caller.in_person(), input.identifier) {
             (Ok(user), _) => Claim::User(user, "currentPassword"),
-            (Err(Error::Unauthenticated), Some(text)) => {
-                Claim::Identifier(identity::identifier("identifier", &text)?)
-            }
+            (Err(Error::Unauthenticated), Some(text)) => Claim::Identifier(identity::identifier("identifier", &text)?),
             (Err(Error::Unauthenticated), None) => {
                 let message = "When nobody is signed in, the e-mail address or username is needed.";
                 return Err(UserError::of("identifier", UserErrorCode::Required, message).into());

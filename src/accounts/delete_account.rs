@@ -35,11 +35,7 @@ impl Accounts {
     }
 }
 
-async fn delete(
-    transaction: &DatabaseTransaction,
-    id: UserId,
-    now: DateTime<Utc>,
-) -> Result<(UserId, Ended), Error> {
+async fn delete(transaction: &DatabaseTransaction, id: UserId, now: DateTime<Utc>) -> Result<(UserId, Ended), Error> {
     let admins = user::lock_admins(transaction).await?;
     if admins == [id] {
         return Err(last_admin(None).into());

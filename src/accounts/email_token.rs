@@ -59,8 +59,7 @@ pub(super) fn generate(
     getrandom::fill(&mut random).map_err(Error::internal)?;
     let token = URL_SAFE_NO_PAD.encode(random);
     let hash = Set(hash(&token));
-    let row =
-        ActiveModel { hash, kind: Set(kind), user_id: Set(user), email: Set(email), expires_at: Set(expires_at) };
+    let row = ActiveModel { hash, kind: Set(kind), user_id: Set(user), email: Set(email), expires_at: Set(expires_at) };
     Ok((token, row))
 }
 

@@ -10,6 +10,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::{Clock as _, Reference as _};
+use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{NotUntil, Quota, RateLimiter};
@@ -62,7 +63,7 @@ impl Limits {
 /// One kind of bucket, one for each `K`.
 pub(super) struct Limit<K: Hash + Eq + Clone> {
     /// `None` takes the limit away.
-    buckets: Option<RateLimiter<K, DashMapStateStore<K>, Ticks>>,
+    buckets: Option<RateLimiter<K, DashMapStateStore<K>, Ticks, NoOpMiddleware<Nanos>>>,
 }
 
 impl<K: Hash + Eq + Clone> Limit<K> {

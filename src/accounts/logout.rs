@@ -84,7 +84,7 @@ impl Logout {
             (LogoutScope::AccessToken, access_token) => {
                 if let Some((session, token)) = access_token {
                     let expires_at = self.last_access_token_expires_at;
-                    revoked_access_token::add(transaction, token, session, self.now, expires_at).await?;
+                    revoked_access_token::add(transaction, token, session, expires_at).await?;
                 }
                 Ended { access_token, ..Ended::default() }
             }

@@ -14,26 +14,46 @@
 //! identifier costs the same hash as a known one.
 //! **Invariant:** uniqueness is the database's: nothing is looked up first and inserted afterwards.
 
+pub mod account_event;
+mod administer;
 pub mod api_key;
+mod api_keys;
 mod authenticate;
+mod change_password;
+mod delete_account;
+pub mod email_token;
+mod end;
+mod end_session;
 mod find_user;
 pub mod graphql;
 mod identity;
+mod limits;
+mod list_users;
 pub mod loader;
 mod login;
 mod logout;
+mod new_user;
+mod notes;
 mod password;
 mod password_hash;
 mod password_pool;
 mod password_strength;
+mod post;
+mod prove;
+pub mod queued_mail;
+mod read;
 mod refresh;
 mod refresh_token;
+mod reset_password;
 pub mod revoked_access_token;
 pub mod session;
 mod sign_up;
 pub mod signing_keys;
 mod token;
+mod update_profile;
+mod upkeep;
 pub mod user;
+mod verify_email;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,18 +65,27 @@ use crate::clock::Clock;
 use crate::config;
 use crate::error::Error;
 use crate::id::UserId;
+use crate::mail::Mailer;
 use crate::store::Database;
 
-pub use login::Login;
+pub use api_keys::{CreateApiKey, Created};
+pub use change_password::ChangePassword;
+pub use login::{Login, SignedIn};
 pub use logout::LogoutScope;
+pub use new_user::Profile;
 pub use password::Password;
 pub use sign_up::SignUp;
 pub use token::Tokens;
+pub use update_profile::UpdateProfile;
 
 use authenticate::VerifiedTokens;
+use limits::Limits;
+use notes::Notes;
 use password::Passwords;
+use post::Post;
 use refresh_token::RefreshKey;
 use signing_keys::SigningKeys;
+use upkeep::Tasks;
 
 /// What another slice adds to a new user, in the transaction that makes them.
 pub type Furnish = for<'t> fn(&'t DatabaseTransaction, UserId, &'t Clock) -> BoxFuture<'t, Result<(), Error>>;
@@ -70,26 +99,31 @@ pub struct Accounts {
     keys: SigningKeys,
     refresh_key: RefreshKey,
     verified: Arc<VerifiedTokens>,
+    limits: Limits,
+    notes: Notes,
+    post: Post,
+    tasks: Tasks,
     furnish: Furnish,
 }
 
 impl Accounts {
-    /// Opens the signing keys below `data_dir`, making the first one where there is none.
+    /// Opens the signing keys below the data directory, making the first one where there is none.
     ///
     /// # Errors
-    /// Keys that cannot be read or written.
-    pub fn open(
-        database: Database,
-        clock: Clock,
-        settings: config::Accounts,
-        data_dir: &Path,
-        furnish: Furnish,
-    ) -> anyhow::Result<Self> {
+    /// Keys that cannot be read or written; settings of mails that cannot be used.
+    pub fn open(database: Database, clock: Clock, config: &config::Config, furnish: Furnish) -> anyhow::Result<Self> {
+        let (settings, data_dir) = (config.accounts.clone(), &config.server.data_dir);
+        let keys: &Path = &data_dir.join("keys");
+        let mailer = Mailer::open(&config.mail, data_dir)?;
         Ok(Self {
             passwords: Passwords::new(&settings)?,
-            keys: SigningKeys::open(&data_dir.join("keys"))?,
-            refresh_key: RefreshKey::open(&data_dir.join("keys"))?,
+            keys: SigningKeys::open(keys)?,
+            refresh_key: RefreshKey::open(keys)?,
             verified: Arc::new(VerifiedTokens::new(settings.cached_tokens)),
+            limits: Limits::new(&config.limits, &clock),
+            notes: Notes::default(),
+            post: Post::new(mailer, &config.mail, &config.public_url()),
+            tasks: Tasks::default(),
             database,
             clock,
             settings,

@@ -21,7 +21,7 @@ use crate::error::{Error, UserError, UserErrorCode};
 const PASSWORD_CHARS: (usize, usize) = (8, 1024);
 
 /// A password on its way to be hashed: never shown, wiped when dropped.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Password(Zeroizing<String>);
 
 impl fmt::Debug for Password {

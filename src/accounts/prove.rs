@@ -1,6 +1,7 @@
 //! A password as proof of who somebody is: for `login`, and again before whatever a stolen session must not do.
 
 use crate::accounts::identity::Identifier;
+use crate::accounts::password::Match;
 use crate::accounts::{Accounts, Password, account_event, limits, session, user};
 use crate::caller::Caller;
 use crate::config::EmailVerification;
@@ -39,7 +40,7 @@ impl Accounts {
         let hash = found.as_ref().map(|user| user.password_hash.as_str());
         let matched = self.passwords.matches(password, hash).await?;
         match found {
-            Some(user) if matched => Ok(Proved { user, outdated: false }),
+            Some(user) if matched != Match::No => Ok(Proved { user, outdated: matched == Match::YesButOutdated }),
             Some(user) => {
                 let failed = self.event(caller, user.id, account_event::Kind::LoginFailed);
                 // Written down later, since nothing is for somebody who does not exist.

@@ -1,29 +1,20 @@
-//! What the caller sees of their own account: themselves, sessions, API keys, the audit log.
+//! What the caller sees of their own account: sessions, API keys, the audit log.
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
 
 use crate::accounts::account_event::{self, Column};
-use crate::accounts::{Accounts, api_key, session, user};
+use crate::accounts::{Accounts, api_key, session};
 use crate::caller::{Caller, Scope};
 use crate::error::Error;
-use crate::id::{AccountEventId, ApiKeyId, SessionId};
+use crate::id::{AccountEventId, SessionId};
 use crate::page::{Page, Window};
 
 impl Accounts {
-    /// The caller as a user.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`]; [`Error::Forbidden`] without `ACCOUNT_READ`.
-    pub async fn me(&self, caller: &Caller) -> Result<user::Model, Error> {
-        let id = caller.require(Scope::AccountRead)?;
-        user::find_by_id(self.database.reader(), id).await?.ok_or(Error::Unauthenticated)
-    }
-
     /// The caller's live sessions, the newest first.
     ///
     /// # Errors
-    /// As [`Accounts::me`].
+    /// [`Error::Unauthenticated`]; [`Error::Forbidden`] without `ACCOUNT_READ`.
     pub async fn list_sessions(&self, caller: &Caller) -> Result<Vec<session::Model>, Error> {
         let user = caller.require(Scope::AccountRead)?;
         let sessions = session::list_live(self.database.reader(), user, self.clock.now()).await?;
@@ -33,7 +24,7 @@ impl Accounts {
     /// A live session of the caller's.
     ///
     /// # Errors
-    /// As [`Accounts::me`].
+    /// As [`Accounts::list_sessions`].
     pub async fn find_session(&self, caller: &Caller, id: SessionId) -> Result<Option<session::Model>, Error> {
         let user = caller.require(Scope::AccountRead)?;
         let session = session::find_live(self.database.reader(), id, self.clock.now()).await?;
@@ -43,7 +34,7 @@ impl Accounts {
     /// The caller's live API keys, the newest first.
     ///
     /// # Errors
-    /// As [`Accounts::me`].
+    /// As [`Accounts::list_sessions`].
     pub async fn list_api_keys(&self, caller: &Caller) -> Result<Vec<api_key::Model>, Error> {
         let user = caller.require(Scope::AccountRead)?;
         let mut keys = api_key::list_live(self.database.reader(), user, self.clock.now()).await?;
@@ -53,18 +44,10 @@ impl Accounts {
         Ok(keys)
     }
 
-    /// An API key of the caller's.
-    ///
-    /// # Errors
-    /// As [`Accounts::me`].
-    pub async fn find_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<Option<api_key::Model>, Error> {
-        Ok(self.list_api_keys(caller).await?.into_iter().find(|key| key.id == id))
-    }
-
     /// A page of the caller's audit log, the newest first.
     ///
     /// # Errors
-    /// As [`Accounts::me`]; [`Error::BadInput`] for a cursor of another list.
+    /// As [`Accounts::list_sessions`]; [`Error::BadInput`] for a cursor of another list.
     pub async fn list_events(&self, caller: &Caller, window: &Window) -> Result<Page<account_event::Model>, Error> {
         let mut events = account_event::of(caller.require(Scope::AccountRead)?);
         let key = |key: &String| {
@@ -85,17 +68,17 @@ impl Accounts {
         Ok(window.page(events.limit(window.limit()).all(self.database.reader()).await?))
     }
 
-    /// An entry of the caller's audit log.
+    /// Those of `ids` that are in the caller's audit log, in no order.
     ///
     /// # Errors
-    /// As [`Accounts::me`].
-    pub async fn find_event(
+    /// As [`Accounts::list_sessions`].
+    pub async fn list_events_by_ids(
         &self,
         caller: &Caller,
-        id: AccountEventId,
-    ) -> Result<Option<account_event::Model>, Error> {
+        ids: &[AccountEventId],
+    ) -> Result<Vec<account_event::Model>, Error> {
         let events = account_event::of(caller.require(Scope::AccountRead)?);
-        Ok(events.filter(Column::Id.eq(id)).one(self.database.reader()).await?)
+        Ok(events.filter(Column::Id.is_in(ids.iter().copied())).all(self.database.reader()).await?)
     }
 
     /// What is known here of its use, but not written down yet.

@@ -14,7 +14,8 @@ impl Accounts {
     /// # Errors
     /// [`Error::BadInput`] for what is no address; [`Error::RateLimited`].
     pub async fn request_password_reset(&self, caller: &Caller, email: &str) -> Result<(), Error> {
-        let address = identity::email("email", email).map_err(|fault| Error::BadInput(format!("email: {}", fault.message)))?;
+        let address =
+            identity::email("email", email).map_err(|fault| Error::BadInput(format!("email: {}", fault.message)))?;
         self.queue(caller, queued_mail::Kind::ResetPassword, address, None).await
     }
 

@@ -27,20 +27,24 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Revokes a token, and forgets those that have expired since.
+/// Revokes a token.
 pub(super) async fn add(
     db: &impl ConnectionTrait,
     id: Uuid,
     session_id: SessionId,
-    now: chrono::DateTime<Utc>,
     expires_at: chrono::DateTime<Utc>,
 ) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::ExpiresAt.lte(now)).exec(db).await?;
     let row = ActiveModel { id: Set(id), session_id: Set(session_id), expires_at: Set(expires_at) };
     // Twice is as good as once.
     match Entity::insert(row).on_conflict_do_nothing().exec_without_returning(db).await? {
         TryInsertResult::Empty | TryInsertResult::Conflicted | TryInsertResult::Inserted(_) => Ok(()),
     }
+}
+
+/// Forgets those that are refused anyhow at `moment`.
+pub(super) async fn remove_expired(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
+    Entity::delete_many().filter(Column::ExpiresAt.lte(moment)).exec(db).await?;
+    Ok(())
 }
 
 /// Finds a row if this token is revoked: for an `EXISTS`.

@@ -59,7 +59,8 @@ impl Accounts {
             if let Some(email) = &user.email {
                 self.limits.mail_per_account.count(&email.key)?;
             }
-            user.unconfirmed_until = Some(user.created_at + chrono::TimeDelta::days(self.settings.unconfirmed_days.into()));
+            user.unconfirmed_until =
+                Some(user.created_at + chrono::TimeDelta::days(self.settings.unconfirmed_days.into()));
         }
         // A hash takes long: before the transaction, not in it.
         user.password_hash = self.passwords.hash(input.password).await?;
@@ -71,8 +72,7 @@ impl Accounts {
         let mut event = self.event(caller, user.id, Kind::SignedUp);
         event.actor_id = Set(Some(user.id));
         let mailed = self.settings.email_verification != EmailVerification::Off;
-        let signing_up =
-            SigningUp { user, session, event, mailed, furnish: self.furnish, clock: self.clock.clone() };
+        let signing_up = SigningUp { user, session, event, mailed, furnish: self.furnish, clock: self.clock.clone() };
         let user = self.database.write(move |transaction| Box::pin(signing_up.clone().run(transaction))).await?;
         self.post.wake();
         Ok(tokens.map(|tokens| SignedIn { user, tokens }))

@@ -178,8 +178,7 @@ pub(super) async fn remove_gone(
     deleted: chrono::DateTime<chrono::Utc>,
     unconfirmed: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), Error> {
-    let gone =
-        Condition::any().add(Column::DeletedAt.lt(deleted)).add(Column::UnconfirmedUntil.lt(unconfirmed));
+    let gone = Condition::any().add(Column::DeletedAt.lt(deleted)).add(Column::UnconfirmedUntil.lt(unconfirmed));
     Entity::delete_many().filter(gone).exec(db).await?;
     Ok(())
 }

@@ -58,7 +58,8 @@ impl Accounts {
     pub async fn verify_email(&self, caller: &Caller, token: &str) -> Result<user::Model, Error> {
         let now = self.clock.now();
         let token = email_token::require(self.database.reader(), VerifyEmail, token, now).await?;
-        let address = identity::email("token", &token.email).map_err(|_| Error::internal(anyhow::anyhow!("a token for no address")))?;
+        let address = identity::email("token", &token.email)
+            .map_err(|_| Error::internal(anyhow::anyhow!("a token for no address")))?;
         let verified = self.event(caller, token.user_id, Kind::EmailVerified);
         let changed = self.event(caller, token.user_id, Kind::EmailChanged);
         let user = self.write_and_end(move |transaction| {

@@ -39,6 +39,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _lock = lock(&config, &database)?;
     migrate(&config, &database).await?;
     let app = Arc::new(App::start(&config, database, Clock::System)?);
+    app.accounts.start_upkeep();
     let router = http::router(Arc::clone(&app), &config)?;
     let address = config.server.listen;
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;

@@ -274,6 +274,17 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Where clients reach this server: `server.public_url`, or the address it listens on.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        match self.server.public_url.as_str() {
+            "" => format!("http://{}", self.server.listen),
+            url => url.trim_end_matches('/').to_owned(),
+        }
+    }
+}
+
 impl Http {
     /// See `http.body_seconds`.
     #[must_use]

@@ -30,7 +30,7 @@ impl Loaders {
     }
 
     pub(super) fn users(&self) -> &DataLoader<UserLoader> {
-        let loader = || UserLoader(Arc::clone(&self.app.accounts));
+        let loader = || UserLoader(Arc::clone(&self.app.accounts), self.caller.clone());
         self.users.get_or_init(|| DataLoader::new(loader(), TokioSpawner::current(), Turns))
     }
 

@@ -8,6 +8,7 @@
 //! so the limits are ours, and are checked first.
 //! **Invariant:** every error that leaves has a code, and a bug's text never leaves.
 
+mod api_key;
 pub mod document;
 mod errors;
 mod limits;
@@ -40,7 +41,7 @@ pub struct Query(server::ServerQuery, viewer::ViewerQuery, AccountsQuery, Counte
 
 /// What can be done. The fields of one operation are done one after the other.
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountsMutation, CountersMutation);
+pub struct Mutation(AccountsMutation, api_key::ApiKeysMutation, CountersMutation);
 
 type Types = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 

@@ -1,38 +1,56 @@
 //! `node` and `nodes`: any object by its global id.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Interface, Object};
 use futures_util::future::try_join;
 
-use crate::accounts::graphql::User;
+use crate::accounts::Accounts;
+use crate::accounts::graphql::{AccountEvent, Session, User};
 use crate::caller::Caller;
 use crate::counters::graphql::Counter;
 use crate::error::Error;
-use crate::id::{CounterId, UserId};
+use crate::id::{AccountEventId, ApiKeyId, CounterId, SessionId, UserId};
+use crate::schema::api_key::ApiKey;
 use crate::schema::limits::MAX_NODES;
 use crate::schema::loaders::Loaders;
 
 /// An object with a global id.
-#[derive(Interface)]
+#[derive(Interface, Clone)]
 #[graphql(field(name = "id", ty = "ID", desc = "Global id: opaque, and good for `node`."))]
 pub(super) enum Node {
     /// A person.
     User(User),
+    /// A session of the caller's.
+    Session(Session),
+    /// An API key of the caller's.
+    ApiKey(ApiKey),
+    /// An entry of the caller's audit log.
+    AccountEvent(AccountEvent),
     /// A counter.
     Counter(Counter),
 }
 
 /// Which object an id stands for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum NodeId {
     User(UserId),
+    Session(SessionId),
+    ApiKey(ApiKeyId),
+    AccountEvent(AccountEventId),
     Counter(CounterId),
 }
 
 impl NodeId {
     fn parse(id: &ID) -> Result<Self, Error> {
-        let user = UserId::parse(id).map(Self::User);
-        let counter = || CounterId::parse(id).map(Self::Counter);
-        user.or_else(counter).ok_or_else(|| Error::BadInput("This is not an id that Cloakroom gave out.".to_owned()))
+        let known = UserId::parse(id).map(Self::User);
+        let known = known.or_else(|| CounterId::parse(id).map(Self::Counter));
+        let known = known.or_else(|| SessionId::parse(id).map(Self::Session));
+        let known = known.or_else(|| ApiKeyId::parse(id).map(Self::ApiKey));
+        known
+            .or_else(|| AccountEventId::parse(id).map(Self::AccountEvent))
+            .ok_or_else(|| Error::BadInput("This is not an id that Cloakroom gave out.".to_owned()))
     }
 }
 
@@ -68,16 +86,45 @@ impl NodeQuery {
 /// One statement for each type, however many ids there are.
 async fn load(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Result<Node, Error>>>, Error> {
     ctx.data_unchecked::<Caller>().user()?;
-    let loaders = ctx.data_unchecked::<Loaders>();
     let ids: Vec<Result<NodeId, Error>> = ids.iter().map(NodeId::parse).collect();
-    let known = || ids.iter().filter_map(|id| id.as_ref().ok());
-    let users = known().filter_map(|id| if let NodeId::User(id) = id { Some(*id) } else { None });
-    let counters = known().filter_map(|id| if let NodeId::Counter(id) = id { Some(*id) } else { None });
-    let (users, counters) = try_join(loaders.users().load_many(users), loaders.counters().load_many(counters)).await?;
+    let known: Vec<NodeId> = ids.iter().filter_map(|id| id.as_ref().ok().copied()).collect();
+    let (shared, own) = try_join(load_shared(ctx, &known), load_own(ctx, &known)).await?;
+    let found: HashMap<NodeId, Node> = shared.into_iter().chain(own).collect();
     let node = |id: Result<NodeId, Error>| match id {
-        Ok(NodeId::User(id)) => users.get(&id).map(|user| Ok(User::from(user.clone()).into())),
-        Ok(NodeId::Counter(id)) => counters.get(&id).map(|counter| Ok(Counter(counter.clone()).into())),
+        Ok(id) => found.get(&id).cloned().map(Ok),
         Err(error) => Some(Err(error)),
     };
     Ok(ids.into_iter().map(node).collect())
+}
+
+/// What other fields of the request may ask for as well.
+async fn load_shared(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, Node)>, Error> {
+    let loaders = ctx.data_unchecked::<Loaders>();
+    let users = ids.iter().filter_map(|id| if let NodeId::User(id) = id { Some(*id) } else { None });
+    let counters = ids.iter().filter_map(|id| if let NodeId::Counter(id) = id { Some(*id) } else { None });
+    let (users, counters) = try_join(loaders.users().load_many(users), loaders.counters().load_many(counters)).await?;
+    let users = users.into_iter().map(|(id, row)| (NodeId::User(id), User::from(row).into()));
+    let counters = counters.into_iter().map(|(id, row)| (NodeId::Counter(id), Counter(row).into()));
+    Ok(users.chain(counters).collect())
+}
+
+/// What is the caller's alone, and few.
+async fn load_own(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, Node)>, Error> {
+    let (accounts, caller) = (ctx.data_unchecked::<Arc<Accounts>>(), ctx.data_unchecked::<Caller>());
+    let mut found: Vec<(NodeId, Node)> = Vec::new();
+    if ids.iter().any(|id| matches!(id, NodeId::Session(_))) {
+        let sessions = accounts.list_sessions(caller).await?;
+        found.extend(sessions.into_iter().map(|row| (NodeId::Session(row.id), Session(row).into())));
+    }
+    if ids.iter().any(|id| matches!(id, NodeId::ApiKey(_))) {
+        let keys = accounts.list_api_keys(caller).await?;
+        found.extend(keys.into_iter().map(|row| (NodeId::ApiKey(row.id), ApiKey(row).into())));
+    }
+    let events: Vec<_> =
+        ids.iter().filter_map(|id| if let NodeId::AccountEvent(id) = id { Some(*id) } else { None }).collect();
+    if !events.is_empty() {
+        let events = accounts.list_events_by_ids(caller, &events).await?;
+        found.extend(events.into_iter().map(|row| (NodeId::AccountEvent(row.id), AccountEvent(row).into())));
+    }
+    Ok(found)
 }

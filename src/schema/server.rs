@@ -3,6 +3,7 @@
 use async_graphql::{Context, Object};
 
 use crate::clock::Clock;
+use crate::page;
 use crate::scalars::{DateTime, SafeInt};
 use crate::schema::limits::{Limits, MAX_INTROSPECTION_LISTS, MAX_NAME_BYTES, MAX_NESTING, MAX_NODES};
 
@@ -60,6 +61,10 @@ impl LimitsObject {
     /// How many bytes a name or number may have.
     async fn name_bytes(&self) -> usize {
         MAX_NAME_BYTES
+    }
+    /// How many rows a page of a connection has at most.
+    async fn page_size(&self) -> usize {
+        page::MAX_ROWS
     }
     /// How many ids `nodes` takes.
     async fn nodes(&self) -> usize {

@@ -4,29 +4,64 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object};
 
-use crate::accounts::graphql::{Role, User};
-use crate::accounts::user;
+use crate::accounts::graphql::{AccountEventConnection, Role, Session, User, event_connection};
+use crate::accounts::{Accounts, user};
 use crate::caller::Caller;
 use crate::counters::graphql::Counter;
 use crate::counters::{self, Counters};
 use crate::error::Error;
+use crate::page::{Arguments, Window};
+use crate::scalars::DateTime;
+use crate::schema::api_key::ApiKey;
 use crate::schema::loaders::Loaders;
 
 /// What the signed-in caller sees of their own.
-pub(super) struct Viewer {
-    user: user::Model,
-}
+pub(super) struct Viewer;
 
-/// What the signed-in caller sees of their own.
+/// What the signed-in caller sees of their own. An API key sees what its scopes allow: the account's fields need
+/// ACCOUNT_READ and end in FORBIDDEN without it.
 #[Object]
 impl Viewer {
     /// The caller.
-    async fn user(&self) -> User {
-        self.user.clone().into()
+    async fn user(&self, ctx: &Context<'_>) -> Result<User, Error> {
+        Ok(me(ctx).await?.into())
+    }
+    /// When the caller's e-mail address was confirmed; null if it was not, or there is none.
+    async fn email_verified_at(&self, ctx: &Context<'_>) -> Option<Result<DateTime, Error>> {
+        me(ctx).await.map(|user| user.email_verified_at.map(DateTime::from)).transpose()
     }
     /// What the caller may do.
-    async fn role(&self) -> Role {
-        self.user.role.into()
+    async fn role(&self, ctx: &Context<'_>) -> Result<Role, Error> {
+        Ok(me(ctx).await?.role.into())
+    }
+    /// The session that the access token belongs to; null for an API key.
+    async fn session(&self, ctx: &Context<'_>) -> Option<Result<Session, Error>> {
+        let (accounts, caller) = asked(ctx);
+        let id = caller.own_session()?;
+        accounts.find_session(caller, id).await.map(|session| session.map(Session)).transpose()
+    }
+    /// The caller's sessions that have not ended, the newest first.
+    async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>, Error> {
+        let (accounts, caller) = asked(ctx);
+        Ok(accounts.list_sessions(caller).await?.into_iter().map(Session).collect())
+    }
+    /// The caller's API keys that have not expired, the newest first.
+    async fn api_keys(&self, ctx: &Context<'_>) -> Result<Vec<ApiKey>, Error> {
+        let (accounts, caller) = asked(ctx);
+        Ok(accounts.list_api_keys(caller).await?.into_iter().map(ApiKey).collect())
+    }
+    /// The account's audit log, the newest first. BAD_USER_INPUT for a page of more than 100 or a cursor that is none.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,
+        #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
+    ) -> Result<AccountEventConnection, Error> {
+        let (accounts, caller) = asked(ctx);
+        let window = Window::try_from(Arguments { first, after, last, before })?;
+        Ok(event_connection(accounts.list_events(caller, &window).await?))
     }
     /// The caller's counter of this name; null when there is none.
     async fn counter(
@@ -39,6 +74,16 @@ impl Viewer {
     }
 }
 
+/// The caller's own row: one statement, however many fields ask.
+async fn me(ctx: &Context<'_>) -> Result<user::Model, Error> {
+    let (loaders, caller) = (ctx.data_unchecked::<Loaders>(), ctx.data_unchecked::<Caller>());
+    loaders.users().load_one(caller.user()?).await?.ok_or(Error::Unauthenticated)
+}
+
+fn asked<'c>(ctx: &Context<'c>) -> (&'c Accounts, &'c Caller) {
+    (ctx.data_unchecked::<Arc<Accounts>>(), ctx.data_unchecked::<Caller>())
+}
+
 /// The query for the viewer.
 #[derive(Default)]
 pub(super) struct ViewerQuery;
@@ -46,9 +91,7 @@ pub(super) struct ViewerQuery;
 #[Object]
 impl ViewerQuery {
     /// What the caller sees of their own. Null when nobody is signed in.
-    async fn viewer(&self, ctx: &Context<'_>) -> Option<Result<Viewer, Error>> {
-        let id = ctx.data_unchecked::<Caller>().user().ok()?;
-        let user = ctx.data_unchecked::<Loaders>().users().load_one(id).await.transpose()?;
-        Some(user.map(|user| Viewer { user }))
+    async fn viewer(&self, ctx: &Context<'_>) -> Option<Viewer> {
+        ctx.data_unchecked::<Caller>().user().ok().map(|_| Viewer)
     }
 }

@@ -1,5 +1,7 @@
 //! The database: chosen by the URL's scheme, one pool to read, one way to write.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -30,11 +32,13 @@ pub struct Database {
     backend: Backend,
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    /// What [`Database::was_written_outside`] saw last.
+    outside_version: Arc<AtomicI64>,
 }
 
 impl Database {
     pub(super) fn new(backend: Backend, writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
-        Self { backend, writer, reader }
+        Self { backend, writer, reader, outside_version: Arc::default() }
     }
 
     /// Which kind of database this is.
@@ -109,6 +113,22 @@ impl Database {
     /// Why it does not.
     pub async fn ping(&self) -> Result<(), Error> {
         Ok(self.reader.execute_unprepared("SELECT 1").await.map(drop)?)
+    }
+
+    /// Whether another program has written to the embedded database since this was last asked. Whoever shares a
+    /// database server must ask for the rows themselves.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn was_written_outside(&self) -> Result<bool, Error> {
+        if self.is_shared() {
+            return Ok(false);
+        }
+        // Seen from the one connection that writes, it changes with the commits of others alone.
+        let statement = Statement::from_string(self.writer.get_database_backend(), "PRAGMA data_version");
+        let rows = self.writer.query_all_raw(statement).await?;
+        let version = rows.first().map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or_default();
+        Ok(self.outside_version.swap(version, Ordering::SeqCst) != version)
     }
 
     /// Waits for what is under way and closes every connection.

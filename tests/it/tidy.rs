@@ -37,6 +37,11 @@ impl Source {
         file.split('.').next().unwrap_or_default()
     }
 
+    /// A slice's `graphql.rs`, or a file of its folder `graphql`.
+    fn is_graphql(&self) -> bool {
+        self.name() == "graphql" || self.path.contains("/graphql/")
+    }
+
     /// Without comments and unit tests.
     fn code(&self) -> String {
         let code = self.text.split("#[cfg(test)]").next().unwrap_or_default();
@@ -148,13 +153,13 @@ fn slices_know_nothing_of_graphql_and_http_but_at_their_edges() {
         let module = source.module().unwrap_or_default();
         let slice = ["accounts", "counters", "store", "app"].contains(&module);
         let code = source.code();
-        if slice && !["graphql", "loader"].contains(&source.name()) && code.contains("async_graphql") {
+        if slice && !source.is_graphql() && source.name() != "loader" && code.contains("async_graphql") {
             graphql.push(source.path.clone());
         }
         if !["http", "error", "cli"].contains(&module) && code.contains("axum") {
             http.push(source.path.clone());
         }
-        if source.name() == "graphql" && slice && source.knows().contains("app") {
+        if source.is_graphql() && slice && source.knows().contains("app") {
             app.push(source.path.clone());
         }
     }

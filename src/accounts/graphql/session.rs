@@ -1,64 +1,13 @@
-//! The accounts' part of the schema.
-
-use std::sync::Arc;
+//! Sessions in the schema: sign-up, login, refresh, logout.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
-use crate::accounts::login::SignedIn;
-use crate::accounts::{self, Accounts, user};
-use crate::caller::Caller;
+use crate::accounts::graphql::user::User;
+use crate::accounts::graphql::{accounts, caller, payload};
+use crate::accounts::{self, SignedIn, session};
 use crate::error::{Error, UserError};
+use crate::id::SessionId;
 use crate::scalars::DateTime;
-
-/// A person with an account.
-#[derive(Clone, Debug)]
-pub struct User {
-    row: user::Model,
-    /// They have just proved to be this user, in a request that had no token yet.
-    signed_in_now: bool,
-}
-
-impl From<user::Model> for User {
-    fn from(row: user::Model) -> Self {
-        Self { row, signed_in_now: false }
-    }
-}
-
-/// A person with an account.
-#[Object]
-impl User {
-    /// Global id.
-    pub async fn id(&self) -> ID {
-        self.row.id.into()
-    }
-    /// The name they sign in with: public, and nobody else's.
-    async fn username(&self) -> &str {
-        &self.row.username
-    }
-    /// What to call them.
-    async fn name(&self) -> Option<&str> {
-        self.row.name.as_deref()
-    }
-    /// Only to the user themselves; otherwise null.
-    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
-        let own = self.signed_in_now || caller(ctx).user().is_ok_and(|id| id == self.row.id);
-        self.row.email.as_deref().filter(|_| own)
-    }
-    /// When they signed up.
-    async fn created_at(&self) -> DateTime {
-        self.row.created_at.into()
-    }
-}
-
-/// What a user may do.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(remote = "user::Role")]
-pub enum Role {
-    /// Act for themselves.
-    User,
-    /// Act for everybody.
-    Admin,
-}
 
 /// The tokens of a session.
 #[derive(Clone, Debug)]
@@ -89,6 +38,47 @@ impl Tokens {
     }
 }
 
+/// A time in which somebody is signed in on some device.
+#[derive(Clone, Debug)]
+pub struct Session(pub session::Model);
+
+/// A time in which somebody is signed in on some device.
+#[Object]
+impl Session {
+    /// Global id.
+    pub async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+    /// Whether it is the session of this request.
+    async fn current(&self, ctx: &Context<'_>) -> bool {
+        caller(ctx).own_session() == Some(self.0.id)
+    }
+    /// The name that was given at login, such as a device.
+    async fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+    /// The program with which it was opened or last refreshed: its User-Agent, at most 256 characters.
+    async fn user_agent(&self) -> Option<&str> {
+        self.0.user_agent.as_deref()
+    }
+    /// The network address from which it was opened or last refreshed; null where that is not known.
+    async fn ip_address(&self) -> Option<&str> {
+        self.0.ip_address.as_deref()
+    }
+    /// When it was opened.
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+    /// When it was last used, to the minute.
+    async fn last_used_at(&self) -> DateTime {
+        self.0.last_used_at.unwrap_or(self.0.created_at).into()
+    }
+    /// When it ends by itself, unless its tokens are refreshed before.
+    async fn expires_at(&self) -> DateTime {
+        self.0.expires_at.into()
+    }
+}
+
 /// At least one of email and username is needed; without a username one is made up.
 #[derive(InputObject)]
 pub struct SignUpInput {
@@ -97,7 +87,7 @@ pub struct SignUpInput {
     /// 3 to 32 letters, digits, dots, dashes and underscores, beginning with a letter or digit. Upper and
     /// lower case are the same.
     username: Option<String>,
-    /// 8 to 1,024 characters.
+    /// 8 to 1,024 characters, not easy to guess.
     #[graphql(secret)]
     password: String,
     /// A name to show, of at most 100 characters.
@@ -107,9 +97,9 @@ pub struct SignUpInput {
 /// What `signUp` did.
 #[derive(SimpleObject, Default)]
 pub struct SignUpPayload {
-    /// The new user. Null when there are user errors.
+    /// The new user. Null when there are user errors, and where the address has to be confirmed first.
     user: Option<User>,
-    /// The tokens of their first session. Null when there are user errors.
+    /// The tokens of their first session. Null as the user.
     tokens: Option<Tokens>,
     /// What to correct; empty on success.
     user_errors: Vec<UserError>,
@@ -187,30 +177,32 @@ pub struct LogoutPayload {
     ended_sessions: u64,
 }
 
-/// Queries about accounts.
-#[derive(Default)]
-pub struct AccountsQuery;
-
-#[Object]
-impl AccountsQuery {
-    /// The user with this username; null when there is none. UNAUTHENTICATED when nobody is signed in.
-    async fn user(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Upper and lower case are the same.")] username: String,
-    ) -> Option<Result<User, Error>> {
-        accounts(ctx).find_user(caller(ctx), &username).await.map(|user| user.map(User::from)).transpose()
-    }
+/// Which session to end.
+#[derive(InputObject)]
+pub struct EndSessionInput {
+    /// The id of one of the caller's sessions.
+    session_id: ID,
 }
 
-/// Mutations of accounts.
+/// What `endSession` did.
+#[derive(SimpleObject, Default)]
+pub struct EndSessionPayload {
+    /// The session as it was. Null when there are user errors.
+    session: Option<Session>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Mutations of sessions.
 #[derive(Default)]
-pub struct AccountsMutation;
+pub struct SessionsMutation;
 
 #[Object]
-impl AccountsMutation {
-    /// Makes an account with a counter named `default`, and signs in. User errors: REQUIRED, INVALID,
-    /// TOO_SHORT, TOO_LONG, TAKEN. UNAVAILABLE when too many passwords wait to be hashed.
+impl SessionsMutation {
+    /// Makes an account with a counter named `default`, and signs in. Where the server requires a confirmed address,
+    /// it sends a link to it instead, and the answer does not tell whether the address has an account. User errors:
+    /// REQUIRED, INVALID, TOO_SHORT, TOO_LONG, TOO_WEAK, TAKEN. RATE_LIMITED. UNAVAILABLE when too many passwords wait
+    /// to be hashed.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,
@@ -218,12 +210,14 @@ impl AccountsMutation {
     ) -> Result<SignUpPayload, Error> {
         let SignUpInput { email, username, password, name } = input;
         let input = accounts::SignUp { email, username, password: password.into(), name };
-        let (user, tokens, user_errors) = signed_in(accounts(ctx).sign_up(caller(ctx), input).await)?;
+        let (opened, user_errors) = payload(accounts(ctx).sign_up(caller(ctx), input).await, |opened| opened)?;
+        let (user, tokens) = opened.flatten().map(parts).unzip();
         Ok(SignUpPayload { user, tokens, user_errors })
     }
 
-    /// Opens a session. User errors: WRONG_CREDENTIALS, REQUIRED, INVALID, TOO_LONG. UNAVAILABLE when too many
-    /// passwords wait to be hashed.
+    /// Opens a session. User errors: WRONG_CREDENTIALS, REQUIRED, INVALID, TOO_LONG. FORBIDDEN, if the password is
+    /// right, for an account that is suspended or has to confirm its address first. RATE_LIMITED. UNAVAILABLE when too
+    /// many passwords wait to be hashed.
     async fn login(
         &self,
         ctx: &Context<'_>,
@@ -231,26 +225,26 @@ impl AccountsMutation {
     ) -> Result<LoginPayload, Error> {
         let LoginInput { identifier, password, session_name } = input;
         let input = accounts::Login { identifier, password: password.into(), session_name };
-        let (user, tokens, user_errors) = signed_in(accounts(ctx).login(caller(ctx), input).await)?;
+        let (opened, user_errors) = payload(accounts(ctx).login(caller(ctx), input).await, parts)?;
+        let (user, tokens) = opened.unzip();
         Ok(LoginPayload { user, tokens, user_errors })
     }
 
     /// Replaces a session's tokens; the refresh token is good once. Sent again before the new one was used, it gets
     /// the same answer. User errors: INVALID, and EXPIRED when the session has ended: also when an older refresh
-    /// token is used again, which ends it.
+    /// token is used again, which ends it. RATE_LIMITED, which ends nothing.
     async fn refresh_tokens(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose tokens are to be replaced.")] input: RefreshTokensInput,
     ) -> Result<RefreshTokensPayload, Error> {
-        Ok(match Error::user_errors(accounts(ctx).refresh(&input.refresh_token).await)? {
-            Ok(tokens) => RefreshTokensPayload { tokens: Some(Tokens(tokens)), user_errors: Vec::new() },
-            Err(user_errors) => RefreshTokensPayload { tokens: None, user_errors },
-        })
+        let (tokens, user_errors) = payload(accounts(ctx).refresh(caller(ctx), &input.refresh_token).await, Tokens)?;
+        Ok(RefreshTokensPayload { tokens, user_errors })
     }
 
     /// Ends the caller's session, or what the scope says: it is refused from now on. UNAUTHENTICATED when nobody is
-    /// signed in and no refresh token is given, BAD_USER_INPUT for one that is not of this server.
+    /// signed in and no refresh token is given, BAD_USER_INPUT for one that is not of this server, FORBIDDEN for an API
+    /// key.
     async fn logout(
         &self,
         ctx: &Context<'_>,
@@ -261,23 +255,20 @@ impl AccountsMutation {
         let ended_sessions = accounts(ctx).logout(caller(ctx), scope, refresh_token.as_deref()).await?;
         Ok(LogoutPayload { ended_sessions })
     }
+
+    /// Ends one of the caller's sessions, at once and for good. User errors: NOT_FOUND. UNAUTHENTICATED when nobody is
+    /// signed in, FORBIDDEN for an API key.
+    async fn end_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which session to end.")] input: EndSessionInput,
+    ) -> Result<EndSessionPayload, Error> {
+        let ended = accounts(ctx).end_session(caller(ctx), SessionId::parse(&input.session_id)).await;
+        let (session, user_errors) = payload(ended, Session)?;
+        Ok(EndSessionPayload { session, user_errors })
+    }
 }
 
-type SignedInParts = (Option<User>, Option<Tokens>, Vec<UserError>);
-
-fn signed_in(result: Result<SignedIn, Error>) -> Result<SignedInParts, Error> {
-    Ok(match Error::user_errors(result)? {
-        Ok(SignedIn { user: row, tokens }) => {
-            (Some(User { row, signed_in_now: true }), Some(Tokens(tokens)), Vec::new())
-        }
-        Err(user_errors) => (None, None, user_errors),
-    })
-}
-
-fn accounts<'c>(ctx: &Context<'c>) -> &'c Accounts {
-    ctx.data_unchecked::<Arc<Accounts>>()
-}
-
-fn caller<'c>(ctx: &Context<'c>) -> &'c Caller {
-    ctx.data_unchecked::<Caller>()
+fn parts(SignedIn { user, tokens }: SignedIn) -> (User, Tokens) {
+    (User::proved(user), Tokens(tokens))
 }

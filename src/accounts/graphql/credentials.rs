@@ -1,0 +1,220 @@
+//! Passwords and e-mail addresses in the schema, and the end of an account.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use crate::accounts;
+use crate::accounts::graphql::user::User;
+use crate::accounts::graphql::{accounts, caller, payload};
+use crate::error::{Error, UserError};
+
+/// Which password takes the place of which.
+#[derive(InputObject)]
+pub struct ChangePasswordInput {
+    /// E-mail address or username: needed only when not signed in.
+    identifier: Option<String>,
+    /// The present password.
+    #[graphql(secret)]
+    current_password: String,
+    /// 8 to 1,024 characters, not easy to guess.
+    #[graphql(secret)]
+    new_password: String,
+    /// Whether the user's other sessions live on.
+    #[graphql(default = false)]
+    keep_other_sessions: bool,
+}
+
+/// What `changePassword` did.
+#[derive(SimpleObject, Default)]
+pub struct ChangePasswordPayload {
+    /// Whose password it is. Null when there are user errors.
+    user: Option<User>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// A new address.
+#[derive(InputObject)]
+pub struct ChangeEmailInput {
+    /// An e-mail address of at most 254 bytes.
+    new_email: String,
+    /// The caller's password.
+    #[graphql(secret)]
+    password: String,
+}
+
+/// What `changeEmail` did.
+#[derive(SimpleObject, Default)]
+pub struct ChangeEmailPayload {
+    /// The caller, still with the old address: the new one counts once its link is followed. Null when there are user errors.
+    user: Option<User>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// What `sendVerificationEmail` did.
+#[derive(SimpleObject)]
+pub struct SendVerificationEmailPayload {
+    /// Whether a mail is on its way: not if there is no address, or it is confirmed already.
+    sent: bool,
+}
+
+/// The proof that mails to an address are read.
+#[derive(InputObject)]
+pub struct VerifyEmailInput {
+    /// The token of the mail's link.
+    #[graphql(secret)]
+    token: String,
+}
+
+/// What `verifyEmail` did.
+#[derive(SimpleObject, Default)]
+pub struct VerifyEmailPayload {
+    /// The user whose address is confirmed now. Null when there are user errors.
+    user: Option<User>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Who has forgotten a password.
+#[derive(InputObject)]
+pub struct RequestPasswordResetInput {
+    /// The account's e-mail address.
+    email: String,
+}
+
+/// The same answer whether the address is known or not.
+#[derive(SimpleObject)]
+pub struct RequestPasswordResetPayload {
+    /// Always true: if the address has an account, a mail is on its way.
+    accepted: bool,
+}
+
+/// A new password, and the proof that mails to the account's address are read.
+#[derive(InputObject)]
+pub struct ResetPasswordInput {
+    /// The token of the mail's link.
+    #[graphql(secret)]
+    token: String,
+    /// 8 to 1,024 characters, not easy to guess.
+    #[graphql(secret)]
+    new_password: String,
+}
+
+/// What `resetPassword` did.
+#[derive(SimpleObject, Default)]
+pub struct ResetPasswordPayload {
+    /// Whose password it is. Null when there are user errors.
+    user: Option<User>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// The proof that it is the owner who leaves.
+#[derive(InputObject)]
+pub struct DeleteAccountInput {
+    /// The caller's password.
+    #[graphql(secret)]
+    password: String,
+}
+
+/// What `deleteAccount` did.
+#[derive(SimpleObject, Default)]
+pub struct DeleteAccountPayload {
+    /// The id of the account that is gone. Null when there are user errors.
+    deleted_user_id: Option<ID>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Mutations of passwords and addresses.
+#[derive(Default)]
+pub struct CredentialsMutation;
+
+#[Object]
+impl CredentialsMutation {
+    /// Changes a password, for whoever is signed in or names the account and knows the present one. The user's other
+    /// sessions end unless they are kept, and the owner is told by mail. User errors: WRONG_CREDENTIALS, REQUIRED,
+    /// INVALID, TOO_SHORT, TOO_LONG, TOO_WEAK. FORBIDDEN for an API key, and as for `login`. RATE_LIMITED. UNAVAILABLE.
+    async fn change_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which password takes the place of which.")] input: ChangePasswordInput,
+    ) -> Result<ChangePasswordPayload, Error> {
+        let input = accounts::ChangePassword {
+            identifier: input.identifier,
+            current: input.current_password.into(),
+            new: input.new_password.into(),
+            keep_other_sessions: input.keep_other_sessions,
+        };
+        let (user, user_errors) = payload(accounts(ctx).change_password(caller(ctx), input).await, User::proved)?;
+        Ok(ChangePasswordPayload { user, user_errors })
+    }
+
+    /// Sends a link to a new address; once it is followed, that is the caller's address, and the old one is told. It is
+    /// not told here whether the new address has an account. User errors: WRONG_CREDENTIALS, REQUIRED, INVALID,
+    /// TOO_LONG. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key, RATE_LIMITED, UNAVAILABLE.
+    async fn change_email(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "A new address.")] input: ChangeEmailInput,
+    ) -> Result<ChangeEmailPayload, Error> {
+        let ChangeEmailInput { new_email, password } = input;
+        let changed = accounts(ctx).change_email(caller(ctx), &new_email, password.into()).await;
+        let (user, user_errors) = payload(changed, User::from)?;
+        Ok(ChangeEmailPayload { user, user_errors })
+    }
+
+    /// Sends the link that confirms the caller's address once more. UNAUTHENTICATED when nobody is signed in, FORBIDDEN
+    /// for an API key, RATE_LIMITED.
+    async fn send_verification_email(&self, ctx: &Context<'_>) -> Result<SendVerificationEmailPayload, Error> {
+        Ok(SendVerificationEmailPayload { sent: accounts(ctx).send_verification_email(caller(ctx)).await? })
+    }
+
+    /// Confirms the address to which the token was sent, and makes it the user's. The token is good once. User errors:
+    /// INVALID, EXPIRED, TAKEN when somebody else has the address by now.
+    async fn verify_email(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The proof that mails to the address are read.")] input: VerifyEmailInput,
+    ) -> Result<VerifyEmailPayload, Error> {
+        let (user, user_errors) = payload(accounts(ctx).verify_email(caller(ctx), &input.token).await, User::proved)?;
+        Ok(VerifyEmailPayload { user, user_errors })
+    }
+
+    /// Sends a link to choose a new password, if the address has an account; whether it has is not told.
+    /// BAD_USER_INPUT for what is no address, RATE_LIMITED.
+    async fn request_password_reset(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who has forgotten a password.")] input: RequestPasswordResetInput,
+    ) -> Result<RequestPasswordResetPayload, Error> {
+        accounts(ctx).request_password_reset(caller(ctx), &input.email).await?;
+        Ok(RequestPasswordResetPayload { accepted: true })
+    }
+
+    /// Sets a new password. The token is good once; every session of the user ends, and the owner is told by mail. User
+    /// errors: INVALID, EXPIRED, REQUIRED, TOO_SHORT, TOO_LONG, TOO_WEAK. RATE_LIMITED. UNAVAILABLE.
+    async fn reset_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "A new password, and the proof that one may set it.")] input: ResetPasswordInput,
+    ) -> Result<ResetPasswordPayload, Error> {
+        let ResetPasswordInput { token, new_password } = input;
+        let reset = accounts(ctx).reset_password(caller(ctx), &token, new_password.into()).await;
+        let (user, user_errors) = payload(reset, User::proved)?;
+        Ok(ResetPasswordPayload { user, user_errors })
+    }
+
+    /// Deletes the caller's account: they are gone at once, and what is theirs is removed after the server's time of
+    /// grace. User errors: WRONG_CREDENTIALS, REQUIRED, TOO_LONG, CONFLICT for the last administrator. UNAUTHENTICATED
+    /// when nobody is signed in, FORBIDDEN for an API key, RATE_LIMITED, UNAVAILABLE.
+    async fn delete_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The proof that it is the owner who leaves.")] input: DeleteAccountInput,
+    ) -> Result<DeleteAccountPayload, Error> {
+        let deleted = accounts(ctx).delete_account(caller(ctx), input.password.into()).await;
+        let (deleted_user_id, user_errors) = payload(deleted, ID::from)?;
+        Ok(DeleteAccountPayload { deleted_user_id, user_errors })
+    }
+}

@@ -1,0 +1,87 @@
+//! The audit log in the schema.
+
+use async_graphql::connection::{Connection, Edge, EmptyFields};
+use async_graphql::{Enum, ID, Object};
+
+use crate::accounts::account_event;
+use crate::page::{self, Page};
+use crate::scalars::DateTime;
+
+/// What was done to an account.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "account_event::Kind")]
+pub enum AccountEventKind {
+    /// The account was made.
+    SignedUp,
+    /// A session was opened.
+    LoggedIn,
+    /// Somebody tried to sign in with a wrong password.
+    LoginFailed,
+    /// A session, or a part of it, was ended by a logout.
+    LoggedOut,
+    /// A session's tokens were replaced.
+    TokensRefreshed,
+    /// A refresh token was used again long after it was replaced: somebody has a copy, so the session was ended.
+    RefreshTokenReused,
+    /// The password was changed by whoever knew it.
+    PasswordChanged,
+    /// The password was set by whoever reads the mails.
+    PasswordReset,
+    /// Another e-mail address was confirmed.
+    EmailChanged,
+    /// The e-mail address was confirmed.
+    EmailVerified,
+    /// A session was ended from another.
+    SessionEnded,
+    /// An API key was made.
+    ApiKeyCreated,
+    /// An API key was revoked.
+    ApiKeyRevoked,
+    /// An administrator changed the role.
+    RoleChanged,
+    /// An administrator shut the user out.
+    Suspended,
+    /// An administrator let the user in again.
+    Reinstated,
+}
+
+/// An entry of the account's audit log.
+#[derive(Clone, Debug)]
+pub struct AccountEvent(pub account_event::Model);
+
+/// An entry of the account's audit log.
+#[Object]
+impl AccountEvent {
+    /// Global id.
+    pub async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+    /// What was done.
+    async fn kind(&self) -> AccountEventKind {
+        self.0.kind.into()
+    }
+    /// The network address from which it was done; null where that is not known.
+    async fn ip_address(&self) -> Option<&str> {
+        self.0.ip_address.as_deref()
+    }
+    /// The program with which it was done: its User-Agent, at most 256 characters.
+    async fn user_agent(&self) -> Option<&str> {
+        self.0.user_agent.as_deref()
+    }
+    /// When it was done.
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+}
+
+/// A page of an audit log.
+pub type AccountEventConnection = Connection<String, AccountEvent, EmptyFields, EmptyFields>;
+
+/// This page of an audit log.
+#[must_use]
+pub fn event_connection(page: Page<account_event::Model>) -> AccountEventConnection {
+    let mut connection = Connection::new(page.has_previous, page.has_next);
+    let edges = page.rows.into_iter().map(|row| Edge::new(page::cursor(&row.id.to_string()), AccountEvent(row)));
+    connection.edges.extend(edges);
+    connection
+}

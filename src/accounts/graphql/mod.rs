@@ -1,0 +1,48 @@
+//! The accounts' part of the schema. API keys, which can be limited to a counter, are in `schema/api_key.rs`.
+
+pub mod administer;
+pub mod credentials;
+pub mod event;
+pub mod session;
+pub mod user;
+
+use std::sync::Arc;
+
+use async_graphql::{Context, MergedObject};
+
+use crate::accounts::Accounts;
+use crate::caller::Caller;
+use crate::error::{Error, UserError};
+
+pub use event::{AccountEvent, AccountEventConnection, event_connection};
+pub use session::Session;
+pub use user::{Role, User};
+
+/// Queries about accounts.
+#[derive(MergedObject, Default)]
+pub struct AccountsQuery(user::UsersQuery);
+
+/// Mutations of accounts.
+#[derive(MergedObject, Default)]
+pub struct AccountsMutation(
+    session::SessionsMutation,
+    credentials::CredentialsMutation,
+    user::ProfileMutation,
+    administer::AdministratorsMutation,
+);
+
+/// The two parts of a payload: what was done, or what to correct.
+fn payload<T, U>(result: Result<T, Error>, of: impl FnOnce(T) -> U) -> Result<(Option<U>, Vec<UserError>), Error> {
+    Ok(match Error::user_errors(result)? {
+        Ok(done) => (Some(of(done)), Vec::new()),
+        Err(user_errors) => (None, user_errors),
+    })
+}
+
+fn accounts<'c>(ctx: &Context<'c>) -> &'c Accounts {
+    ctx.data_unchecked::<Arc<Accounts>>()
+}
+
+fn caller<'c>(ctx: &Context<'c>) -> &'c Caller {
+    ctx.data_unchecked::<Caller>()
+}

@@ -1,0 +1,172 @@
+//! Users in the schema: what others see of them, the list of everybody, and one's own profile.
+
+use std::sync::Arc;
+
+use async_graphql::connection::{Connection, Edge, EmptyFields};
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+
+use crate::accounts::graphql::{accounts, caller, payload};
+use crate::accounts::{self, Accounts, user};
+use crate::error::{Error, UserError};
+use crate::page::{self, Arguments, Window};
+use crate::scalars::DateTime;
+
+/// A person with an account.
+#[derive(Clone, Debug)]
+pub struct User {
+    row: user::Model,
+    /// They have just proved to be this user, in a request that had no token yet.
+    proved_now: bool,
+}
+
+impl User {
+    /// Somebody who has just proved to be this user.
+    pub(super) fn proved(row: user::Model) -> Self {
+        Self { row, proved_now: true }
+    }
+}
+
+impl From<user::Model> for User {
+    fn from(row: user::Model) -> Self {
+        Self { row, proved_now: false }
+    }
+}
+
+/// A person with an account.
+#[Object]
+impl User {
+    /// Global id.
+    pub async fn id(&self) -> ID {
+        self.row.id.into()
+    }
+    /// The name they sign in with: public, and nobody else's.
+    async fn username(&self) -> &str {
+        &self.row.username
+    }
+    /// What to call them.
+    async fn name(&self) -> Option<&str> {
+        self.row.name.as_deref()
+    }
+    /// Only to the user themselves and to administrators; otherwise null.
+    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
+        let caller = caller(ctx);
+        let own = self.proved_now || caller.user().is_ok_and(|id| id == self.row.id);
+        self.row.email.as_deref().filter(|_| own || caller.is_admin())
+    }
+    /// When they signed up.
+    async fn created_at(&self) -> DateTime {
+        self.row.created_at.into()
+    }
+}
+
+/// What a user may do.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "user::Role")]
+pub enum Role {
+    /// Act for themselves.
+    User,
+    /// Act for everybody.
+    Admin,
+}
+
+/// A page of users.
+pub type UserConnection = Connection<String, User, UserTotal, EmptyFields>;
+
+/// What a page of users knows of the whole list.
+pub struct UserTotal {
+    accounts: Arc<Accounts>,
+    search: Option<String>,
+}
+
+/// What a page of users knows of the whole list.
+#[Object]
+impl UserTotal {
+    /// How many users the whole list has. It costs a count: ask only when it is shown.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, Error> {
+        self.accounts.count_users(caller(ctx), self.search.as_deref()).await
+    }
+}
+
+/// What to change; what is left out stays.
+#[derive(InputObject)]
+pub struct UpdateProfileInput {
+    /// Another username, as for `signUp`.
+    username: Option<String>,
+    /// Another name to show, of at most 100 characters; null takes it away.
+    name: MaybeUndefined<String>,
+}
+
+/// What `updateProfile` did.
+#[derive(SimpleObject, Default)]
+pub struct UpdateProfilePayload {
+    /// The caller with the new profile. Null when there are user errors.
+    user: Option<User>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Queries about users.
+#[derive(Default)]
+pub struct UsersQuery;
+
+#[Object]
+impl UsersQuery {
+    /// The user with this username; null when there is none. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an
+    /// API key without ACCOUNT_READ.
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Upper and lower case are the same.")] username: String,
+    ) -> Option<Result<User, Error>> {
+        accounts(ctx).find_user(caller(ctx), &username).await.map(|user| user.map(User::from)).transpose()
+    }
+
+    /// Everybody, by username. BAD_USER_INPUT for a page of more than 100 or a cursor that is none. UNAUTHENTICATED when
+    /// nobody is signed in, FORBIDDEN for an API key without ACCOUNT_READ.
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
+    async fn users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "Only those whose username or name contains this, of at most 100 characters, whatever its case; for administrators also the e-mail address."
+        )]
+        search: Option<String>,
+        #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,
+        #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
+    ) -> Result<UserConnection, Error> {
+        let window = Window::try_from(Arguments { first, after, last, before })?;
+        let accounts = Arc::clone(ctx.data_unchecked::<Arc<Accounts>>());
+        let page = accounts.list_users(caller(ctx), search.as_deref(), &window).await?;
+        let total = UserTotal { accounts, search };
+        let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, total);
+        let edges = page.rows.into_iter().map(|row| Edge::new(page::cursor(&row.username_key), User::from(row)));
+        connection.edges.extend(edges);
+        Ok(connection)
+    }
+}
+
+/// Mutations of one's own profile.
+#[derive(Default)]
+pub struct ProfileMutation;
+
+#[Object]
+impl ProfileMutation {
+    /// Changes the caller's username or name. User errors: REQUIRED, INVALID, TOO_SHORT, TOO_LONG, TAKEN.
+    /// UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key.
+    async fn update_profile(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateProfileInput,
+    ) -> Result<UpdateProfilePayload, Error> {
+        let name = match input.name {
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(None),
+            MaybeUndefined::Value(name) => Some(Some(name)),
+        };
+        let input = accounts::UpdateProfile { username: input.username, name };
+        let (user, user_errors) = payload(accounts(ctx).update_profile(caller(ctx), input).await, User::from)?;
+        Ok(UpdateProfilePayload { user, user_errors })
+    }
+}

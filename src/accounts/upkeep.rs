@@ -1,0 +1,124 @@
+//! What goes on by itself: notes are written down, mails sent, and what is over is removed.
+//!
+//! | kept | for |
+//! | --- | --- |
+//! | ended sessions | `ended_session_days` |
+//! | single access tokens that were revoked | as long as they would have been good |
+//! | expired API keys and links of mails | a day |
+//! | the audit log | `event_days` |
+//! | accounts that nobody confirmed | until they can no longer be: `unconfirmed_days` |
+//! | deleted accounts | `deletion_grace_days` |
+//!
+//! Replicas do all of this side by side: each deletion is one statement that may find nothing left.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
+use tokio::task::AbortHandle;
+
+use crate::accounts::post::Post;
+use crate::accounts::{Accounts, account_event, api_key, email_token, revoked_access_token, session, user};
+use crate::error::Error;
+
+/// How often each is done. Uses and failed logins are at most so late in the database.
+const WRITE_NOTES_EVERY: Duration = Duration::from_secs(5);
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Mails that other replicas queued, and those that are tried again.
+const LOOK_FOR_MAILS_EVERY: Duration = Duration::from_secs(15);
+/// How soon it is noticed that another program, such as `cloakroom users`, has written to the embedded database.
+const LOOK_OUTSIDE_EVERY: Duration = Duration::from_millis(200);
+
+/// The tasks, ended with the server.
+#[derive(Default)]
+pub(super) struct Tasks(Mutex<Vec<AbortHandle>>);
+
+impl Tasks {
+    fn add(&self, task: AbortHandle) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Accounts {
+    /// Begins to look after itself, on the current runtime, until [`Accounts::stop`] or the last clone is gone.
+    pub fn start_upkeep(self: &Arc<Self>) {
+        self.every(WRITE_NOTES_EVERY, |accounts| Box::pin(async move { accounts.write_notes().await }));
+        self.every(SWEEP_EVERY, |accounts| Box::pin(async move { accounts.sweep().await }));
+        if !self.database.is_shared() {
+            self.every(LOOK_OUTSIDE_EVERY, |accounts| Box::pin(async move { accounts.look_outside().await }));
+        }
+        let (accounts, waiting) = (Arc::downgrade(self), self.post.waiting());
+        let post = tokio::spawn(async move {
+            while let Some(accounts) = accounts.upgrade() {
+                tell(accounts.send_mails().await);
+                drop(accounts);
+                Post::woken(&waiting, LOOK_FOR_MAILS_EVERY).await;
+            }
+        });
+        self.tasks.add(post.abort_handle());
+    }
+
+    /// Writes down what waits, and looks after nothing any more. A mail that is being sent will be sent again.
+    pub async fn stop(&self) {
+        self.tasks.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|task| task.abort());
+        tell(self.write_notes().await);
+    }
+
+    /// Removes what is over.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        let now = self.clock.now();
+        let days = |days: u32| now - TimeDelta::days(days.into());
+        let settings = &self.settings;
+        let (sessions, events) = (days(settings.ended_session_days), days(settings.event_days));
+        let (deleted, yesterday) = (days(settings.deletion_grace_days), days(1));
+        self.limits.forget_the_idle();
+        // One after the other, so that others can write in between.
+        self.database.write(move |t| Box::pin(async move { session::remove_ended(t, sessions).await })).await?;
+        self.database
+            .write(move |t| Box::pin(async move { revoked_access_token::remove_expired(t, now).await }))
+            .await?;
+        self.database.write(move |t| Box::pin(async move { api_key::remove_expired(t, yesterday).await })).await?;
+        self.database.write(move |t| Box::pin(async move { email_token::remove_expired(t, yesterday).await })).await?;
+        self.database.write(move |t| Box::pin(async move { account_event::remove_before(t, events).await })).await?;
+        self.database.write(move |t| Box::pin(async move { user::remove_gone(t, deleted, now).await })).await
+    }
+
+    /// Trusts nothing that is remembered if another program has written to the database.
+    async fn look_outside(&self) -> Result<(), Error> {
+        if self.database.was_written_outside().await? {
+            self.verified.doubt();
+            self.post.wake();
+        }
+        Ok(())
+    }
+
+    fn every(self: &Arc<Self>, pause: Duration, work: fn(Arc<Self>) -> BoxFuture<'static, Result<(), Error>>) {
+        let accounts: Weak<Self> = Arc::downgrade(self);
+        let task = tokio::spawn(async move {
+            while let Some(accounts) = accounts.upgrade() {
+                tell(work(accounts).await);
+                tokio::time::sleep(pause).await;
+            }
+        });
+        self.tasks.add(task.abort_handle());
+    }
+}
+
+/// Nobody waits for the outcome; it is tried again.
+fn tell(outcome: Result<(), Error>) {
+    match outcome {
+        Ok(()) => {}
+        Err(Error::Internal(cause)) => tracing::warn!(error = format!("{cause:#}"), "upkeep failed"),
+        Err(error) => tracing::warn!(reason = error.code().name(), "upkeep was put off"),
+    }
+}

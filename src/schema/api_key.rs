@@ -1,0 +1,172 @@
+//! API keys in the schema: of an account, and possibly limited to a counter.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+
+use crate::accounts::{self, Accounts, Created, api_key};
+use crate::caller::{self, Caller, Scopes};
+use crate::counters::Counters;
+use crate::counters::graphql::Counter;
+use crate::error::{Error, UserError, UserErrorCode};
+use crate::id::ApiKeyId;
+use crate::scalars::DateTime;
+use crate::schema::loaders::Loaders;
+
+/// What an API key may do. A session may do all of it.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "caller::Scope")]
+pub(super) enum Scope {
+    /// See the account and other users.
+    AccountRead,
+    /// See counters.
+    CountersRead,
+    /// Take numbers.
+    CountersNext,
+    /// Set, create and delete counters.
+    CountersWrite,
+    /// See own photos and drafts.
+    PhotosRead,
+    /// Upload, edit, publish and delete photos.
+    PhotosWrite,
+}
+
+/// Access for a program, within limits.
+#[derive(Clone, Debug)]
+pub(super) struct ApiKey(pub(super) api_key::Model);
+
+/// Access for a program, within limits.
+#[Object]
+impl ApiKey {
+    /// Global id.
+    pub(super) async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+    /// What its owner calls it.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+    /// The first characters of the key, enough to recognise it.
+    async fn prefix(&self) -> &str {
+        &self.0.prefix
+    }
+    /// What it may do.
+    async fn scopes(&self) -> Vec<Scope> {
+        Scopes::from_bits(self.0.scopes).list().map(Scope::from).collect()
+    }
+    /// When set, the key works on this counter alone, and ends with it.
+    async fn counter(&self, ctx: &Context<'_>) -> Option<Result<Counter, Error>> {
+        let id = self.0.counter_id?;
+        let counter = ctx.data_unchecked::<Loaders>().counters().load_one(id).await.transpose()?;
+        Some(counter.map(Counter))
+    }
+    /// When it was made.
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+    /// When it was last used, to the minute; null if never.
+    async fn last_used_at(&self) -> Option<DateTime> {
+        self.0.last_used_at.map(DateTime::from)
+    }
+    /// When it ends by itself; null if never.
+    async fn expires_at(&self) -> Option<DateTime> {
+        self.0.expires_at.map(DateTime::from)
+    }
+}
+
+/// A key to make.
+#[derive(InputObject)]
+pub(super) struct CreateApiKeyInput {
+    /// What to call it, in at most 100 characters.
+    name: String,
+    /// What it may do; at least one.
+    scopes: Vec<Scope>,
+    /// The name of the only counter that it works on; then only the scopes of counters are possible.
+    counter: Option<String>,
+    /// When it is to end by itself.
+    expires_at: Option<DateTime>,
+}
+
+/// What `createApiKey` did.
+#[derive(SimpleObject, Default)]
+pub(super) struct CreateApiKeyPayload {
+    /// The new key. Null when there are user errors.
+    api_key: Option<ApiKey>,
+    /// The key itself, shown this once. It goes where an access token goes: `Authorization: Bearer`.
+    secret: Option<String>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Which key to revoke.
+#[derive(InputObject)]
+pub(super) struct RevokeApiKeyInput {
+    /// The id of one of the caller's keys.
+    api_key_id: ID,
+}
+
+/// What `revokeApiKey` did.
+#[derive(SimpleObject, Default)]
+pub(super) struct RevokeApiKeyPayload {
+    /// The key as it was. Null when there are user errors.
+    api_key: Option<ApiKey>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Mutations of API keys.
+#[derive(Default)]
+pub(super) struct ApiKeysMutation;
+
+#[Object]
+impl ApiKeysMutation {
+    /// Makes an API key of the caller's. User errors: REQUIRED, INVALID, TOO_LONG, NOT_FOUND for the counter,
+    /// LIMIT_REACHED. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key.
+    async fn create_api_key(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "A key to make.")] input: CreateApiKeyInput,
+    ) -> Result<CreateApiKeyPayload, Error> {
+        let (counters, caller) = (ctx.data_unchecked::<Arc<Counters>>(), ctx.data_unchecked::<Caller>());
+        // Who may make no key is not told either which counters there are.
+        caller.in_person()?;
+        let counter = match &input.counter {
+            None => None,
+            Some(name) => match counters.find(caller, name).await? {
+                Some(counter) => Some((counter.id, counter.name)),
+                None => {
+                    let fault = UserError::of("counter", UserErrorCode::NotFound, "There is no such counter.");
+                    return Ok(CreateApiKeyPayload { user_errors: vec![fault], ..CreateApiKeyPayload::default() });
+                }
+            },
+        };
+        let input = accounts::CreateApiKey {
+            name: input.name,
+            scopes: input.scopes.into_iter().map(caller::Scope::from).collect(),
+            counter,
+            expires_at: input.expires_at.map(|moment| moment.0),
+        };
+        let created = ctx.data_unchecked::<Arc<Accounts>>().create_api_key(caller, input).await;
+        Ok(match Error::user_errors(created)? {
+            Ok(Created { key, secret }) => {
+                CreateApiKeyPayload { api_key: Some(ApiKey(key)), secret: Some(secret), user_errors: Vec::new() }
+            }
+            Err(user_errors) => CreateApiKeyPayload { user_errors, ..CreateApiKeyPayload::default() },
+        })
+    }
+
+    /// Ends an API key of the caller's, at once and for good. User errors: NOT_FOUND. UNAUTHENTICATED when nobody is
+    /// signed in, FORBIDDEN for an API key.
+    async fn revoke_api_key(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which key to revoke.")] input: RevokeApiKeyInput,
+    ) -> Result<RevokeApiKeyPayload, Error> {
+        let (accounts, caller) = (ctx.data_unchecked::<Arc<Accounts>>(), ctx.data_unchecked::<Caller>());
+        let revoked = accounts.revoke_api_key(caller, ApiKeyId::parse(&input.api_key_id)).await;
+        Ok(match Error::user_errors(revoked)? {
+            Ok(key) => RevokeApiKeyPayload { api_key: Some(ApiKey(key)), user_errors: Vec::new() },
+            Err(user_errors) => RevokeApiKeyPayload { api_key: None, user_errors },
+        })
+    }
+}
