@@ -247,6 +247,17 @@ impl Caller {
         }
     }
 
+    /// Whether it is an operator, at the server's own command line, who asks.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody else.
+    pub fn require_operator(&self) -> Result<(), Error> {
+        match self.identity {
+            Identity::Operator => Ok(()),
+            _ => Err(Error::Forbidden("Only an operator can do this.".to_owned())),
+        }
+    }
+
     /// Whether an administrator asks.
     #[must_use]
     pub fn is_admin(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// Where the present moment comes from.
 #[derive(Clone, Debug, Default)]
@@ -39,4 +39,10 @@ impl Clock {
             micros.fetch_add(seconds.saturating_mul(1_000_000), Ordering::SeqCst);
         }
     }
+}
+
+/// A moment as RFC 3339 writes it, with microseconds and ending in `Z`.
+#[must_use]
+pub fn rfc3339(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -1,7 +1,8 @@
 //! The scalars of the schema that GraphQL itself does not have.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::SecondsFormat;
+
+use crate::clock::rfc3339;
 
 /// The greatest integer that every JavaScript client holds exactly: 2^53 - 1.
 pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -28,7 +29,7 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+        Value::String(rfc3339(self.0))
     }
 }
 

@@ -54,6 +54,14 @@ pub enum Kind {
     Reinstated,
 }
 
+impl Kind {
+    /// Its name in the schema.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_value().to_uppercase()
+    }
+}
+
 /// Entries have no relations that are followed in SQL.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}

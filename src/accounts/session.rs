@@ -194,3 +194,8 @@ pub(super) async fn remove_ended(db: &impl ConnectionTrait, moment: chrono::Date
     Entity::delete_many().filter(ended).exec(db).await?;
     Ok(())
 }
+
+/// Every session of a user that is still kept, the oldest first.
+pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::Id).all(db).await?)
+}

@@ -55,6 +55,17 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// Its name in the schema.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "USER",
+            Self::Admin => "ADMIN",
+        }
+    }
+}
+
 /// Users have no relations that are followed in SQL: loaders do that.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}

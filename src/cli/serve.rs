@@ -34,17 +34,19 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
     runtime()?.block_on(serve(config))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(mut config: Config) -> anyhow::Result<()> {
     let database = Database::open(&config.database, &config.server.data_dir).await?;
     let _lock = lock(&config, &database)?;
     migrate(&config, &database).await?;
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    // Port 0 has become a real one: links in mails have it.
+    config.server.listen = listener.local_addr()?;
     let app = Arc::new(App::start(&config, database, Clock::System)?);
     app.accounts.start_upkeep();
     let router = http::router(Arc::clone(&app), &config)?;
-    let address = config.server.listen;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let signalled = shutdown_signal()?;
-    say(banner(&config, listener.local_addr()?, &app.database))?;
+    say(banner(&config, config.server.listen, &app.database))?;
     http::serve(listener, router, &config, signalled).await;
     app.stop().await;
     tracing::info!("stopped");

@@ -17,21 +17,20 @@ impl Config {
         let mut text = String::new();
         for (section, settings) in table.as_object().into_iter().flatten() {
             text.push_str(&format!("[{section}]\n"));
-            write_settings(&mut text, "", settings);
+            for (key, value) in settings.as_object().into_iter().flatten() {
+                text.push_str(&format!("{key} = {}\n", toml(value)));
+            }
             text.push('\n');
         }
         Ok(text)
     }
 }
 
-fn write_settings(text: &mut String, prefix: &str, settings: &Value) {
-    for (key, value) in settings.as_object().into_iter().flatten() {
-        match value {
-            Value::Object(_) => write_settings(text, &format!("{prefix}{key}."), value),
-            // A JSON scalar, string or list of strings is written the same way in TOML.
-            _ => text.push_str(&format!("{prefix}{key} = {value}\n")),
-        }
-    }
+/// A JSON scalar, string or list of strings is written the same way in TOML; a table is not.
+fn toml(value: &Value) -> String {
+    let Value::Object(table) = value else { return value.to_string() };
+    let pairs: Vec<String> = table.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect();
+    format!("{{ {} }}", pairs.join(", "))
 }
 
 /// `postgres://user:password@host` becomes `postgres://user:****@host`, also when it is no proper URL; so does

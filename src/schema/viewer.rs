@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object};
 
-use crate::accounts::graphql::{AccountEventConnection, Role, Session, User, event_connection};
+use crate::accounts::graphql::{AccountEventConnection, Role, Session, User};
 use crate::accounts::{Accounts, user};
 use crate::caller::Caller;
 use crate::counters::graphql::Counter;
@@ -61,7 +61,7 @@ impl Viewer {
     ) -> Result<AccountEventConnection, Error> {
         let (accounts, caller) = asked(ctx);
         let window = Window::try_from(Arguments { first, after, last, before })?;
-        Ok(event_connection(accounts.list_events(caller, &window).await?))
+        Ok(accounts.list_events(caller, &window).await?.into())
     }
     /// The caller's counter of this name; null when there is none.
     async fn counter(

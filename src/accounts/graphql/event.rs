@@ -1,9 +1,10 @@
 //! The audit log in the schema.
 
-use async_graphql::connection::{Connection, Edge, EmptyFields};
+use async_graphql::connection::{Connection, Edge, EmptyFields, PageInfo};
 use async_graphql::{Enum, ID, Object};
 
 use crate::accounts::account_event;
+use crate::accounts::graphql::{connection, page_info};
 use crate::page::{self, Page};
 use crate::scalars::DateTime;
 
@@ -75,13 +76,27 @@ impl AccountEvent {
 }
 
 /// A page of an audit log.
-pub type AccountEventConnection = Connection<String, AccountEvent, EmptyFields, EmptyFields>;
+pub struct AccountEventConnection(Connection<String, AccountEvent>);
 
-/// This page of an audit log.
-#[must_use]
-pub fn event_connection(page: Page<account_event::Model>) -> AccountEventConnection {
-    let mut connection = Connection::new(page.has_previous, page.has_next);
-    let edges = page.rows.into_iter().map(|row| Edge::new(page::cursor(&row.id.to_string()), AccountEvent(row)));
-    connection.edges.extend(edges);
-    connection
+impl From<Page<account_event::Model>> for AccountEventConnection {
+    fn from(page: Page<account_event::Model>) -> Self {
+        Self(connection(page, |row| (page::cursor(&row.id.to_string()), AccountEvent(row))))
+    }
+}
+
+/// A page of an audit log.
+#[Object]
+impl AccountEventConnection {
+    /// The entries, each with its cursor.
+    async fn edges(&self) -> &[Edge<String, AccountEvent, EmptyFields>] {
+        &self.0.edges
+    }
+    /// The entries.
+    async fn nodes(&self) -> Vec<&AccountEvent> {
+        self.0.edges.iter().map(|edge| &edge.node).collect()
+    }
+    /// Where the page is in the list.
+    async fn page_info(&self) -> PageInfo {
+        page_info(&self.0)
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, Edge, EmptyFields};
+use async_graphql::connection::{Connection, Edge, EmptyFields, PageInfo};
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
-use crate::accounts::graphql::{accounts, caller, payload};
+use crate::accounts::graphql::{accounts, caller, connection, page_info, payload};
 use crate::accounts::{self, Accounts, user};
 use crate::error::{Error, UserError};
 use crate::page::{self, Arguments, Window};
@@ -70,17 +70,27 @@ pub enum Role {
 }
 
 /// A page of users.
-pub type UserConnection = Connection<String, User, UserTotal, EmptyFields>;
-
-/// What a page of users knows of the whole list.
-pub struct UserTotal {
+pub struct UserConnection {
+    page: Connection<String, User>,
     accounts: Arc<Accounts>,
     search: Option<String>,
 }
 
-/// What a page of users knows of the whole list.
+/// A page of users.
 #[Object]
-impl UserTotal {
+impl UserConnection {
+    /// The users, each with its cursor.
+    async fn edges(&self) -> &[Edge<String, User, EmptyFields>] {
+        &self.page.edges
+    }
+    /// The users.
+    async fn nodes(&self) -> Vec<&User> {
+        self.page.edges.iter().map(|edge| &edge.node).collect()
+    }
+    /// Where the page is in the list.
+    async fn page_info(&self) -> PageInfo {
+        page_info(&self.page)
+    }
     /// How many users the whole list has. It costs a count: ask only when it is shown.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, Error> {
         self.accounts.count_users(caller(ctx), self.search.as_deref()).await
@@ -139,11 +149,8 @@ impl UsersQuery {
         let window = Window::try_from(Arguments { first, after, last, before })?;
         let accounts = Arc::clone(ctx.data_unchecked::<Arc<Accounts>>());
         let page = accounts.list_users(caller(ctx), search.as_deref(), &window).await?;
-        let total = UserTotal { accounts, search };
-        let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, total);
-        let edges = page.rows.into_iter().map(|row| Edge::new(page::cursor(&row.username_key), User::from(row)));
-        connection.edges.extend(edges);
-        Ok(connection)
+        let page = connection(page, |row| (page::cursor(&row.username_key), User::from(row)));
+        Ok(UserConnection { page, accounts, search })
     }
 }
 

@@ -31,6 +31,8 @@ async fn log_of_a_visit(format: &str) -> String {
     let mut server = Process::start_keeping_output(data_dir.path(), |command| {
         command.env("CLOAKROOM__LOG__LEVEL", "trace").env("CLOAKROOM__LOG__FORMAT", format);
         command.env("CLOAKROOM__DATABASE__URL", &config.database.url);
+        // Without a mail server, mails are written to the log on purpose.
+        command.env("CLOAKROOM__MAIL__SMTP_URL", "smtp://127.0.0.1:1");
         command.stderr(File::create(&stderr).expect("a file"));
     });
     let secrets = visit(&server).await;

@@ -48,7 +48,7 @@ async fn what_is_no_id_is_bad_input() {
     let id = id.as_str().expect("an id");
     let shouted = id.to_uppercase();
     for bad in
-        ["", "1", "nonsense", "ses_00000000000070008000000000000000", &id[..id.len() - 1], &shouted, &format!("{id} ")]
+        ["", "1", "nonsense", "abc_00000000000070008000000000000000", &id[..id.len() - 1], &shouted, &format!("{id} ")]
     {
         let node = anna.run_with("query ($id: ID!) { node(id: $id) { id } }", json!({ "id": bad })).await;
         assert_eq!((node.code(), node.at("/data/node")), ("BAD_USER_INPUT", &Value::Null), "{bad:?}");

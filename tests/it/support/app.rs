@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use cloakroom::app::App;
 use cloakroom::clock::Clock;
-use cloakroom::config::{Config, Overrides};
+use cloakroom::config::{Bucket, Config, Limits, Overrides};
 use cloakroom::store::{Database, migrations};
 use tempfile::TempDir;
 
@@ -34,6 +34,7 @@ impl TestApp {
         config.server.data_dir = folder.path().to_owned();
         config.accounts.password_memory_kib = 64;
         config.accounts.password_passes = 1;
+        config.limits = no_limits();
         adapt(&mut config);
         let database = TestDatabase::create(&mut config).await;
         let clock = Clock::fixed("2026-11-20T12:00:00Z".parse().expect("a moment"));
@@ -77,6 +78,21 @@ impl TestApp {
     /// The folder with the signing keys and SQLite's file.
     pub fn data_dir(&self) -> &std::path::Path {
         self.folder.path()
+    }
+}
+
+/// Tests that are not about limits do as they like.
+fn no_limits() -> Limits {
+    let any = Bucket { burst: 0, per_hour: 0 };
+    Limits {
+        login_per_address: any,
+        login_per_account: any,
+        login_from_known_address: any,
+        sign_up_per_address: any,
+        mail_per_address: any,
+        mail_per_account: any,
+        refresh_per_address: any,
+        refresh_per_session: any,
     }
 }
 

@@ -1,0 +1,147 @@
+//! What only an operator does, at the server's own command line: users made, changed and removed by hand.
+
+use sea_orm::ActiveModelTrait as _;
+use sea_orm::ActiveValue::Set;
+
+use crate::accounts::account_event::{self, Kind};
+use crate::accounts::change_password::Replacement;
+use crate::accounts::end::{self, Ended};
+use crate::accounts::new_user::{NewUser, Profile};
+use crate::accounts::{Accounts, Password, Passwords, UpdateProfile, user};
+use crate::caller::Caller;
+use crate::error::{Error, UserError, UserErrorCode};
+use crate::id::UserId;
+
+/// A user to make.
+#[derive(Clone, Debug)]
+pub struct AddUser {
+    /// Who they are.
+    pub profile: Profile,
+    /// How they prove it.
+    pub secret: Secret,
+    /// What they may do.
+    pub role: user::Role,
+    /// Whether the address is known to be theirs.
+    pub email_verified: bool,
+    /// When they signed up, if that was elsewhere.
+    pub created_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// How a new user proves who they are.
+#[derive(Clone)]
+pub enum Secret {
+    /// By this password.
+    Password(Password),
+    /// By the password behind this hash: Argon2, bcrypt or PBKDF2-SHA256, replaced by ours at the next login.
+    Hash(String),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(****)")
+    }
+}
+
+impl Accounts {
+    /// Makes a user. A password is only checked for its length: an operator knows what they do.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] for what cannot be or is taken.
+    pub async fn add_user(&self, caller: &Caller, input: AddUser) -> Result<user::Model, Error> {
+        caller.require_operator()?;
+        let mut user = self.new_user(input.profile, None).await?;
+        user.password_hash = self.stored(input.secret).await?;
+        user.role = input.role;
+        user.created_at = input.created_at.unwrap_or(user.created_at);
+        user.email_verified_at = user.email.as_ref().filter(|_| input.email_verified).map(|_| self.clock.now());
+        let event = self.event(caller, user.id, Kind::SignedUp);
+        let (furnish, clock) = (self.furnish, self.clock.clone());
+        self.database
+            .write(move |transaction| {
+                let (user, event, clock): (NewUser, _, _) = (user.clone(), event.clone(), clock.clone());
+                Box::pin(async move {
+                    let user = user.row().insert(transaction).await.map_err(user::taken)?;
+                    furnish(transaction, user.id, &clock).await?;
+                    account_event::add(transaction, event).await?;
+                    Ok(user)
+                })
+            })
+            .await
+    }
+
+    /// Gives a user another password, and ends their sessions.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] for a password that is too short or long.
+    pub async fn set_password(&self, caller: &Caller, id: UserId, new: Password) -> Result<user::Model, Error> {
+        caller.require_operator()?;
+        let user = user::find_by_id(self.database.reader(), id).await?.ok_or(Error::NotFound("user"))?;
+        let hash = self.stored(Secret::Password(new)).await?;
+        let event = self.event(caller, id, Kind::PasswordChanged);
+        let now = self.clock.now();
+        self.replace_password(Replacement { user, hash, end_sessions_but: Some(None), event, now }).await
+    }
+
+    /// Gives a user another username or name.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] for what cannot be or is taken.
+    pub async fn rename(&self, caller: &Caller, id: UserId, input: UpdateProfile) -> Result<user::Model, Error> {
+        caller.require_operator()?;
+        self.change_profile(id, input).await
+    }
+
+    /// Ends every session of a user; how many there were.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but an operator.
+    pub async fn end_sessions_of(&self, caller: &Caller, id: UserId) -> Result<usize, Error> {
+        caller.require_operator()?;
+        let (event, now) = (self.event(caller, id, Kind::SessionEnded), self.clock.now());
+        self.write_and_end(move |transaction| {
+            let event = event.clone();
+            Box::pin(async move {
+                user::lock(transaction, id).await?.ok_or(Error::NotFound("user"))?;
+                let ended = end::all_sessions(transaction, id, None, now).await?;
+                if !ended.is_empty() {
+                    account_event::add(transaction, event).await?;
+                }
+                Ok((ended.len(), Ended::sessions(&ended)))
+            })
+        })
+        .await
+    }
+
+    /// Deletes a user: as they could themselves, or, if `at_once`, without the time of grace.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] with `CONFLICT` for the last administrator.
+    pub async fn delete_user(&self, caller: &Caller, id: UserId, at_once: bool) -> Result<(), Error> {
+        caller.require_operator()?;
+        self.delete(id).await?;
+        if at_once {
+            let row = user::ActiveModel { id: Set(id), ..Default::default() };
+            self.database
+                .write(move |transaction| {
+                    let row = row.clone();
+                    Box::pin(async move { Ok(row.delete(transaction).await.map(drop)?) })
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn stored(&self, secret: Secret) -> Result<String, Error> {
+        match secret {
+            Secret::Password(password) => {
+                password.check_new("password")?;
+                self.passwords.hash(password).await
+            }
+            Secret::Hash(hash) => {
+                let refused = |reason| UserError::of("passwordHash", UserErrorCode::Invalid, reason);
+                Passwords::check_importable(&hash).map_err(refused)?;
+                Ok(hash)
+            }
+        }
+    }
+}
