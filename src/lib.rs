@@ -16,7 +16,8 @@
 //! # Who may know whom
 //!
 //! ```text
-//! main → cli → http → schema → app → counters → accounts → { store, mail } → { config, clock, error, caller, id, scalars }
+//! main → cli → http → schema → app → counters → accounts → { store, mail }
+//!      → { config, clock, error, caller, id, scalars }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.

@@ -133,14 +133,13 @@ impl Server {
         }
         if let Some(credentials) = &self.credentials {
             let welcomed = connection.auth(DEFAULT_MECHANISMS, credentials).await;
-            welcomed
-                .map_err(|error| anyhow!("the mail server lets nobody in with mail.smtp_url: {}", reason(&error)))?;
+            welcomed.map_err(|error| anyhow!("mail.smtp_url lets nobody in: {}", reason(&error)))?;
         }
         Ok(connection)
     }
 
     fn unreachable(&self, error: &Error) -> anyhow::Error {
-        anyhow!("no connection to the mail server {}:{}: {}", self.host, self.port, reason(error))
+        anyhow!("no connection to {}:{}: {}", self.host, self.port, reason(error))
     }
 }
 
@@ -180,8 +179,8 @@ fn is_this_machine(host: &str) -> bool {
 /// For the log: not what the server wrote, which often repeats the recipient's address.
 fn reason(error: &Error) -> String {
     match error.status() {
-        Some(code) => format!("it answered {code}"),
-        None if error.is_response() => "its answer is no SMTP".to_owned(),
+        Some(code) => format!("the mail server answered {code}"),
+        None if error.is_response() => "the mail server hung up, or speaks no SMTP".to_owned(),
         None => chain(error),
     }
 }
