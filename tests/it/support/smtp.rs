@@ -33,6 +33,7 @@ pub const SMTP_PASSWORD: &str = "p@ss/w:rd%20?";
 
 /// How connections are encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "STARTTLS is the command's name")]
 pub enum Tls {
     None,
     StartTls,
