@@ -20,7 +20,7 @@ async fn a_letter_is_the_same_in_text_and_in_html() {
     assert_eq!(link_token(&mail), "AbC-123_x");
     assert_eq!(
         mail.text,
-        "Hello anna,\n\nplease confirm that this e-mail address is yours.\n\nConfirm the address:\n\
+        "Hello anna,\n\nPlease confirm that this e-mail address is yours.\n\nConfirm the address:\n\
          https://cloakroom.example/verify-email#token=AbC-123_x\n\nThe link is good for 24 hours. If you did not give \
          us this address, ignore this mail: without you nothing is confirmed.\n"
     );
