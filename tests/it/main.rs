@@ -19,6 +19,7 @@ mod cli;
 mod counters;
 mod crash;
 mod http;
+mod mail;
 mod schema;
 mod store;
 mod tidy;

@@ -5,9 +5,11 @@ mod app;
 mod caller;
 mod database;
 mod hold;
+mod mails;
 mod process;
 mod random;
 mod rows;
+mod smtp;
 mod statements;
 mod wire;
 
@@ -15,9 +17,11 @@ pub use app::TestApp;
 pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
 pub use hold::{Hold, alter};
+pub use mails::{ReceivedMail, link_token, test_mails};
 pub use process::Process;
 pub use random::Random;
 pub use rows::Rows;
+pub use smtp::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls};
 pub use statements::Statements;
 pub use wire::{Listening, Wire, post};
 
