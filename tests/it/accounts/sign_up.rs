@@ -89,7 +89,7 @@ async fn nobody_signs_up_without_an_address_or_username_and_the_rest_is_checked_
 
 #[tokio::test]
 async fn passwords_have_8_to_1024_characters_of_any_script() {
-    let test = TestApp::start().await;
+    let test = TestApp::with_config(|config| config.accounts.password_strength = 0).await;
     for (index, (password, expected)) in [
         ("1234567".to_owned(), vec!["TOO_SHORT input.password"]),
         ("12345678".to_owned(), vec![]),
@@ -110,7 +110,7 @@ async fn passwords_have_8_to_1024_characters_of_any_script() {
 #[tokio::test]
 async fn a_long_password_counts_to_its_last_character() {
     let test = TestApp::start().await;
-    let password = "x".repeat(1023);
+    let password = format!("{PASSWORD}{}", "x".repeat(1023 - PASSWORD.len()));
     sign_up(&test, json!({ "username": "anna", "password": format!("{password}a") })).await.data();
     let login =
         "mutation ($p: String!) { login(input: { identifier: \"anna\", password: $p }) { userErrors { code field } } }";
