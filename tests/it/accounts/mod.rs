@@ -7,6 +7,7 @@ mod login;
 mod logout;
 mod logout_scopes;
 mod password_queue;
+mod passwords;
 mod refresh;
 mod secrets;
 mod sign_up;

@@ -41,14 +41,22 @@ const OPTIONAL: &[&str] = &["text", "null"];
 pub const PLACES: [Place; 19] = [
     taking(
         OPTIONAL,
-        place("signUp", "email", "String", r#"email: $value, username: "fresh", password: "long enough""#),
+        place("signUp", "email", "String", r#"email: $value, username: "fresh", password: "correct horse battery""#),
     ),
     taking(
         OPTIONAL,
-        place("signUp", "username", "String", r#"username: $value, email: "a@example.org", password: "long enough""#),
+        place(
+            "signUp",
+            "username",
+            "String",
+            r#"username: $value, email: "a@example.org", password: "correct horse battery""#,
+        ),
     ),
     place("signUp", "password", "String!", r#"username: "fresh", password: $value"#),
-    taking(OPTIONAL, place("signUp", "name", "String", r#"username: "fresh", password: "long enough", name: $value"#)),
+    taking(
+        OPTIONAL,
+        place("signUp", "name", "String", r#"username: "fresh", password: "correct horse battery", name: $value"#),
+    ),
     quiet(place("login", "identifier", "String!", r#"identifier: $value, password: "correct horse battery""#)),
     quiet(place("login", "password", "String!", r#"identifier: "anna", password: $value"#)),
     taking(
