@@ -16,6 +16,7 @@
 
 pub mod api_key;
 mod authenticate;
+mod find_account;
 mod find_user;
 pub mod graphql;
 mod identity;
