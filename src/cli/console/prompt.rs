@@ -11,6 +11,7 @@ use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, Editor, Helper};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::console::complete::complete;
 use crate::cli::console::input::{is_unfinished, may_hold_secret};
@@ -33,6 +34,11 @@ pub(super) fn converse(console: &mut Console, history: &Path) -> anyhow::Result<
     {
         note(format_args!("cannot read {}: {error}", history.display()))?;
     }
+    // From here on Ctrl-C ends no more than an operation, however early it comes.
+    let _interrupts = {
+        let _inside = console.runtime.enter();
+        signal(SignalKind::interrupt())?
+    };
     say(concat!("Cloakroom ", env!("CARGO_PKG_VERSION"), ": `.help` lists the commands, Tab completes, Ctrl-D ends."))?;
     loop {
         let text = match editor.readline(&format!("{}> ", console.actor.name())) {
