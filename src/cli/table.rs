@@ -18,7 +18,7 @@ pub(super) struct Shape {
     pub(super) json: bool,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "made for `cloakroom users`"))]
+#[expect(dead_code, reason = "for the commands that list users")]
 impl Shape {
     /// `items` as a JSON array, or as a table with one `row` each.
     pub(super) fn print<T: Serialize>(

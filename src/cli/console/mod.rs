@@ -42,6 +42,8 @@ use names::Names;
 At a terminal: a prompt with history and completion (Tab); `.help` lists its commands.
 From a pipe: one operation, or several with blank lines between them, each answered in JSON;
 the exit status is 1 if any answer has `errors`. A selection from queries needs no brackets.
+What may hold a password or token is not kept in the history, <data-dir>/console_history.
+Secrets belong in a pipe: everybody on the machine can see the arguments of a command.
 
 Examples:
   cloakroom console --as anna                          anna> viewer { user { username } }

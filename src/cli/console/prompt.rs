@@ -10,7 +10,7 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Config, Context, Editor, Helper};
+use rustyline::{CompletionType, Config, Context, Editor, Helper};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::console::complete::complete;
@@ -26,7 +26,8 @@ const MAX_HISTORY: usize = 1000;
 
 /// Reads and obeys until the end.
 pub(super) fn converse(console: &mut Console, history: &Path) -> anyhow::Result<()> {
-    let config = Config::builder().max_history_size(MAX_HISTORY)?.history_ignore_space(true).build();
+    let config = Config::builder().max_history_size(MAX_HISTORY)?.history_ignore_space(true);
+    let config = config.completion_type(CompletionType::List).build();
     let mut editor: Editor<Typing, DefaultHistory> = Editor::with_config(config)?;
     editor.set_helper(Some(Typing(Arc::clone(&console.names))));
     if history.exists()

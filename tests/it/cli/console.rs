@@ -29,8 +29,9 @@ fn sign_up(place: &Place, username: &str) {
     assert_eq!(answer, json!({ "data": { "signUp": { "user": { "username": username } } } }));
 }
 
-fn answer(text: String) -> Value {
-    serde_json::from_str(&text).unwrap_or_else(|_| panic!("JSON, not {text}"))
+fn answer(text: impl AsRef<str>) -> Value {
+    let text = text.as_ref();
+    serde_json::from_str(text).unwrap_or_else(|_| panic!("JSON, not {text}"))
 }
 
 /// Everything that came, one answer after the other.
@@ -74,7 +75,7 @@ async fn errors_are_answered_and_set_the_exit_status() {
         (&["-e", "query($id: ID!) { node(id: $id) { id } }"], "BAD_USER_INPUT"),
     ] {
         let said = place.run(&[&["console"], arguments].concat());
-        assert_eq!(answer(said.out.clone())["errors"][0]["extensions"]["code"], code, "{said:?}");
+        assert_eq!(answer(&said.out)["errors"][0]["extensions"]["code"], code, "{said:?}");
         assert!(said.complaint().contains("the answer has errors"));
     }
     let said = pipe(&place, &[], "hello\n\nnothing\n\nhello");
@@ -89,7 +90,7 @@ async fn a_bug_is_told_apart_and_its_cause_goes_to_standard_error() {
     let place = with_anna().await;
     place.execute("ALTER TABLE counters RENAME TO misplaced").await;
     let said = place.run(&["console", "--as", "anna", "-e", NEXT]);
-    let error = &answer(said.out.clone())["errors"][0];
+    let error = &answer(&said.out)["errors"][0];
     assert_eq!(
         (&error["message"], &error["extensions"]["code"]),
         (&"Internal error.".into(), &"INTERNAL_SERVER_ERROR".into())
