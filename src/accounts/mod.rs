@@ -25,6 +25,7 @@ pub mod email_token;
 mod end;
 mod end_session;
 mod export;
+mod find_account;
 mod find_user;
 pub mod graphql;
 mod identity;

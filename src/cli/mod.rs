@@ -1,11 +1,14 @@
 //! The command line: one file a command.
 
 mod config;
+mod console;
 mod keys;
 mod log;
 mod migrate;
 mod schema;
 mod serve;
+mod table;
+mod terminal;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -33,7 +36,8 @@ Examples:
   cloakroom                                            serve on http://127.0.0.1:8000
   cloakroom --listen 0.0.0.0:80 --data-dir /var/lib/cloakroom
   cloakroom --database postgres://cloakroom@db/cloakroom --migrate
-  cloakroom migrate status                             what the database has"
+  cloakroom migrate status                             what the database has
+  cloakroom console --as anna                          GraphQL at a prompt, as this user"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -70,6 +74,8 @@ enum Command {
     /// The keys that sign access tokens
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Run GraphQL as any user: at a prompt, from a pipe or from the command line
+    Console(console::Options),
     /// Print the settings in force, with secrets masked
     Config(config::Show),
 }
@@ -86,6 +92,7 @@ impl Cli {
             Some(Command::Migrate(command)) => migrate::run(&config, &command),
             Some(Command::Schema) => schema::run(),
             Some(Command::Keys(command)) => keys::run(&config, &command),
+            Some(Command::Console(options)) => console::run(config, &options),
             Some(Command::Config(show)) => config::run(&config, &show),
         }
     }

@@ -1,5 +1,6 @@
 //! Accounts and sessions.
 
+mod find_account;
 mod forged_tokens;
 mod forger;
 mod keys;

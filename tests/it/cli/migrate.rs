@@ -100,7 +100,7 @@ impl Place {
     }
 
     /// Changes the database behind the binary's back.
-    async fn execute(&self, sql: &str) {
+    pub(super) async fn execute(&self, sql: &str) {
         let connection = self.connect().await;
         sea_orm::ConnectionTrait::execute_unprepared(&connection, sql).await.expect(sql);
         connection.close().await.expect("it closes");
