@@ -1,17 +1,18 @@
-//! Accounts: people, and the sessions in which they act.
+//! Accounts: people, the sessions in which they act, and the API keys of their programs.
 //!
-//! `signUp` and `login` check a password and open a **session**, a row that ends when it is ended. Its bearer
-//! holds two tokens: a short-lived **access token**, a signed JWT that names the session, and a **refresh
-//! token**, which `refreshTokens` exchanges for the next pair. `authenticate` turns the access token of a
-//! request into a [`Caller`](crate::caller::Caller).
-//!
-//! The hot path reads no database and checks no signature: a token once verified is remembered, together
-//! with its session's liveness. `logout` commits first and then marks that liveness, so no request that
-//! begins after its answer gets through; a restart forgets what was remembered and asks the row again.
+//! * A password opens a **session** (`sign_up`, `login`; `prove` checks it). Its bearer holds a short-lived **access
+//!   token**, a signed JWT (`token`, `signing_keys`), and a **refresh token** (`refresh_token`), exchanged for the next
+//!   pair by `refresh`. An **API key** (`api_key`) does without either, within its scopes.
+//! * `authenticate` turns what a request shows into an [`Identity`](crate::caller::Identity). The hot path reads no
+//!   database and checks no signature: what was verified is remembered. `end` commits first and then marks what is
+//!   remembered, so no request that begins after the answer gets through; a restart asks the rows again.
+//! * Mails are queued with what they tell and sent later (`queued_mail`, `post`); their links carry tokens that are good
+//!   once (`email_token`). What is done to an account goes to its audit log (`account_event`).
+//! * `limits` says how often anybody may try; `upkeep` removes what is over.
 //!
 //! **Invariant:** a session is live exactly as long as its row says so; memory may only be stricter.
-//! **Invariant:** passwords are hashed in a bounded pool, off the runtime's threads, and an unknown
-//! identifier costs the same hash as a known one.
+//! **Invariant:** passwords are hashed in a bounded pool, off the runtime's threads, and an unknown identifier costs
+//! the same hash as a known one.
 //! **Invariant:** uniqueness is the database's: nothing is looked up first and inserted afterwards.
 
 pub mod account_event;
