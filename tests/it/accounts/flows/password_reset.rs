@@ -76,7 +76,7 @@ async fn a_reset_confirms_the_address_and_keeps_the_moment_if_it_was_confirmed()
     let token = reset_token(&test, "anna@example.org").await;
     reset(&test.anonymous(), &token, NEW_PASSWORD).await.data();
     let anna = signed_in(&test, "anna", NEW_PASSWORD).await;
-    assert_eq!(verified_at(&anna).await, "2026-11-20T12:00:00Z");
+    assert_eq!(verified_at(&anna).await, "2026-11-20T12:00:00.000000Z");
 }
 
 #[tokio::test]
