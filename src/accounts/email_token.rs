@@ -97,6 +97,13 @@ pub(super) async fn remove_all(db: &impl ConnectionTrait, kind: Kind, user: User
     Ok(())
 }
 
+/// Takes out a user's links to addresses that are not `own`.
+pub(super) async fn remove_changes(db: &impl ConnectionTrait, user: UserId, own: Option<&str>) -> Result<(), Error> {
+    let links = Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(Kind::VerifyEmail));
+    own.map_or(links.clone(), |own| links.filter(Column::Email.ne(own))).exec(db).await?;
+    Ok(())
+}
+
 /// Removes what expired before `moment`.
 pub(super) async fn remove_expired(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
     Entity::delete_many().filter(Column::ExpiresAt.lt(moment)).exec(db).await?;

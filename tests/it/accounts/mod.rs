@@ -1,6 +1,7 @@
 //! Accounts and sessions.
 
 mod find_account;
+mod flows;
 mod forged_tokens;
 mod forger;
 mod keys;
