@@ -1,5 +1,6 @@
 //! Accounts and sessions.
 
+mod foreign_hashes;
 mod forged_tokens;
 mod forger;
 mod keys;
