@@ -2,6 +2,7 @@
 
 mod find_account;
 mod flows;
+mod foreign_hashes;
 mod forged_tokens;
 mod forger;
 mod keys;
