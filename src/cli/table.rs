@@ -18,7 +18,6 @@ pub(super) struct Shape {
     pub(super) json: bool,
 }
 
-#[expect(dead_code, reason = "for the commands that list users")]
 impl Shape {
     /// `items` as a JSON array, or as a table with one `row` each.
     pub(super) fn print<T: Serialize>(
@@ -28,6 +27,11 @@ impl Shape {
         row: impl Fn(&T) -> Vec<String>,
     ) -> anyhow::Result<()> {
         say(self.text(headers, items, row)?)
+    }
+
+    /// One `value` as JSON, or as `text`.
+    pub(super) fn print_one(self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        say(if self.json { pretty_json(value)? } else { text() })
     }
 
     fn text<T: Serialize>(
@@ -45,7 +49,8 @@ pub(super) fn print(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>
     say(columns(headers, rows))
 }
 
-fn columns(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// The table that [`print`] prints.
+pub(super) fn columns(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_header(headers.to_vec());
     for row in rows {
