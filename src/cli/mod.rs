@@ -81,7 +81,6 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Keys),
     /// See and manage users, also while the server runs
-    #[command(subcommand)]
     Users(users::Users),
     /// Run GraphQL as any user: at a prompt, from a pipe or from the command line
     Console(console::Options),
@@ -101,7 +100,7 @@ impl Cli {
             Some(Command::Migrate(command)) => migrate::run(&config, &command),
             Some(Command::Schema) => schema::run(),
             Some(Command::Keys(command)) => keys::run(&config, &command),
-            Some(Command::Users(command)) => users::run(&config, &command),
+            Some(Command::Users(users)) => users::run(&config, &users),
             Some(Command::Console(options)) => console::run(config, &options),
             Some(Command::Config(show)) => config::run(&config, &show),
         }

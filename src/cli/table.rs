@@ -19,14 +19,15 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// `items` as a JSON array, or as a table with one `row` each.
-    pub(super) fn print<T: Serialize>(
+    /// `items` as a JSON array with a `document` each, or as a table with one `row` each.
+    pub(super) fn print<T, J: Serialize>(
         self,
         headers: &[&str],
         items: &[T],
+        document: impl Fn(&T) -> J,
         row: impl Fn(&T) -> Vec<String>,
     ) -> anyhow::Result<()> {
-        say(self.text(headers, items, row)?)
+        say(self.text(headers, items, document, row)?)
     }
 
     /// One `value` as JSON, or as `text`.
@@ -34,13 +35,17 @@ impl Shape {
         say(if self.json { pretty_json(value)? } else { text() })
     }
 
-    fn text<T: Serialize>(
+    fn text<T, J: Serialize>(
         self,
         headers: &[&str],
         items: &[T],
+        document: impl Fn(&T) -> J,
         row: impl Fn(&T) -> Vec<String>,
     ) -> anyhow::Result<String> {
-        if self.json { pretty_json(&items) } else { Ok(columns(headers, items.iter().map(row))) }
+        match self.json {
+            true => pretty_json(&items.iter().map(document).collect::<Vec<_>>()),
+            false => Ok(columns(headers, items.iter().map(row))),
+        }
     }
 }
 
@@ -85,8 +90,9 @@ mod tests {
 
     #[test]
     fn json_is_chosen_by_its_flag() {
-        let text = |json| Shape { json }.text(&["N"], &[1, 2], |n| vec![n.to_string()]).expect("it is written");
-        assert_eq!(text(true), "[\n  1,\n  2\n]");
+        let text =
+            |json| Shape { json }.text(&["N"], &[1, 2], |n| 10 * n, |n| vec![n.to_string()]).expect("it is written");
+        assert_eq!(text(true), "[\n  10,\n  20\n]");
         assert_eq!(text(false), "N\n1\n2");
     }
 }

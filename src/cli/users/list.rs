@@ -6,10 +6,9 @@ use crate::accounts::user;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::cli::fault::fault;
-use crate::cli::say;
-use crate::cli::table::{self, Shape};
-use crate::cli::terminal::pretty_json;
+use crate::cli::table::Shape;
 use crate::cli::users::account::{self, HEADERS};
+use crate::error::Error;
 use crate::page::Window;
 
 /// Users read at once.
@@ -31,10 +30,7 @@ pub(super) struct List {
 pub(super) async fn run(app: &App, options: &List) -> anyhow::Result<()> {
     let limit = options.limit.map_or(usize::MAX, std::num::NonZero::get);
     let (users, more) = read(app, options.search.as_deref(), limit).await.map_err(fault)?;
-    match options.shape.json {
-        true => say(pretty_json(&users.iter().map(user::Model::export).collect::<Vec<_>>())?)?,
-        false => table::print(&HEADERS, users.iter().map(account::row))?,
-    }
+    options.shape.print(&HEADERS, &users, user::Model::export, account::row)?;
     if more {
         use std::io::Write as _;
         writeln!(std::io::stderr(), "There are more than these {limit}.")?;
@@ -43,7 +39,7 @@ pub(super) async fn run(app: &App, options: &List) -> anyhow::Result<()> {
 }
 
 /// So many users, and whether there are more.
-async fn read(app: &App, search: Option<&str>, limit: usize) -> Result<(Vec<user::Model>, bool), crate::error::Error> {
+async fn read(app: &App, search: Option<&str>, limit: usize) -> Result<(Vec<user::Model>, bool), Error> {
     let (operator, mut users) = (Caller::operator(), Vec::<user::Model>::new());
     loop {
         let after = users.last().map(|user| user.username_key.clone());

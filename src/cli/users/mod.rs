@@ -30,7 +30,7 @@ use crate::cli::terminal::visible;
 use crate::cli::{create_data_dir, log, open, runtime};
 use crate::config::Config;
 
-#[derive(Subcommand)]
+#[derive(Args)]
 #[command(after_help = "\
 WHO is a username, an e-mail address or an id. A server that runs on the same database notices at
 once; mails, such as the one after `set-password`, are sent by it, or wait for it.
@@ -43,7 +43,13 @@ Examples:
   cloakroom users set-password bob --password-stdin < secret
   cloakroom users suspend bob && cloakroom users show bob
   cloakroom users import --dry-run people.jsonl")]
-pub(super) enum Users {
+pub(super) struct Users {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
     /// List users, by username: also those who are suspended, deleted or still to be confirmed
     List(list::List),
     /// Show a user, their live sessions and API keys, and the latest of their audit log
@@ -74,39 +80,39 @@ pub(super) enum Users {
 
 /// Somebody, for the commands that need nothing else.
 #[derive(Args)]
-pub(super) struct Who {
+struct Who {
     /// Username, e-mail address or id
     who: String,
     #[command(flatten)]
     shape: Shape,
 }
 
-pub(super) fn run(config: &Config, command: &Users) -> anyhow::Result<()> {
+pub(super) fn run(config: &Config, users: &Users) -> anyhow::Result<()> {
     log::start_on_stderr()?;
     create_data_dir(&config.server.data_dir)?;
     runtime()?.block_on(async {
         let app = open(config).await?;
-        let outcome = obey(&app, config, command).await;
+        let outcome = obey(&app, config, &users.command).await;
         app.stop().await;
         outcome
     })
 }
 
-async fn obey(app: &App, config: &Config, command: &Users) -> anyhow::Result<()> {
+async fn obey(app: &App, config: &Config, command: &Command) -> anyhow::Result<()> {
     match command {
-        Users::List(options) => list::run(app, options).await,
-        Users::Show(who) => show::run(app, who).await,
-        Users::Add(options) => add::run(app, options).await,
-        Users::SetPassword(options) => add::set_password(app, options).await,
-        Users::Rename(options) => change::rename(app, options).await,
-        Users::Promote(who) => change::set_role(app, who, user::Role::Admin).await,
-        Users::Demote(who) => change::set_role(app, who, user::Role::User).await,
-        Users::Suspend(who) => change::suspend(app, who).await,
-        Users::Reinstate(who) => change::reinstate(app, who).await,
-        Users::EndSessions(who) => change::end_sessions(app, who).await,
-        Users::Delete(options) => delete::run(app, config, options).await,
-        Users::Export(options) => export::run(app, options).await,
-        Users::Import(options) => import::run(app, options).await,
+        Command::List(options) => list::run(app, options).await,
+        Command::Show(who) => show::run(app, who).await,
+        Command::Add(options) => add::run(app, options).await,
+        Command::SetPassword(options) => add::set_password(app, options).await,
+        Command::Rename(options) => change::rename(app, options).await,
+        Command::Promote(who) => change::set_role(app, who, user::Role::Admin).await,
+        Command::Demote(who) => change::set_role(app, who, user::Role::User).await,
+        Command::Suspend(who) => change::suspend(app, who).await,
+        Command::Reinstate(who) => change::reinstate(app, who).await,
+        Command::EndSessions(who) => change::end_sessions(app, who).await,
+        Command::Delete(options) => delete::run(app, config, options).await,
+        Command::Export(options) => export::run(app, options).await,
+        Command::Import(options) => import::run(app, options).await,
     }
 }
 
