@@ -41,8 +41,8 @@ pub(super) struct Add {
 
 #[derive(Args)]
 #[command(after_help = "\
-Without --password-stdin and --generate-password the password is asked for. Every session of the user
-ends, API keys stay; the user is told by mail. --json has a generated password as `password`.
+Without --password-stdin and --generate-password the password is asked for. Every session of the
+user ends, API keys stay; the user is told by mail. --json has a generated one as `password`.
 
 Examples:
   cloakroom users set-password anna

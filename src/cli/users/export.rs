@@ -11,9 +11,9 @@ use crate::cli::users::{account, require};
 
 #[derive(Args)]
 #[command(after_help = format!("\
-It has no hashes and no tokens, and of others at most the id of an administrator who did something to the
-account. Besides the user there are: sessions, apiKeys, events (the audit log), links and mails (what is
-under way to their address), and counters.
+It has no hashes and no tokens, and of others at most the id of an administrator who did something
+to the account. Besides the user there are: sessions, apiKeys, events (the audit log), links and
+mails (what is under way to their address), and counters.
 {}
 
 Example:

@@ -19,8 +19,8 @@ use crate::error::{Error, UserError};
 
 #[derive(Args)]
 #[command(after_help = "\
-Each line is a JSON object and an account of its own: what is refused is told with its line, and the
-others are added. Empty lines are skipped. The exit status is 1 if any was refused.
+Each line is a JSON object and an account of its own: what is refused is told with its line, and
+the others are added. Empty lines are skipped. The exit status is 1 if any was refused.
 
   username       to sign in with; made up if there is only an e-mail address
   email          their e-mail address
