@@ -82,6 +82,11 @@ pub(super) async fn list_due(
     Ok(due.all(db).await?)
 }
 
+/// Those that concern a user, the oldest first.
+pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::Id).all(db).await?)
+}
+
 /// Counts an attempt and puts the next one off; false if somebody else did so first.
 pub(super) async fn claim(
     db: &impl ConnectionTrait,

@@ -18,25 +18,34 @@ pub(super) struct Shape {
     pub(super) json: bool,
 }
 
-#[expect(dead_code, reason = "for the commands that list users")]
 impl Shape {
-    /// `items` as a JSON array, or as a table with one `row` each.
-    pub(super) fn print<T: Serialize>(
+    /// `items` as a JSON array with a `document` each, or as a table with one `row` each.
+    pub(super) fn print<T, J: Serialize>(
         self,
         headers: &[&str],
         items: &[T],
+        document: impl Fn(&T) -> J,
         row: impl Fn(&T) -> Vec<String>,
     ) -> anyhow::Result<()> {
-        say(self.text(headers, items, row)?)
+        say(self.text(headers, items, document, row)?)
     }
 
-    fn text<T: Serialize>(
+    /// One `value` as JSON, or as `text`.
+    pub(super) fn print_one(self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        say(if self.json { pretty_json(value)? } else { text() })
+    }
+
+    fn text<T, J: Serialize>(
         self,
         headers: &[&str],
         items: &[T],
+        document: impl Fn(&T) -> J,
         row: impl Fn(&T) -> Vec<String>,
     ) -> anyhow::Result<String> {
-        if self.json { pretty_json(&items) } else { Ok(columns(headers, items.iter().map(row))) }
+        match self.json {
+            true => pretty_json(&items.iter().map(document).collect::<Vec<_>>()),
+            false => Ok(columns(headers, items.iter().map(row))),
+        }
     }
 }
 
@@ -45,7 +54,8 @@ pub(super) fn print(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>
     say(columns(headers, rows))
 }
 
-fn columns(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// The table that [`print`] prints.
+pub(super) fn columns(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_header(headers.to_vec());
     for row in rows {
@@ -80,8 +90,9 @@ mod tests {
 
     #[test]
     fn json_is_chosen_by_its_flag() {
-        let text = |json| Shape { json }.text(&["N"], &[1, 2], |n| vec![n.to_string()]).expect("it is written");
-        assert_eq!(text(true), "[\n  1,\n  2\n]");
+        let text =
+            |json| Shape { json }.text(&["N"], &[1, 2], |n| 10 * n, |n| vec![n.to_string()]).expect("it is written");
+        assert_eq!(text(true), "[\n  10,\n  20\n]");
         assert_eq!(text(false), "N\n1\n2");
     }
 }

@@ -5,8 +5,8 @@ use anyhow::anyhow;
 use crate::accounts::Accounts;
 use crate::accounts::user::{Model, Role};
 use crate::caller::{Caller, Identity, Origin};
+use crate::cli::fault::fault;
 use crate::cli::terminal::visible;
-use crate::error::Error;
 use crate::id::UserId;
 
 /// Whoever the console acts as.
@@ -55,9 +55,5 @@ impl Actor {
 }
 
 async fn look_up(accounts: &Accounts, who: &str) -> anyhow::Result<Option<Model>> {
-    accounts.find_account(&Caller::operator(), who).await.map_err(|error| match error {
-        // Whoever is at the command line is told the cause.
-        Error::Internal(cause) => anyhow!("{cause:#}"),
-        error => anyhow!(error.message()),
-    })
+    accounts.find_account(&Caller::operator(), who).await.map_err(fault)
 }

@@ -26,12 +26,10 @@ use tokio::runtime::Runtime;
 
 use crate::app::App;
 use crate::cli::terminal::{pretty_json, visible};
-use crate::cli::{create_data_dir, log, runtime, say, table};
-use crate::clock::Clock;
+use crate::cli::{create_data_dir, log, open, runtime, say, table};
 use crate::config::Config;
 use crate::error::ErrorCode;
 use crate::schema::{Answer, Schema, sdl};
-use crate::store::{Database, migrations};
 
 use actor::Actor;
 use input::{COMMANDS, Input};
@@ -102,16 +100,7 @@ enum Then {
 impl Console {
     fn open(config: &Config) -> anyhow::Result<Self> {
         let runtime = runtime()?;
-        let app = runtime.block_on(async {
-            let database = Database::open(&config.database, &config.server.data_dir).await?;
-            match migrations::pending(&database).await? {
-                0 => App::start(config, database, Clock::System),
-                pending => bail!(
-                    "{pending} migrations of the database are pending: start the server, or run `cloakroom migrate up`"
-                ),
-            }
-        })?;
-        let app = Arc::new(app);
+        let app = Arc::new(runtime.block_on(open(config))?);
         Ok(Self {
             schema: Schema::new(Arc::clone(&app), config),
             names: Arc::new(Names::read(&sdl())?),

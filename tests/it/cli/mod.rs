@@ -6,6 +6,7 @@ mod migrate;
 mod serve;
 mod settings;
 mod terminal;
+mod users;
 
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
