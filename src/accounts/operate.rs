@@ -72,10 +72,12 @@ impl Accounts {
     /// Gives a user another password, and ends their sessions.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] for a password that is too short or long.
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`]; [`Error::Invalid`] for a password that
+    /// is too short or long.
     pub async fn set_password(&self, caller: &Caller, id: UserId, new: Password) -> Result<user::Model, Error> {
         caller.require_operator()?;
-        let user = user::find_by_id(self.database.reader(), id).await?.ok_or(Error::NotFound("user"))?;
+        let user = user::find_by_id(self.database.reader(), id).await?;
+        let user = user.filter(|user| user.deleted_at.is_none()).ok_or(Error::NotFound("user"))?;
         let hash = self.stored(Secret::Password(new)).await?;
         let event = self.event(caller, id, Kind::PasswordChanged);
         let now = self.clock.now();
@@ -85,16 +87,17 @@ impl Accounts {
     /// Gives a user another username or name.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] for what cannot be or is taken.
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`]; [`Error::Invalid`] for what cannot be
+    /// or is taken.
     pub async fn rename(&self, caller: &Caller, id: UserId, input: UpdateProfile) -> Result<user::Model, Error> {
         caller.require_operator()?;
-        self.change_profile(id, input).await
+        self.change_profile(id, input, |_| true).await
     }
 
     /// Ends every session of a user; how many there were.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for everybody but an operator.
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`].
     pub async fn end_sessions_of(&self, caller: &Caller, id: UserId) -> Result<usize, Error> {
         caller.require_operator()?;
         let (event, now) = (self.event(caller, id, Kind::SessionEnded), self.clock.now());
@@ -115,7 +118,8 @@ impl Accounts {
     /// Deletes a user: as they could themselves, or, if `at_once`, without the time of grace.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] with `CONFLICT` for the last administrator.
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`]; [`Error::Invalid`] with `CONFLICT` for
+    /// the last administrator.
     pub async fn delete_user(&self, caller: &Caller, id: UserId, at_once: bool) -> Result<(), Error> {
         caller.require_operator()?;
         self.delete(id).await?;
