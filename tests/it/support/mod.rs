@@ -4,7 +4,9 @@
 mod app;
 mod caller;
 mod database;
+mod dump;
 mod hold;
+mod people;
 mod process;
 mod random;
 mod rows;
@@ -14,6 +16,7 @@ mod wire;
 pub use app::TestApp;
 pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
+pub use dump::dump;
 pub use hold::{Hold, alter};
 pub use process::Process;
 pub use random::Random;
