@@ -25,7 +25,8 @@ async fn role_of(caller: &Caller) -> Value {
 async fn events(test: &TestApp, id: &str) -> Vec<(String, Option<String>)> {
     let id = UserId::parse(id).expect("a user's id");
     let of = account_event::Entity::find().filter(account_event::Column::UserId.eq(id));
-    let all = of.order_by_asc(account_event::Column::Id).all(test.app.database.reader()).await.expect("events are read");
+    let all =
+        of.order_by_asc(account_event::Column::Id).all(test.app.database.reader()).await.expect("events are read");
     let told = all.into_iter().map(|event| (event.kind.name(), event.actor_id.map(|actor| actor.to_string())));
     told.filter(|(kind, _)| !["SIGNED_UP", "LOGGED_IN"].contains(&kind.as_str())).collect()
 }
@@ -64,7 +65,9 @@ async fn a_suspension_ends_everything_at_once_and_its_end_allows_a_new_beginning
     let credentials = format!("identifier: \"anna\", password: \"{PASSWORD}\"");
     let login = format!("mutation {{ login(input: {{ {credentials} }}) {{ tokens {{ refreshToken }} }} }}");
     let refresh = test.anonymous().run(&login).await.at("/data/login/tokens/refreshToken").clone();
-    let refresh = format!("mutation {{ refreshTokens(input: {{ refreshToken: {refresh} }}) {{ tokens {{ tokenType }} userErrors {{ code }} }} }}");
+    let refresh = format!(
+        "mutation {{ refreshTokens(input: {{ refreshToken: {refresh} }}) {{ tokens {{ tokenType }} userErrors {{ code }} }} }}"
+    );
 
     let suspended = on(&root, "suspendUser", &id, "").await;
     assert_eq!(suspended.data()["suspendUser"]["user"]["id"], json!(id));

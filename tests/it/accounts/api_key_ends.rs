@@ -88,7 +88,10 @@ async fn a_key_ends_when_it_was_to_end_and_not_before() {
     test.clock.advance(59);
     assert_eq!((whole.next().await, half.next().await), (1, 2));
     test.clock.advance(1);
-    assert!(whole.is_refused().await && unused.is_refused().await, "a key that ends at a moment is refused from then on");
+    assert!(
+        whole.is_refused().await && unused.is_refused().await,
+        "a key that ends at a moment is refused from then on"
+    );
     assert!(!half.is_refused().await, "half a second is left");
     assert_eq!(ids(&anna).await.len(), 2, "what has ended is not listed");
     test.clock.advance(1);
@@ -144,7 +147,8 @@ async fn last_use_is_noted_to_the_minute_and_survives_a_restart() {
     let (mut test, anna) = TestApp::with_user().await;
     let key = test.key_of(&anna, NEXT).await;
     let query = "{ viewer { apiKeys { lastUsedAt } } }";
-    let last_used = async |caller: &Caller| caller.run(query).await.data()["viewer"]["apiKeys"][0]["lastUsedAt"].clone();
+    let last_used =
+        async |caller: &Caller| caller.run(query).await.data()["viewer"]["apiKeys"][0]["lastUsedAt"].clone();
     assert_eq!(last_used(&anna).await, Value::Null);
     test.clock.advance(10);
     key.next().await;

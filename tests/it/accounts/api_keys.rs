@@ -134,7 +134,10 @@ async fn a_key_for_one_counter_works_on_that_one_alone() {
     let set = "mutation ($counter: String!) { setCurrent(input: { current: 7, counter: $counter }) { previous } }";
     assert_eq!(default.run_with(set, json!({ "counter": "default" })).await.data()["setCurrent"]["previous"], 1);
     assert_eq!(other.run_with(set, json!({ "counter": "other" })).await.data()["setCurrent"]["previous"], 0);
-    assert_eq!(other.run("{ viewer { counter(name: \"other\") { current } } }").await.data()["viewer"]["counter"]["current"], 7);
+    assert_eq!(
+        other.run("{ viewer { counter(name: \"other\") { current } } }").await.data()["viewer"]["counter"]["current"],
+        7
+    );
 
     assert_eq!(other.run("mutation { next { value } }").await.code(), "FORBIDDEN");
     for (key, foreign) in [(&default, "other"), (&other, "default"), (&default, "nothing"), (&default, "DEFAULT")] {
@@ -210,7 +213,9 @@ async fn what_is_no_key_is_refused_like_any_bad_token() {
 async fn a_key_counts_in_the_authorization_header_alone() {
     let (test, anna) = TestApp::with_user().await;
     let secret = test.key_of(&anna, "scopes: [COUNTERS_READ]").await.token.expect("a key");
-    for (name, value) in [("x-api-key", secret.clone()), ("api-key", secret.clone()), ("cookie", format!("token={secret}"))] {
+    for (name, value) in
+        [("x-api-key", secret.clone()), ("api-key", secret.clone()), ("cookie", format!("token={secret}"))]
+    {
         let request = axum::http::Request::post(format!("/graphql?access_token={secret}&api_key={secret}"))
             .header("content-type", "application/json")
             .header(name, &value);
@@ -218,7 +223,8 @@ async fn a_key_counts_in_the_authorization_header_alone() {
         let reply = test.anonymous().send(request.body(body.into()).expect("a request")).await;
         assert_eq!((reply.status.as_u16(), reply.code()), (200, "UNAUTHENTICATED"), "{name}");
     }
-    let request = axum::http::Request::get("/graphql?query=%7Bcurrent%7D").header("authorization", format!("bearer {secret}"));
+    let request =
+        axum::http::Request::get("/graphql?query=%7Bcurrent%7D").header("authorization", format!("bearer {secret}"));
     let reply = test.anonymous().send(request.body("".into()).expect("a request")).await;
     assert_eq!(reply.data()["current"], 0, "also with GET, and whatever the case of the scheme");
 }

@@ -59,7 +59,9 @@ async fn whoever_leaves_is_gone_at_once_and_after_a_restart() {
         format!("mutation {{ login(input: {{ {} }}) {{ {fields} }} }}", credentials(name))
     };
     let refresh = test.anonymous().run(&login("anna")).await.at("/data/login/tokens/refreshToken").clone();
-    let refresh = format!("mutation {{ refreshTokens(input: {{ refreshToken: {refresh} }}) {{ tokens {{ tokenType }} userErrors {{ code }} }} }}");
+    let refresh = format!(
+        "mutation {{ refreshTokens(input: {{ refreshToken: {refresh} }}) {{ tokens {{ tokenType }} userErrors {{ code }} }} }}"
+    );
     let id = anna.user_id().await;
 
     let reply = leave(&anna, PASSWORD).await;
@@ -78,7 +80,9 @@ async fn whoever_leaves_is_gone_at_once_and_after_a_restart() {
         }
         let refreshed = test.anonymous().run(&refresh).await;
         assert_eq!(refreshed.at("/data/refreshTokens/tokens"), &Value::Null, "{}", refreshed.body);
-        let query = format!("{{ user(username: \"anna\") {{ id }} node(id: \"{id}\") {{ id }} users {{ nodes {{ username }} }} }}");
+        let query = format!(
+            "{{ user(username: \"anna\") {{ id }} node(id: \"{id}\") {{ id }} users {{ nodes {{ username }} }} }}"
+        );
         let seen = again(&bert).run(&query).await;
         assert_eq!(seen.data(), &json!({ "user": null, "node": null, "users": { "nodes": [{ "username": "bert" }] } }));
     }

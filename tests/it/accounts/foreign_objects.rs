@@ -51,7 +51,8 @@ async fn nobody_ends_or_revokes_what_is_anothers() {
         let mut wrong = own.iter().filter(|(kind, _)| *kind != name).map(|(_, id)| id.clone()).collect::<Vec<_>>();
         wrong.extend([json!("ses_00000000000070008000000000000000"), json!("key_00000000000070008000000000000000")]);
         let run = async |caller: &Caller, id: &Value| {
-            let text = format!("mutation {{ {mutation}(input: {{ {field}: {id} }}) {{ userErrors {{ code field }} }} }}");
+            let text =
+                format!("mutation {{ {mutation}(input: {{ {field}: {id} }}) {{ userErrors {{ code field }} }} }}");
             caller.run(&text).await.user_errors(mutation)
         };
         let unknown = [format!("NOT_FOUND input.{field}")];

@@ -25,14 +25,23 @@ fn succeeded(reply: &Reply, way: &str) -> bool {
 #[tokio::test]
 async fn the_last_administrator_can_be_neither_demoted_nor_suspended_nor_deleted() {
     let test = TestApp::start().await;
-    let (root, id) = { let root = test.admin("root").await; let id = root.user_id().await; (root, id) };
+    let (root, id) = {
+        let root = test.admin("root").await;
+        let id = root.user_id().await;
+        (root, id)
+    };
     let suspended = test.admin("suspended").await;
     let gone = test.admin("gone").await;
     assert!(succeeded(&lose(&root, "suspendUser", &suspended.user_id().await).await, "suspendUser"));
     assert!(succeeded(&lose(&gone, "deleteAccount", "").await, "deleteAccount"));
     for (way, field) in [("setUserRole", " input.userId"), ("suspendUser", " input.userId"), ("deleteAccount", "")] {
         let reply = lose(&root, way, &id).await;
-        assert_eq!(reply.user_errors(way), [format!("CONFLICT{field}")], "who may not act does not count: {}", reply.body);
+        assert_eq!(
+            reply.user_errors(way),
+            [format!("CONFLICT{field}")],
+            "who may not act does not count: {}",
+            reply.body
+        );
     }
     let operator = cloakroom::caller::Caller::operator();
     let user = cloakroom::id::UserId::parse(&id).expect("an id");
@@ -56,8 +65,14 @@ async fn two_who_end_each_other_at_once_leave_one() {
             let (a, b) = (test.admin(&name("a")).await, test.admin(&name("b")).await);
             let (a_id, b_id) = (a.user_id().await, b.user_id().await);
             let (one, two) = join(
-                tokio::spawn({ let (a, b_id) = (a.clone(), b_id.clone()); async move { lose(&a, first, &b_id).await } }),
-                tokio::spawn({ let (b, a_id) = (b.clone(), a_id.clone()); async move { lose(&b, second, &a_id).await } }),
+                tokio::spawn({
+                    let (a, b_id) = (a.clone(), b_id.clone());
+                    async move { lose(&a, first, &b_id).await }
+                }),
+                tokio::spawn({
+                    let (b, a_id) = (b.clone(), a_id.clone());
+                    async move { lose(&b, second, &a_id).await }
+                }),
             )
             .await;
             let (one, two) = (one.expect("a reply"), two.expect("a reply"));

@@ -33,16 +33,10 @@ async fn what_is_given_changes_what_is_left_out_stays_and_null_takes_the_name_aw
         assert_eq!(reply.data()["updateProfile"], json!({ "user": expected, "userErrors": [] }), "{input}");
         assert_eq!(profile(&anna).await, json!({ "username": username, "name": name }));
     }
-    test.sign_in("BERT").await.data_is_theirs().await;
+    assert_eq!(profile(&test.sign_in("BERT").await).await["username"], "bert");
     test.sign_up("anna2").await;
     let free = update(&anna, json!({ "username": "anna" })).await;
     assert_eq!(free.user_errors("updateProfile"), [""; 0], "what one gave up is free");
-}
-
-impl Caller {
-    async fn data_is_theirs(&self) {
-        assert_eq!(profile(self).await["username"], "bert");
-    }
 }
 
 #[tokio::test]
@@ -89,7 +83,11 @@ async fn a_search_finds_the_new_names_and_no_longer_the_old() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_20_who_take_one_username_at_once_one_gets_it() {
     let test = TestApp::start().await;
-    let all = join_all((0..20).map(|number| { let test = &test; async move { test.sign_up(&format!("user{number}")).await } })).await;
+    let all = join_all((0..20).map(|number| {
+        let test = &test;
+        async move { test.sign_up(&format!("user{number}")).await }
+    }))
+    .await;
     let wanted = ["Wanted", "wanted", "WANTED", "ｗanted"];
     let takes = all.into_iter().enumerate().map(|(number, caller)| {
         let username = wanted[number % wanted.len()];
@@ -108,8 +106,17 @@ async fn of_20_who_take_one_username_at_once_one_gets_it() {
 #[tokio::test]
 async fn nothing_but_the_profile_can_be_set() {
     let (_test, anna) = TestApp::with_user().await;
-    for extra in ["role: ADMIN", "email: \"x@example.org\"", "id: \"x\"", "emailVerifiedAt: null", "suspendedAt: null", "isAdmin: true"] {
-        let reply = anna.run(&format!("mutation {{ updateProfile(input: {{ name: \"x\", {extra} }}) {{ user {{ id }} }} }}")).await;
+    for extra in [
+        "role: ADMIN",
+        "email: \"x@example.org\"",
+        "id: \"x\"",
+        "emailVerifiedAt: null",
+        "suspendedAt: null",
+        "isAdmin: true",
+    ] {
+        let reply = anna
+            .run(&format!("mutation {{ updateProfile(input: {{ name: \"x\", {extra} }}) {{ user {{ id }} }} }}"))
+            .await;
         assert_eq!(reply.code(), "GRAPHQL_VALIDATION_FAILED", "{extra}");
         let (name, value) = extra.split_once(": ").expect("a field");
         let value: Value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
@@ -117,5 +124,8 @@ async fn nothing_but_the_profile_can_be_set() {
         assert!(["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"].contains(&reply.code()), "{extra}: {}", reply.body);
     }
     let viewer = anna.run("{ viewer { role user { name email } } }").await;
-    assert_eq!(viewer.data()["viewer"], json!({ "role": "USER", "user": { "name": null, "email": "anna@example.org" } }));
+    assert_eq!(
+        viewer.data()["viewer"],
+        json!({ "role": "USER", "user": { "name": null, "email": "anna@example.org" } })
+    );
 }

@@ -174,8 +174,13 @@ async fn a_page_costs_one_statement_and_the_count_one_more() {
             caller.run(query).await.data();
             statements.so_far()
         };
-        let fields = "edges { cursor node { id username name email createdAt } } nodes { id email } pageInfo { endCursor }";
+        let fields =
+            "edges { cursor node { id username name email createdAt } } nodes { id email } pageInfo { endCursor }";
         assert_eq!(count(&format!("{{ users(first: 50) {{ {fields} }} }}")).await, 1, "{who}");
-        assert_eq!(count(&format!("{{ users(first: 50, search: \"u\") {{ {fields} totalCount }} }}")).await, 2, "{who}");
+        assert_eq!(
+            count(&format!("{{ users(first: 50, search: \"u\") {{ {fields} totalCount }} }}")).await,
+            2,
+            "{who}"
+        );
     }
 }

@@ -46,7 +46,8 @@ async fn a_search_looks_in_usernames_and_names_whatever_their_case_and_form() {
         ("a%a", vec![]),
         ("99 är", vec![]),
         ("99\när", vec![]),
-        ("\0", vec!["anna", "Bert_99", "çarl"]),
+        ("\0", vec![]),
+        ("a\0n", vec![]),
         ("", vec!["anna", "Bert_99", "çarl"]),
         ("   ", vec!["anna", "Bert_99", "çarl"]),
         ("'; DROP TABLE users; --", vec![]),
@@ -116,7 +117,8 @@ async fn addresses_are_seen_by_their_owners_and_by_administrators() {
 async fn who_left_or_is_not_confirmed_is_nobody_and_who_is_suspended_is_somebody() {
     let (test, anna) = TestApp::with_user().await;
     let root = test.admin("root").await;
-    let (left, shut, unconfirmed) = (test.sign_up("left").await, test.sign_up("shut").await, test.sign_up("soon").await);
+    let (left, shut, unconfirmed) =
+        (test.sign_up("left").await, test.sign_up("shut").await, test.sign_up("soon").await);
     let ids = [left.user_id().await, shut.user_id().await, unconfirmed.user_id().await];
     let leave = format!("mutation {{ deleteAccount(input: {{ password: \"{PASSWORD}\" }}) {{ deletedUserId }} }}");
     left.run(&leave).await.data();
@@ -128,7 +130,8 @@ async fn who_left_or_is_not_confirmed_is_nobody_and_who_is_suspended_is_somebody
     )
     .await;
 
-    let query = "query ($ids: [ID!]!) { left: user(username: \"left\") { id } shut: user(username: \"SHUT\") { username }
+    let query =
+        "query ($ids: [ID!]!) { left: user(username: \"left\") { id } shut: user(username: \"SHUT\") { username }
         soon: user(username: \"soon\") { id } nodes(ids: $ids) { ... on User { username } }
         users { nodes { username } totalCount } }";
     for (who, caller) in [("anna", &anna), ("an administrator", &root)] {
@@ -141,7 +144,9 @@ async fn who_left_or_is_not_confirmed_is_nobody_and_who_is_suspended_is_somebody
     }
     for (mutation, more) in [("suspendUser", ""), ("reinstateUser", ""), ("setUserRole", ", role: ADMIN")] {
         for id in [&ids[0], &ids[2]] {
-            let text = format!("mutation {{ {mutation}(input: {{ userId: \"{id}\"{more} }}) {{ userErrors {{ code field }} }} }}");
+            let text = format!(
+                "mutation {{ {mutation}(input: {{ userId: \"{id}\"{more} }}) {{ userErrors {{ code field }} }} }}"
+            );
             assert_eq!(root.run(&text).await.user_errors(mutation), ["NOT_FOUND input.userId"], "{mutation}");
         }
     }
@@ -155,7 +160,10 @@ async fn the_count_is_of_the_whole_list() {
     }
     let query = "query ($search: String) { users(search: $search, first: 2) { nodes { username } totalCount } }";
     let reply = anna.run_with(query, json!({ "search": "user" })).await;
-    assert_eq!((&reply.data()["users"]["totalCount"], reply.at("/data/users/nodes/1/username")), (&json!(4), &json!("user1")));
+    assert_eq!(
+        (&reply.data()["users"]["totalCount"], reply.at("/data/users/nodes/1/username")),
+        (&json!(4), &json!("user1"))
+    );
     let all = anna.run_with(query, Value::Null).await;
     assert_eq!(all.data()["users"]["totalCount"], 5);
 }
