@@ -70,10 +70,10 @@ impl Accounts {
     }
 }
 
-/// What `LIKE` would take for more than itself. NUL, which PostgreSQL refuses, is in no name.
+/// What `LIKE` would take for more than itself. No name has a control character, and PostgreSQL takes all but NUL.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+    for c in text.chars().map(|c| if c.is_control() { '\u{1}' } else { c }) {
         if matches!(c, '%' | '_' | '\\') {
             escaped.push('\\');
         }

@@ -90,16 +90,17 @@ impl Accounts {
     /// Gives a user another username or name.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] for what cannot be or is taken.
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`]; [`Error::Invalid`] for what cannot be
+    /// or is taken.
     pub async fn rename(&self, caller: &Caller, id: UserId, input: UpdateProfile) -> Result<user::Model, Error> {
         caller.require_operator()?;
-        self.change_profile(id, input).await
+        self.change_profile(id, input, |_| true).await
     }
 
     /// Ends every session of a user; how many there were.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for everybody but an operator.
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`].
     pub async fn end_sessions_of(&self, caller: &Caller, id: UserId) -> Result<usize, Error> {
         caller.require_operator()?;
         let (event, now) = (self.event(caller, id, Kind::SessionEnded), self.clock.now());
@@ -120,7 +121,8 @@ impl Accounts {
     /// Deletes a user: as they could themselves, or, if `at_once`, without the time of grace.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] with `CONFLICT` for the last administrator.
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`]; [`Error::Invalid`] with `CONFLICT` for
+    /// the last administrator.
     pub async fn delete_user(&self, caller: &Caller, id: UserId, at_once: bool) -> Result<(), Error> {
         caller.require_operator()?;
         self.delete(id).await?;

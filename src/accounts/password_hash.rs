@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::accounts::password_pool::Memory;
 
 /// Characters of a stored hash at most: twice what the longest of these formats needs.
-const MAX_CHARS: usize = 512;
+const MAX_CHARS: usize = 255;
 /// What one hash may cost. The configuration has the same bounds for Argon2.
 const MAX_ARGON2_KIB: u32 = 1 << 20;
 const MAX_ARGON2_PASSES: u32 = 64;

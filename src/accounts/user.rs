@@ -176,9 +176,9 @@ pub(super) async fn set_password_hash(db: &impl ConnectionTrait, id: UserId, has
     Ok(())
 }
 
-/// The form in which a username and a name are searched.
+/// The form in which a username and a name are searched, with what no search has between them.
 pub(super) fn search_key(username_key: &str, name: Option<&str>) -> String {
-    format!("{username_key} {}", identity::key_of(name.unwrap_or_default()))
+    format!("{username_key}\n{}", identity::key_of(name.unwrap_or_default()))
 }
 
 /// What a failed insert or update says of a name or address that somebody has: both backends name the column or its

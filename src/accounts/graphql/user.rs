@@ -11,6 +11,9 @@ use crate::error::{Error, UserError};
 use crate::page::{self, Arguments, Window};
 use crate::scalars::DateTime;
 
+/// What its cursors say that they are of.
+const LIST: &str = "users";
+
 /// A person with an account.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -145,10 +148,10 @@ impl UsersQuery {
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
     ) -> Result<UserConnection, Error> {
-        let window = Window::try_from(Arguments { first, after, last, before })?;
+        let window = Window::of(LIST, Arguments { first, after, last, before })?;
         let accounts = Arc::clone(ctx.data_unchecked::<Arc<Accounts>>());
         let page = accounts.list_users(caller(ctx), search.as_deref(), &window).await?;
-        let page = connection(page, |row| (page::cursor(&row.username_key), User::from(row)));
+        let page = connection(page, |row| (page::cursor(LIST, &row.username_key), User::from(row)));
         Ok(UserConnection { page, accounts, search })
     }
 }

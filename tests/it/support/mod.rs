@@ -4,8 +4,10 @@
 mod app;
 mod caller;
 mod database;
+mod dump;
 mod hold;
 mod mails;
+mod people;
 mod process;
 mod random;
 mod rows;
@@ -16,6 +18,7 @@ mod wire;
 pub use app::TestApp;
 pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
+pub use dump::dump;
 pub use hold::{Hold, alter};
 pub use mails::{ReceivedMail, link_token, test_mails};
 pub use process::Process;
