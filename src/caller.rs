@@ -179,7 +179,7 @@ impl Caller {
     pub fn require(&self, scope: Scope) -> Result<UserId, Error> {
         match &self.identity {
             Identity::ApiKey { counter: Some(_), .. } => Err(Error::limited_to_counter()),
-            _ => self.allowed(scope),
+            _ => self.require_some(scope),
         }
     }
 
@@ -190,11 +190,15 @@ impl Caller {
     pub fn require_on(&self, scope: Scope, counter: &str) -> Result<UserId, Error> {
         match &self.identity {
             Identity::ApiKey { counter: Some(only), .. } if **only != *counter => Err(Error::limited_to_counter()),
-            _ => self.allowed(scope),
+            _ => self.require_some(scope),
         }
     }
 
-    fn allowed(&self, scope: Scope) -> Result<UserId, Error> {
+    /// The user who asks, if this is within what they may do with one counter at least.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when nobody is signed in; [`Error::Forbidden`] for an API key without `scope`.
+    pub fn require_some(&self, scope: Scope) -> Result<UserId, Error> {
         match &self.identity {
             Identity::ApiKey { scopes, .. } if !scopes.has(scope) => {
                 Err(Error::Forbidden(format!("The API key lacks the scope {}.", scope.name())))

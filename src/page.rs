@@ -1,6 +1,7 @@
 //! Pages by key: which part of an ordered list a client asks for (Relay's cursor connections).
 //!
-//! A cursor is the key of a row, so that a page stays where it is while rows come and go before it.
+//! A cursor is the key of a row, so that a page stays where it is while rows come and go before it. It names its list:
+//! that of another is refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -51,24 +52,22 @@ pub struct Page<T> {
     pub has_next: bool,
 }
 
-impl TryFrom<Arguments> for Window {
-    type Error = Error;
-
+impl Window {
+    /// What is asked for of the list with this name, as [`cursor`] has it.
+    ///
     /// # Errors
     /// [`Error::BadInput`], naming the argument.
-    fn try_from(asked: Arguments) -> Result<Self, Error> {
+    pub fn of(list: &str, asked: Arguments) -> Result<Self, Error> {
         let (rows, backward) = match (asked.first, asked.last) {
             (Some(_), Some(_)) => return Err(Error::BadInput("Give either first or last, not both.".to_owned())),
             (Some(first), None) => (count("first", first)?, false),
             (None, Some(last)) => (count("last", last)?, true),
             (None, None) => (DEFAULT_ROWS, false),
         };
-        let cursor = |name, text: Option<String>| text.map(|text| decode(name, &text)).transpose();
+        let cursor = |name, text: Option<String>| text.map(|text| decode(list, name, &text)).transpose();
         Ok(Self { after: cursor("after", asked.after)?, before: cursor("before", asked.before)?, rows, backward })
     }
-}
 
-impl Window {
     /// How many rows to ask the database for: one more tells whether the list goes on.
     #[must_use]
     pub fn limit(&self) -> u64 {
@@ -88,15 +87,17 @@ impl Window {
     }
 }
 
-/// The cursor of the row with this key. Clients treat it as opaque.
+/// The cursor of the row of this list with this key. Clients treat it as opaque.
 #[must_use]
-pub fn cursor(key: &str) -> String {
-    URL_SAFE_NO_PAD.encode(key)
+pub fn cursor(list: &str, key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{list}:{key}"))
 }
 
-fn decode(name: &str, cursor: &str) -> Result<String, Error> {
+fn decode(list: &str, name: &str, cursor: &str) -> Result<String, Error> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok().filter(|_| cursor.len() <= MAX_CURSOR_BYTES);
-    let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|key| !key.contains('\0'));
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let key = text.as_deref().and_then(|text| text.strip_prefix(list)?.strip_prefix(':'));
+    let key = key.filter(|key| !key.is_empty() && !key.contains('\0')).map(str::to_owned);
     key.ok_or_else(|| Error::BadInput(format!("{name}: this is not a cursor of this list.")))
 }
 
@@ -111,19 +112,20 @@ mod tests {
 
     #[test]
     fn a_page_knows_whether_the_list_goes_on() {
-        let forward = Window::try_from(Arguments { first: Some(2), ..Arguments::default() }).expect("a window");
+        let forward = Window::of("list", Arguments { first: Some(2), ..Arguments::default() }).expect("a window");
         let page = forward.page(vec![1, 2, 3]);
         assert_eq!((page.rows, page.has_previous, page.has_next), (vec![1, 2], false, true));
-        let arguments = Arguments { last: Some(2), before: Some(cursor("9")), ..Arguments::default() };
-        let page = Window::try_from(arguments).expect("a window").page(vec![8, 7, 6]);
+        let arguments = Arguments { last: Some(2), before: Some(cursor("list", "9")), ..Arguments::default() };
+        let page = Window::of("list", arguments).expect("a window").page(vec![8, 7, 6]);
         assert_eq!((page.rows, page.has_previous, page.has_next), (vec![7, 8], true, true));
     }
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for cursor in ["é", "%", &cursor("\0"), &"A".repeat(MAX_CURSOR_BYTES + 4)] {
+        let (nul, empty, other) = (cursor("list", "\0"), cursor("list", ""), cursor("users", "anna"));
+        for cursor in ["", "é", "%", &nul, &empty, &other, &"A".repeat(MAX_CURSOR_BYTES + 4)] {
             let arguments = Arguments { after: Some(cursor.to_owned()), ..Arguments::default() };
-            assert!(Window::try_from(arguments).is_err(), "{cursor}");
+            assert!(Window::of("list", arguments).is_err(), "{cursor}");
         }
     }
 }

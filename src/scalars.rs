@@ -1,6 +1,7 @@
 //! The scalars of the schema that GraphQL itself does not have.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::Datelike as _;
 
 use crate::clock::rfc3339;
 
@@ -18,9 +19,9 @@ impl ScalarType for DateTime {
         let Value::String(text) = &value else {
             return Err(InputValueError::expected_type(value));
         };
-        chrono::DateTime::parse_from_rfc3339(text)
-            .map(|moment| Self(moment.to_utc()))
-            .map_err(|_| InputValueError::custom("A DateTime is written as in RFC 3339, such as 2026-01-31T12:00:00Z."))
+        moment(text).map(Self).ok_or_else(|| {
+            InputValueError::custom("A DateTime is written as in RFC 3339, such as 2026-01-31T12:00:00Z.")
+        })
     }
 
     /// So that the validation refuses what `parse` would, before any field has run.
@@ -37,6 +38,14 @@ impl From<chrono::DateTime<chrono::Utc>> for DateTime {
     fn from(moment: chrono::DateTime<chrono::Utc>) -> Self {
         Self(moment)
     }
+}
+
+/// In whole microseconds, the finest step that every database keeps. An offset can lead out of the years that RFC 3339
+/// can write, and a leap second is the second after it.
+fn moment(text: &str) -> Option<chrono::DateTime<chrono::Utc>> {
+    let moment = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+    let moment = chrono::DateTime::from_timestamp_micros(moment.timestamp_micros())?;
+    (0..=9999).contains(&moment.year()).then_some(moment)
 }
 
 /// An integer from -(2^53 - 1) to 2^53 - 1.
@@ -90,6 +99,17 @@ fn whole(float: f64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_read_to_the_microsecond_and_within_the_years_that_can_be_written() {
+        let read = |text: &str| moment(text).map(rfc3339);
+        assert_eq!(read("2026-11-20T13:00:00.1234567+01:00").as_deref(), Some("2026-11-20T12:00:00.123456Z"));
+        assert_eq!(read("2016-12-31T23:59:60Z").as_deref(), Some("2017-01-01T00:00:00.000000Z"));
+        for bad in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "2026-11-20", "2026-02-30T00:00:00Z", ""]
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn safe_int_takes_whole_numbers_within_the_range_and_nothing_else() {

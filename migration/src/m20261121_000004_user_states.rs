@@ -17,7 +17,7 @@ impl MigrationTrait for Migration {
         }
         let search_key = text("search_key").default("").to_owned();
         manager.alter_table(Table::alter().table("users").add_column(search_key).to_owned()).await?;
-        let fill = "UPDATE users SET search_key = username_key || ' ' || lower(coalesce(name, ''))";
+        let fill = "UPDATE users SET search_key = username_key || '\n' || lower(coalesce(name, ''))";
         manager.get_connection().execute_unprepared(fill).await?;
         Ok(())
     }

@@ -62,7 +62,9 @@ impl Accounts {
                     return Err(Error::Forbidden("Only an administrator can do this.".to_owned()));
                 }
                 let user = user::lock(transaction, id).await?;
-                let seen = |user: &user::Model| actor.is_none() || user.deleted_at.is_none();
+                let seen = |user: &user::Model| {
+                    actor.is_none() || (user.deleted_at.is_none() && user.unconfirmed_until.is_none())
+                };
                 let user = user.filter(seen).ok_or_else(unknown)?;
                 let ends_admin = matches!(act, Act::SetRole(user::Role::User) | Act::Suspend);
                 if ends_admin && admins == [id] {
@@ -88,7 +90,8 @@ async fn change(
 ) -> Result<(bool, user::Model), Error> {
     let before = user.clone();
     match act {
-        Act::SetRole(role) => user.role = role,
+        Act::SetRole(role) if role == user.role => {}
+        Act::SetRole(role) => (user.role, user.updated_at) = (role, now),
         Act::Suspend => {
             user.suspended_at = user.suspended_at.or(Some(now));
             end::all_sessions(transaction, user.id, None, now).await?;
@@ -97,6 +100,7 @@ async fn change(
     }
     let update = user::Entity::update_many()
         .col_expr(user::Column::Role, Expr::value(user.role))
+        .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .col_expr(user::Column::SuspendedAt, Expr::value(user.suspended_at))
         .col_expr(user::Column::DeletedAt, Expr::value(user.deleted_at))
         .filter(user::Column::Id.eq(user.id));

@@ -67,7 +67,10 @@ impl Accounts {
             let (row, event) = (row.clone(), event.clone());
             Box::pin(async move {
                 // Locked, so that two at once cannot both be the last that there is room for.
-                user::lock(transaction, user).await?;
+                let locked = user::lock(transaction, user).await?;
+                if !locked.as_ref().is_some_and(user::Model::may_act) {
+                    return Err(Error::Unauthenticated);
+                }
                 if api_key::list_live(transaction, user, now).await?.len() >= most as usize {
                     let message = format!("A user has at most {most} API keys: revoke one that is not needed.");
                     return Err(UserError { code: UserErrorCode::LimitReached, field: None, message }.into());
@@ -87,7 +90,7 @@ impl Accounts {
         let user = caller.in_person()?;
         let id = id.ok_or_else(unknown)?;
         let event = self.event(caller, user, Kind::ApiKeyRevoked);
-        self.write_and_end(move |transaction| {
+        let revoked = self.write_and_end(move |transaction| {
             let event = event.clone();
             Box::pin(async move {
                 let key = api_key::find_own(transaction, id, user).await?.ok_or_else(unknown)?;
@@ -98,8 +101,8 @@ impl Accounts {
                 let ended = Ended { credentials: vec![api_key::credential(&key.secret_hash)], ..Ended::default() };
                 Ok((key, ended))
             })
-        })
-        .await
+        });
+        Ok(self.with_latest_key_use(revoked.await?))
     }
 }
 

@@ -187,7 +187,8 @@ impl Accounts {
             identity: Identity::ApiKey { user: key.user_id, key: key.id, scopes, counter },
             used: key.id.uuid(),
             token: id,
-            refused_from: ends_at.timestamp(),
+            // The row knows its end to the microsecond, and is asked from then on.
+            refused_from: i64::MAX,
             good_until: self.recheck_at(ends_at, now),
             keys_changed,
             doubts,

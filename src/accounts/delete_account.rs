@@ -29,6 +29,8 @@ impl Accounts {
         self.delete(id).await
     }
 
+    /// # Errors
+    /// [`Error::NotFound`] for whom nobody knows; [`Error::Invalid`] with `CONFLICT` for the last administrator.
     pub(super) async fn delete(&self, id: UserId) -> Result<UserId, Error> {
         let now = self.clock.now();
         self.write_and_end(move |transaction| Box::pin(delete(transaction, id, now))).await
@@ -40,8 +42,11 @@ async fn delete(transaction: &DatabaseTransaction, id: UserId, now: DateTime<Utc
     if admins == [id] {
         return Err(last_admin(None).into());
     }
-    user::lock(transaction, id).await?;
+    let user = user::lock(transaction, id).await?.ok_or(Error::NotFound("user"))?;
     end::all_sessions(transaction, id, None, now).await?;
-    user::set_deleted(transaction, id, now).await?;
+    // Whoever is deleted twice does not stay longer.
+    if user.deleted_at.is_none() {
+        user::set_deleted(transaction, id, now).await?;
+    }
     Ok((id, Ended::user()))
 }

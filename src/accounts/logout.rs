@@ -34,6 +34,10 @@ impl Accounts {
     /// [`Error::Unauthenticated`] without a caller and a refresh token; [`Error::Forbidden`] for an API key;
     /// [`Error::BadInput`] for a refresh token that is not ours, or for `AccessToken` without a caller.
     pub async fn logout(&self, caller: &Caller, scope: LogoutScope, refresh_token: Option<&str>) -> Result<u64, Error> {
+        // Also if it brings a refresh token: whoever holds that needs no key beside it.
+        if matches!(caller.identity, Identity::ApiKey { .. }) {
+            caller.in_person()?;
+        }
         let given = refresh_token.map(|text| self.read_refresh_token(text)).transpose();
         let given = given.map_err(|error| Error::BadInput(error.message()))?;
         let id = given.map_or_else(|| caller.session(), |token| Ok(token.session))?;

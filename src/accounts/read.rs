@@ -37,11 +37,8 @@ impl Accounts {
     /// As [`Accounts::list_sessions`].
     pub async fn list_api_keys(&self, caller: &Caller) -> Result<Vec<api_key::Model>, Error> {
         let user = caller.require(Scope::AccountRead)?;
-        let mut keys = api_key::list_live(self.database.reader(), user, self.clock.now()).await?;
-        for key in &mut keys {
-            key.last_used_at = self.verified.used_at(key.id.uuid()).max(key.last_used_at);
-        }
-        Ok(keys)
+        let keys = api_key::list_live(self.database.reader(), user, self.clock.now()).await?;
+        Ok(keys.into_iter().map(|key| self.with_latest_key_use(key)).collect())
     }
 
     /// A page of the caller's audit log, the newest first.
@@ -85,5 +82,11 @@ impl Accounts {
     pub(super) fn with_latest_use(&self, mut session: session::Model) -> session::Model {
         session.last_used_at = self.verified.used_at(session.id.uuid()).max(session.last_used_at);
         session
+    }
+
+    /// As [`Accounts::with_latest_use`].
+    pub(super) fn with_latest_key_use(&self, mut key: api_key::Model) -> api_key::Model {
+        key.last_used_at = self.verified.used_at(key.id.uuid()).max(key.last_used_at);
+        key
     }
 }

@@ -22,13 +22,19 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key; [`Error::Invalid`] for what cannot be or is
-    /// taken.
+    /// taken; [`Error::NotFound`] for somebody who is shut out meanwhile.
     pub async fn update_profile(&self, caller: &Caller, input: UpdateProfile) -> Result<user::Model, Error> {
         let id = caller.in_person()?;
-        self.change_profile(id, input).await
+        self.change_profile(id, input, user::Model::may_act).await
     }
 
-    pub(super) async fn change_profile(&self, id: UserId, input: UpdateProfile) -> Result<user::Model, Error> {
+    /// Changes the profile of a user who is `still` so, whatever happened since it was asked for.
+    pub(super) async fn change_profile(
+        &self,
+        id: UserId,
+        input: UpdateProfile,
+        still: fn(&user::Model) -> bool,
+    ) -> Result<user::Model, Error> {
         let (mut faults, now) = (Vec::new(), self.clock.now());
         let username = input.username.as_deref().map(|text| identity::username("username", text)).transpose();
         let username = username.map_err(|fault| faults.push(fault)).ok().flatten();
@@ -40,7 +46,7 @@ impl Accounts {
         let changed = self.database.write(move |transaction| {
             let (username, name) = (username.clone(), name.clone());
             Box::pin(async move {
-                let locked = user::lock(transaction, id).await?.ok_or(Error::Unauthenticated)?;
+                let locked = user::lock(transaction, id).await?.filter(still).ok_or(Error::NotFound("user"))?;
                 let mut row = user::ActiveModel { id: Set(id), updated_at: Set(now), ..Default::default() };
                 let key = username.as_ref().map_or(locked.username_key, |username| username.key.clone());
                 let shown = name.clone().unwrap_or(locked.name);

@@ -61,7 +61,7 @@ pub(super) struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// The object with this id; null when there is none, or it is not the caller's to see. UNAUTHENTICATED when
-    /// nobody is signed in, BAD_USER_INPUT for what is no id.
+    /// nobody is signed in, FORBIDDEN for an API key without the scope, BAD_USER_INPUT for what is no id.
     async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "A global id.")] id: ID) -> Option<Result<Node, Error>> {
         match load(ctx, &[id]).await {
             Ok(nodes) => nodes.into_iter().next().flatten(),
@@ -70,7 +70,8 @@ impl NodeQuery {
     }
 
     /// The objects with these ids, at most 100, in their order; null as for `node`. UNAUTHENTICATED when nobody is
-    /// signed in, BAD_USER_INPUT for too many ids, or in the place of what is no id.
+    /// signed in, FORBIDDEN for an API key without the scope for one of them, BAD_USER_INPUT for too many ids, or in the
+    /// place of what is no id.
     async fn nodes(
         &self,
         ctx: &Context<'_>,

@@ -60,7 +60,7 @@ impl Viewer {
         #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
     ) -> Result<AccountEventConnection, Error> {
         let (accounts, caller) = asked(ctx);
-        let window = Window::try_from(Arguments { first, after, last, before })?;
+        let window = Window::of(AccountEventConnection::LIST, Arguments { first, after, last, before })?;
         Ok(accounts.list_events(caller, &window).await?.into())
     }
     /// The caller's counter of this name; null when there is none.

@@ -10,6 +10,13 @@ use serde_json::{Value, json};
 use crate::support::{Caller, Reply, Rows, TestApp};
 use place::{CODES, PLACES, Place};
 
+/// With somebody who may do everything that there is.
+async fn with_admin() -> (TestApp, Caller) {
+    let test = TestApp::start().await;
+    let user = test.admin("anna").await;
+    (test, user)
+}
+
 /// Bad values, with the type of JSON that they are.
 fn bad_values() -> Vec<(&'static str, Value)> {
     let texts = [
@@ -29,6 +36,11 @@ fn bad_values() -> Vec<(&'static str, Value)> {
         "👩‍👩‍👧‍👦".repeat(1_429),
         "\u{202e}שלום\u{202d}".repeat(1_667),
         "%s%n'\";--{}$".repeat(1_000),
+        // Ids of other kinds, well formed, and of nothing.
+        "evt_00000000000070008000000000000000".to_owned(),
+        "ctr_00000000000070008000000000000000".to_owned(),
+        "USR_00000000000070008000000000000000".to_owned(),
+        "crk_000000000000000000000000000000000000000000000000".to_owned(),
     ];
     let mut values: Vec<_> = texts.map(|text| ("text", json!(text))).into();
     for number in [json!(-1), json!(9_007_199_254_740_992_i64), json!(u64::MAX), json!(1.5), json!(-1e300)] {
@@ -45,9 +57,9 @@ fn bad_values() -> Vec<(&'static str, Value)> {
 
 #[tokio::test]
 async fn bad_values_in_variables_are_refused_and_nothing_is_written() {
-    let (test, user) = TestApp::with_user().await;
+    let (test, user) = with_admin().await;
     let before = test.rows().await;
-    for place in &PLACES {
+    for place in PLACES {
         for (kind, value) in bad_values().into_iter().filter(|(kind, value)| place.minds(kind, value)) {
             let reply = user.run_with(&place.with_variable(), json!({ "value": value })).await;
             place.assert_refuses(&reply, kind, &shown(&value));
@@ -58,9 +70,9 @@ async fn bad_values_in_variables_are_refused_and_nothing_is_written() {
 
 #[tokio::test]
 async fn bad_values_in_the_document_are_refused_and_nothing_is_written() {
-    let (test, user) = TestApp::with_user().await;
+    let (test, user) = with_admin().await;
     let before = test.rows().await;
-    for place in &PLACES {
+    for place in PLACES {
         for (kind, value) in bad_values().into_iter().filter(|(kind, value)| place.minds(kind, value)) {
             let reply = user.run(&place.with_literal(&literal(&value))).await;
             place.assert_refuses(&reply, kind, &shown(&value));
@@ -72,9 +84,9 @@ async fn bad_values_in_the_document_are_refused_and_nothing_is_written() {
 /// `\ud800` stands for half a character: no text can have it.
 #[tokio::test]
 async fn half_a_character_is_refused_wherever_it_stands() {
-    let (test, user) = TestApp::with_user().await;
+    let (test, user) = with_admin().await;
     let before = test.rows().await;
-    for place in &PLACES {
+    for place in PLACES {
         for half in [r"\ud800", r"\udc00", r"a\ud800b", r"\ud800\ud800", r"\udc00\ud800", r"\u{d800}", r"\u12", r"\x"] {
             let variable = json!(place.with_variable());
             let document = json!(place.with_literal("@")).to_string();
@@ -131,7 +143,9 @@ async fn the_table_has_every_input_field_and_argument_of_the_schema() {
 async fn assert_nothing_was_written(test: &TestApp, user: &Caller, before: Rows, place: &Place, shown: &str) {
     let context = format!("{}.{} {shown}", place.root, place.name);
     assert_eq!(test.rows().await, before, "{context}");
-    let current = user.run("{ current }").await;
+    let current = user.run("{ current viewer { apiKeys { id } user { username name } } }").await;
+    let kept = json!({ "apiKeys": [], "user": { "username": "anna", "name": null } });
+    assert_eq!(current.data()["viewer"], kept, "{context}");
     assert_eq!(current.data()["current"], 0, "{context}: the session lives and the counter stands");
 }
 

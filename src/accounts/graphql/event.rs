@@ -78,9 +78,14 @@ impl AccountEvent {
 /// A page of an audit log.
 pub struct AccountEventConnection(Connection<String, AccountEvent>);
 
+impl AccountEventConnection {
+    /// What its cursors say that they are of.
+    pub const LIST: &'static str = "events";
+}
+
 impl From<Page<account_event::Model>> for AccountEventConnection {
     fn from(page: Page<account_event::Model>) -> Self {
-        Self(connection(page, |row| (page::cursor(&row.id.to_string()), AccountEvent(row))))
+        Self(connection(page, |row| (page::cursor(Self::LIST, &row.id.to_string()), AccountEvent(row))))
     }
 }
 

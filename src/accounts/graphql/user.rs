@@ -11,6 +11,9 @@ use crate::error::{Error, UserError};
 use crate::page::{self, Arguments, Window};
 use crate::scalars::DateTime;
 
+/// What its cursors say that they are of.
+const LIST: &str = "users";
+
 /// A person with an account.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -133,7 +136,6 @@ impl UsersQuery {
 
     /// Everybody, by username. BAD_USER_INPUT for a page of more than 100 or a cursor that is none. UNAUTHENTICATED when
     /// nobody is signed in, FORBIDDEN for an API key without ACCOUNT_READ.
-    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
     async fn users(
         &self,
         ctx: &Context<'_>,
@@ -146,10 +148,10 @@ impl UsersQuery {
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
     ) -> Result<UserConnection, Error> {
-        let window = Window::try_from(Arguments { first, after, last, before })?;
+        let window = Window::of(LIST, Arguments { first, after, last, before })?;
         let accounts = Arc::clone(ctx.data_unchecked::<Arc<Accounts>>());
         let page = accounts.list_users(caller(ctx), search.as_deref(), &window).await?;
-        let page = connection(page, |row| (page::cursor(&row.username_key), User::from(row)));
+        let page = connection(page, |row| (page::cursor(LIST, &row.username_key), User::from(row)));
         Ok(UserConnection { page, accounts, search })
     }
 }

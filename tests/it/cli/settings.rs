@@ -32,6 +32,7 @@ fn help_mentions_every_command_and_setting_flag() {
         "migrate",
         "schema",
         "keys",
+        "console",
         "config",
         "--listen",
         "--data-dir",
@@ -47,6 +48,7 @@ fn help_mentions_every_command_and_setting_flag() {
     for (command, words) in [
         ("migrate", &["up", "down", "status", "fresh"][..]),
         ("keys", &["generate", "rotate", "list"]),
+        ("console", &["--as", "--execute", "--vars", ".help", "Examples"]),
         ("config", &["--defaults"]),
     ] {
         let help = run(&mut cloakroom(&[command, "--help"])).output();
@@ -69,12 +71,12 @@ fn defaults_print_the_manual_which_documents_every_setting_in_force() {
     assert_eq!(names(&force), names(&settings(&manual)));
     assert!(force.len() > 30);
 
-    // A comment stands above each setting, or above the group that it stands in.
+    // A comment stands above each setting, or above the group or the section that it stands in.
     let mut documented = false;
     for line in manual.lines() {
         if line.contains(" = ") && !line.starts_with('#') {
             assert!(documented, "{line} has no comment above it");
-        } else {
+        } else if !line.starts_with('[') {
             documented = line.starts_with("# ");
         }
     }

@@ -92,6 +92,7 @@ async fn the_contract_is_kept() {
             let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
             served.push(format!("{name}.{}{arguments}: {}", text(field, "name"), type_name(&field["type"])));
         }
+        served.extend(list(kind, "enumValues").map(|value| format!("{name}.{}", text(value, "name"))));
         served.extend(list(kind, "inputFields").map(|field| format!("{name}.{}", input(field))));
         served.extend(list(kind, "interfaces").map(|interface| format!("{name} implements {}", type_name(interface))));
     }
@@ -117,71 +118,4 @@ fn type_name(kind: &Value) -> String {
 }
 
 /// What clients rely on: names, types, nullability. Additions are free, changes are not.
-const CONTRACT: &str = r#"
-    Query.hello: String!
-    Query.server: Server!
-    Query.viewer: Viewer
-    Query.current(counter: String! = "default"): SafeInt!
-    Query.user(username: String!): User
-    Query.node(id: ID!): Node
-    Query.nodes(ids: [ID!]!): [Node]!
-    Mutation.signUp(input: SignUpInput!): SignUpPayload!
-    Mutation.login(input: LoginInput!): LoginPayload!
-    Mutation.logout(input: LogoutInput): LogoutPayload!
-    Mutation.next: NextPayload!
-    Mutation.setCurrent(input: SetCurrentInput!): SetCurrentPayload!
-    Server.version: String!
-    Server.time: DateTime!
-    Server.limits: Limits!
-    Limits.depth: Int!
-    Limits.complexity: Int!
-    Limits.requestBytes: SafeInt!
-    UserError.code: UserErrorCode!
-    UserError.field: [String!]
-    UserError.message: String!
-    User implements Node
-    User.id: ID!
-    User.username: String!
-    User.name: String
-    User.email: String
-    User.createdAt: DateTime!
-    Viewer.user: User!
-    Viewer.role: Role!
-    Viewer.counter(name: String! = "default"): Counter
-    Tokens.accessToken: String!
-    Tokens.refreshToken: String!
-    Tokens.tokenType: String!
-    Tokens.expiresIn: Int!
-    Tokens.expiresAt: DateTime!
-    SignUpInput.email: String
-    SignUpInput.username: String
-    SignUpInput.password: String!
-    SignUpInput.name: String
-    SignUpPayload.user: User
-    SignUpPayload.tokens: Tokens
-    SignUpPayload.userErrors: [UserError!]!
-    LoginInput.identifier: String!
-    LoginInput.password: String!
-    LoginInput.sessionName: String
-    LoginPayload.user: User
-    LoginPayload.tokens: Tokens
-    LoginPayload.userErrors: [UserError!]!
-    LogoutInput.scope: LogoutScope! = SESSION
-    LogoutPayload.endedSessions: Int!
-    Counter implements Node
-    Counter.id: ID!
-    Counter.name: String!
-    Counter.current: SafeInt!
-    Counter.step: Int!
-    Counter.max: SafeInt!
-    Counter.createdAt: DateTime!
-    Counter.updatedAt: DateTime!
-    NextPayload.value: SafeInt!
-    NextPayload.counter: Counter!
-    SetCurrentInput.current: SafeInt!
-    SetCurrentInput.counter: String! = "default"
-    SetCurrentInput.ifCurrent: SafeInt
-    SetCurrentPayload.previous: SafeInt
-    SetCurrentPayload.counter: Counter
-    SetCurrentPayload.userErrors: [UserError!]!
-"#;
+const CONTRACT: &str = include_str!("contract.txt");

@@ -37,8 +37,15 @@ impl Statements {
 impl<S: tracing::Subscriber> Layer<S> for Counter {
     fn on_new_span(&self, span: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
         let metadata = span.metadata();
-        let asks = ["query_one", "query_all", "execute", "execute_unprepared"].contains(&metadata.name());
-        if asks && metadata.target().starts_with("sea_orm::driver") {
+        // A pool hands on to its driver, a transaction asks by itself.
+        let asks = match metadata.target() {
+            "sea_orm::database::transaction" => ["query_one_raw", "query_all_raw", "execute_raw", "execute_unprepared"],
+            target if target.starts_with("sea_orm::driver") => {
+                ["query_one", "query_all", "execute", "execute_unprepared"]
+            }
+            _ => return,
+        };
+        if asks.contains(&metadata.name()) {
             ASKED.set(ASKED.get() + 1);
         }
     }
