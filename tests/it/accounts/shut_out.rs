@@ -69,9 +69,10 @@ async fn a_suspended_user_is_refused_at_once_and_told_so_for_the_right_password_
     assert!(!is_welcome(&anna.session.user).await, "a session that has ended stays so");
     assert!(is_welcome(&anna.key).await, "a key was only refused");
     let again = log_in(&test.anonymous(), "anna").await;
-    let log = viewer(&again.user, "events(first: 3) { nodes { kind } }").await;
-    let kinds: Vec<_> = log["events"]["nodes"].as_array().expect("a list").iter().map(|e| &e["kind"]).collect();
-    assert_eq!(kinds, ["LOGGED_IN", "REINSTATED", "SUSPENDED"]);
+    let log = viewer(&again.user, "events { nodes { kind } }").await;
+    let mut kinds: Vec<_> = log["events"]["nodes"].as_array().expect("a list").iter().map(|e| &e["kind"]).collect();
+    kinds.retain(|kind| *kind != "LOGIN_FAILED");
+    assert_eq!(kinds[..3], ["LOGGED_IN", "REINSTATED", "SUSPENDED"]);
 }
 
 #[tokio::test]
