@@ -94,6 +94,14 @@ pub enum UserErrorCode {
     TooLarge,
 }
 
+impl UserErrorCode {
+    /// The code as a payload carries it: the schema's own name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::items().iter().find(|item| item.value == self).map_or("", |item| item.name)
+    }
+}
+
 /// Something in the input that a person can correct.
 #[derive(SimpleObject, Clone, Debug, PartialEq, Eq)]
 pub struct UserError {

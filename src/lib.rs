@@ -17,7 +17,8 @@
 //! # Who may know whom
 //!
 //! ```text
-//! main → cli → http → schema → app → counters → accounts → { store, mail } → { config, clock, error, caller, id, page, scalars }
+//! main → cli → http → schema → app → counters → accounts → { store, mail }
+//!      → { config, clock, error, caller, id, page, scalars }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.

@@ -28,9 +28,18 @@ pub(crate) async fn sign_up(server: &Server, users: usize) -> anyhow::Result<Vec
     Ok(tokens)
 }
 
+pub(crate) fn username_of(user: usize) -> String {
+    format!("bench{user:05}")
+}
+
+pub(crate) fn password_of(user: usize) -> String {
+    format!("a quiet shelf in the cloakroom {user:05}")
+}
+
 fn sign_up_of(user: usize) -> String {
+    let (username, password) = (username_of(user), password_of(user));
     let query = format!(
-        r#"mutation {{ signUp(input: {{username: "bench{user:05}", password: "a quiet shelf in the cloakroom {user:05}"}}) {{ tokens {{ accessToken }} userErrors {{ code message }} }} }}"#
+        r#"mutation {{ signUp(input: {{username: "{username}", password: "{password}"}}) {{ tokens {{ accessToken }} userErrors {{ code message }} }} }}"#
     );
     json!({ "query": query }).to_string()
 }

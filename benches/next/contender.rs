@@ -40,6 +40,15 @@ impl Contender {
         Ok(Self { candidate, server, ledger: Ledger::new(options.users), tokens })
     }
 
+    /// The product on SQLite with so many threads for passwords; 0 is its default.
+    pub(crate) async fn with_password_threads(threads: usize, users: usize) -> anyhow::Result<Self> {
+        let mut command = cloakroom();
+        command.env("CLOAKROOM__ACCOUNTS__PASSWORD_THREADS", threads.to_string());
+        let server = Server::start(command).await?;
+        let tokens = accounts::sign_up(&server, users).await.with_context(|| server.last_words())?;
+        Ok(Self { candidate: Candidate::Cloakroom(Store::Sqlite), server, ledger: Ledger::new(users), tokens })
+    }
+
     /// One prepared request for each of the first `users` users.
     pub(crate) fn requests(&self, operation: Operation, users: usize) -> Vec<Vec<u8>> {
         self.tokens.iter().take(users).map(|token| operation.request(self.server.address, token)).collect()
@@ -57,18 +66,27 @@ fn command(candidate: Candidate, options: &Options, databases: &Databases) -> an
             command
         }
         Candidate::Cloakroom(store) => {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
-            // Its defaults are measured, not what whoever measures has set for other servers.
-            for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CLOAKROOM")) {
-                command.env_remove(name);
-            }
-            command.env("CLOAKROOM__ACCOUNTS__ACCESS_TOKEN_SECONDS", ACCESS_TOKEN.as_secs().to_string());
+            let mut command = cloakroom();
             if store == Store::Postgres {
                 command.args(["--database", &databases.product()?, "--migrate"]);
             }
             command
         }
     })
+}
+
+/// The product with its defaults, not what whoever measures has set for other servers.
+fn cloakroom() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
+    for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CLOAKROOM")) {
+        command.env_remove(name);
+    }
+    command.env("CLOAKROOM__ACCOUNTS__ACCESS_TOKEN_SECONDS", ACCESS_TOKEN.as_secs().to_string());
+    // One account and one address are asked for more than anybody may ask.
+    for bucket in ["LOGIN_PER_ACCOUNT", "LOGIN_FROM_KNOWN_ADDRESS", "LOGIN_PER_ADDRESS", "SIGN_UP_PER_ADDRESS"] {
+        command.env(format!("CLOAKROOM__LIMITS__{bucket}__BURST"), "0");
+    }
+    command
 }
 
 fn peer(peer: Peer, options: &Options) -> anyhow::Result<Command> {

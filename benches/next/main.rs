@@ -10,6 +10,7 @@
 //! - [`connection`], [`operation`], [`load`]: the client
 //! - [`ledger`]: no number is missing, repeated or out of order
 //! - [`measure`], [`report`], [`machine`]: rounds, and what is printed about them
+//! - [`logins`], [`flood`]: the other benchmark, `-- login`: what passwords cost, and what they leave of `next`
 //! - [`peers`]: the reference servers, which are this executable started again
 //!
 //! **Invariant:** a figure is printed only when every answer behind it was checked.
@@ -18,8 +19,10 @@ mod accounts;
 mod connection;
 mod contender;
 mod databases;
+mod flood;
 mod ledger;
 mod load;
+mod logins;
 mod machine;
 mod measure;
 mod operation;
@@ -30,7 +33,7 @@ mod report;
 mod server;
 
 use clap::Parser;
-use options::Options;
+use options::{Options, What};
 
 /// The product's allocator, so that the references are not slower for want of it.
 #[global_allocator]
@@ -47,5 +50,9 @@ fn main() -> anyhow::Result<()> {
     }
     // One thread: the client shares the machine with the servers, and must not take more than one core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure::everything(&options.settled()))
+    let options = options.settled();
+    match options.what {
+        What::Next => runtime.block_on(measure::everything(&options)),
+        What::Login => runtime.block_on(logins::everything(&options)),
+    }
 }

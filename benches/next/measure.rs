@@ -32,7 +32,7 @@ pub(crate) struct Row {
 }
 
 /// Between two cells, for the syncs and clean-up work of the last one to end.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const PAUSE: Duration = Duration::from_millis(200);
 
 /// For signing up, and for what is in flight when a round ends.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -94,7 +94,7 @@ async fn ask(contenders: &mut [Contender], cell: &Cell, duration: Duration) -> a
     Ok(sample(&round))
 }
 
-fn sample(round: &Round) -> Sample {
+pub(crate) fn sample(round: &Round) -> Sample {
     let mut latencies: Vec<u32> = round.taken.iter().map(|taken| taken.answered - taken.sent).collect();
     latencies.sort_unstable();
     let milliseconds = |hundredth: usize| {

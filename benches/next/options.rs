@@ -6,10 +6,23 @@ use clap::{Parser, ValueEnum};
 
 use crate::{peers::Peer, plan::Store};
 
+/// Which benchmark is run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// `next`, against reference servers.
+    Next,
+    /// Logins, against the bare hash, and `next` beside them. Only seconds and rounds can be set.
+    Login,
+}
+
 /// Measures `next` against reference servers.
 #[derive(Parser, Clone)]
 #[command(name = "next")]
 pub(crate) struct Options {
+    /// What is measured.
+    #[arg(value_enum, default_value_t = What::Next)]
+    pub(crate) what: What,
+
     /// How long each cell of the table is asked in each round.
     #[arg(long, default_value_t = 3.0)]
     pub(crate) seconds: f64,

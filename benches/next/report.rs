@@ -103,14 +103,14 @@ fn ratio(row: &Row, beside: Option<&Row>, figure: Figure) -> Option<String> {
 }
 
 /// The median of some samples and their extremes.
-struct Spread {
-    median: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
     least: f64,
     most: f64,
 }
 
 impl Spread {
-    fn of(samples: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn of(samples: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = samples.collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
@@ -120,11 +120,11 @@ impl Spread {
         Self { median, least: at(0), most: at(sorted.len().saturating_sub(1)) }
     }
 
-    fn rates(&self) -> String {
+    pub(crate) fn rates(&self) -> String {
         format!("{} [{}-{}]", thousands(self.median), thousands(self.least), thousands(self.most))
     }
 
-    fn ratios(&self) -> String {
+    pub(crate) fn ratios(&self) -> String {
         // About three digits: 19.5, 4.27, 0.48, 0.031.
         let decimals = match self.median {
             ..0.095 => 3,

@@ -1,56 +1,50 @@
-import { currentSession, forget, remember } from './session.js';
+import { post } from './post.js';
+import { refresh } from './refresh.js';
+import { currentSession, forget, renew, signIn } from './session.js';
 
 /** Sends what GraphiQL wants to run, signed with the token of the session. */
-export async function fetcher({ query, variables, operationName }, { headers: written } = {}) {
+export async function fetcher(operation, { headers: written } = {}) {
   const headers = new Headers(written);
-  headers.set('Content-Type', 'application/json');
-  if (!headers.has('Accept')) {
-    headers.set('Accept', 'application/graphql-response+json, application/json');
-  }
+  if (!isSignedByUs(operation, headers)) return follow(await post(operation, headers));
 
-  const token = tokenFor(operationName, headers);
-  if (token) headers.set('Authorization', `Bearer ${token}`);
+  const sent = sign(headers);
+  const answer = await post(operation, headers);
+  if (!sent || answer.status !== 401) return follow(answer, sent);
 
-  const response = await fetch('/graphql', {
-    method: 'POST',
-    headers,
-    body: JSON.stringify({ query, variables, operationName }),
-  });
-
-  if (token && response.status === 401) forget(token);
-  const result = await readJson(response);
-  followSession(result.data, token);
-  return result;
+  // Refused before anything was done: it can safely be sent again.
+  const problem = await refresh(sent);
+  if (problem) return problem;
+  const renewed = sign(headers);
+  return follow(await post(operation, headers), renewed);
 }
 
-/** The stored token, where it is wanted. */
-function tokenFor(operationName, headers) {
-  if (headers.has('Authorization')) return null;
+function isSignedByUs({ operationName }, headers) {
   // The schema is public. Asking for it without a token means that a stale one
   // cannot keep the playground from loading.
-  if (operationName === 'IntrospectionQuery') return null;
-  return currentSession()?.token;
+  return !headers.has('Authorization') && operationName !== 'IntrospectionQuery';
 }
 
-async function readJson(response) {
-  const text = await response.text();
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`The server answered ${response.status}, and not with JSON: ${text}`);
-  }
+function sign(headers) {
+  const token = currentSession()?.accessToken;
+  if (token) headers.set('Authorization', `Bearer ${token}`);
+  return token;
 }
 
 /**
- * Takes up the tokens of a sign-up or login and drops those of a logout. It
- * goes by the shape of the fields, not by their names: those may be aliased.
+ * Takes up the tokens of a sign-up, login or refresh, and drops those of a
+ * session that has ended. It goes by the shape of the fields, not by their
+ * names: those may be aliased.
  */
-function followSession(data, sentToken) {
-  for (const field of Object.values(data ?? {})) {
+function follow({ result }, sent) {
+  for (const field of Object.values(result.data ?? {})) {
     if (field?.tokens?.accessToken) {
-      remember(field.tokens.accessToken, field.user?.username);
-    } else if (sentToken && field?.endedSessions !== undefined) {
-      forget(sentToken);
+      // Only a refresh tells no user.
+      if (field.user) signIn(field.tokens, field.user.username);
+      else if (sent) renew(sent, field.tokens);
+      else signIn(field.tokens);
+    } else if (sent && (field?.endedSessions > 0 || field?.deletedUserId)) {
+      forget(sent);
     }
   }
+  return result;
 }

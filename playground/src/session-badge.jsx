@@ -7,21 +7,22 @@ export function SessionBadge() {
 
   if (!session) return <span className="session-badge">Signed out</span>;
 
-  const { token, username } = session;
+  const { accessToken, username } = session;
   return (
     <span className="session-badge signed-in">
       Signed in{username && <> as <b title={username}>{username}</b></>}
-      <button type="button" onClick={() => signOut(token)}>Sign out</button>
+      <button type="button" onClick={() => signOut(accessToken)}>Sign out</button>
     </span>
   );
 }
 
-async function signOut(token) {
+async function signOut(accessToken) {
   try {
-    await fetcher({ query: 'mutation SignOut { logout { endedSessions } }' });
+    await fetcher({ query: 'mutation SignOut { logout { endedSessions } }', operationName: 'SignOut' });
   } catch {
     // Out of reach, the server keeps the session until it expires.
   } finally {
-    forget(token);
+    // The token may have been replaced on the way.
+    forget(currentSession()?.accessToken ?? accessToken);
   }
 }

@@ -99,6 +99,11 @@ impl Replacement {
             None => Vec::new(),
         };
         email_token::remove_all(transaction, email_token::Kind::ResetPassword, id).await?;
+        if user.unconfirmed_until.is_none() {
+            // Whoever knew the old password may have asked to take the account to an address of theirs.
+            email_token::remove_changes(transaction, id, user.email.as_deref()).await?;
+            queued_mail::remove_changes(transaction, id, user.email.as_deref()).await?;
+        }
         account_event::add(transaction, self.event).await?;
         if let Some(email) = &user.email {
             queued_mail::add(transaction, queued_mail::Kind::PasswordChanged, email, Some(id), self.now).await?;

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 use sea_orm::ActiveValue::Set;
+use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
 
 use crate::accounts::api_key::hex;
@@ -95,6 +96,18 @@ pub(super) async fn spend(db: &impl ConnectionTrait, token: &Model) -> Result<()
 pub(super) async fn remove_all(db: &impl ConnectionTrait, kind: Kind, user: UserId) -> Result<(), Error> {
     Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(kind)).exec(db).await?;
     Ok(())
+}
+
+/// Takes out a user's links to addresses that are not `own`.
+pub(super) async fn remove_changes(db: &impl ConnectionTrait, user: UserId, own: Option<&str>) -> Result<(), Error> {
+    let links = Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(Kind::VerifyEmail));
+    own.map_or(links.clone(), |own| links.filter(Column::Email.ne(own))).exec(db).await?;
+    Ok(())
+}
+
+/// Those of a user that are still kept, the first to expire first.
+pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::ExpiresAt).all(db).await?)
 }
 
 /// Removes what expired before `moment`.

@@ -16,17 +16,20 @@ impl Accounts {
         let (user, now) = (caller.in_person()?, self.clock.now());
         let id = id.ok_or_else(unknown)?;
         let event = self.event(caller, user, Kind::SessionEnded);
-        self.write_and_end(move |transaction| {
+        let ended = self.write_and_end(move |transaction| {
             let event = event.clone();
             Box::pin(async move {
                 let session = session::find_live(transaction, id, now).await?;
                 let session = session.filter(|session| session.user_id == user).ok_or_else(unknown)?;
-                session::end(transaction, &[id], now).await?;
+                // Of two who end it at once, one finds it ended.
+                if session::end(transaction, &[id], now).await? == 0 {
+                    return Err(unknown());
+                }
                 account_event::add(transaction, event).await?;
                 Ok((session, Ended::sessions(&[id])))
             })
-        })
-        .await
+        });
+        Ok(self.with_latest_use(ended.await?))
     }
 }
 

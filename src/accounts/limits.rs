@@ -24,13 +24,22 @@ use crate::id::{SessionId, UserId};
 /// The buckets, by what is attempted and who attempts it.
 pub(super) struct Limits {
     pub(super) login_per_address: Limit<IpAddr>,
-    pub(super) login_per_account: Limit<String>,
+    pub(super) login_per_account: Limit<Account>,
     pub(super) login_from_known_address: Limit<(UserId, IpAddr)>,
     pub(super) sign_up_per_address: Limit<IpAddr>,
     pub(super) mail_per_address: Limit<IpAddr>,
     pub(super) mail_per_account: Limit<String>,
     pub(super) refresh_per_address: Limit<IpAddr>,
     pub(super) refresh_per_session: Limit<SessionId>,
+}
+
+/// Whose password is tried.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Account {
+    /// That of whoever is called this, if there is anybody.
+    Called(String),
+    /// That of the user who is signed in.
+    Of(UserId),
 }
 
 impl Limits {

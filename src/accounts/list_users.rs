@@ -14,7 +14,8 @@ use crate::page::{Page, Window};
 const MAX_SEARCH_CHARS: usize = 100;
 
 impl Accounts {
-    /// A page of the users whose username or name contains `search`; for administrators also the e-mail address.
+    /// A page of the users whose username or name contains `search`; for administrators also the e-mail address. An
+    /// operator also sees those who are not there for others: deleted, or still to be confirmed.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] without `ACCOUNT_READ`; [`Error::BadInput`] for a search that is
@@ -52,8 +53,11 @@ impl Accounts {
         if caller.user().is_ok() || !caller.is_admin() {
             caller.require(Scope::AccountRead)?;
         }
-        let present = Entity::find().filter(user::is_present());
-        let Some(search) = search.map(str::trim).filter(|search| !search.is_empty()) else { return Ok(present) };
+        let seen = match caller.require_operator() {
+            Ok(()) => Entity::find(),
+            Err(_) => Entity::find().filter(user::is_present()),
+        };
+        let Some(search) = search.map(str::trim).filter(|search| !search.is_empty()) else { return Ok(seen) };
         if search.chars().nth(MAX_SEARCH_CHARS).is_some() {
             return Err(Error::BadInput(format!("search has at most {MAX_SEARCH_CHARS} characters.")));
         }
@@ -62,7 +66,7 @@ impl Accounts {
         if caller.is_admin() {
             matches = matches.add(Column::EmailKey.like(pattern));
         }
-        Ok(present.filter(matches))
+        Ok(seen.filter(matches))
     }
 }
 

@@ -1,17 +1,18 @@
-//! Accounts: people, and the sessions in which they act.
+//! Accounts: people, the sessions in which they act, and the API keys of their programs.
 //!
-//! `signUp` and `login` check a password and open a **session**, a row that ends when it is ended. Its bearer
-//! holds two tokens: a short-lived **access token**, a signed JWT that names the session, and a **refresh
-//! token**, which `refreshTokens` exchanges for the next pair. `authenticate` turns the access token of a
-//! request into a [`Caller`](crate::caller::Caller).
-//!
-//! The hot path reads no database and checks no signature: a token once verified is remembered, together
-//! with its session's liveness. `logout` commits first and then marks that liveness, so no request that
-//! begins after its answer gets through; a restart forgets what was remembered and asks the row again.
+//! * A password opens a **session** (`sign_up`, `login`; `prove` checks it). Its bearer holds a short-lived **access
+//!   token**, a signed JWT (`token`, `signing_keys`), and a **refresh token** (`refresh_token`), exchanged for the next
+//!   pair by `refresh`. An **API key** (`api_key`) does without either, within its scopes.
+//! * `authenticate` turns what a request shows into an [`Identity`](crate::caller::Identity). The hot path reads no
+//!   database and checks no signature: what was verified is remembered. `end` commits first and then marks what is
+//!   remembered, so no request that begins after the answer gets through; a restart asks the rows again.
+//! * Mails are queued with what they tell and sent later (`queued_mail`, `post`); their links carry tokens that are good
+//!   once (`email_token`). What is done to an account goes to its audit log (`account_event`).
+//! * `limits` says how often anybody may try; `upkeep` removes what is over.
 //!
 //! **Invariant:** a session is live exactly as long as its row says so; memory may only be stricter.
-//! **Invariant:** passwords are hashed in a bounded pool, off the runtime's threads, and an unknown
-//! identifier costs the same hash as a known one.
+//! **Invariant:** passwords are hashed in a bounded pool, off the runtime's threads, and an unknown identifier costs
+//! the same hash as a known one.
 //! **Invariant:** uniqueness is the database's: nothing is looked up first and inserted afterwards.
 
 pub mod account_event;
@@ -25,9 +26,11 @@ pub mod email_token;
 mod end;
 mod end_session;
 mod export;
+mod find_account;
 mod find_user;
 pub mod graphql;
 mod identity;
+mod inspect;
 mod limits;
 mod list_users;
 pub mod loader;
@@ -46,6 +49,7 @@ pub mod queued_mail;
 mod read;
 mod refresh;
 mod refresh_token;
+mod rehearse;
 mod reset_password;
 pub mod revoked_access_token;
 pub mod session;
@@ -72,11 +76,13 @@ use crate::store::Database;
 
 pub use api_keys::{CreateApiKey, Created};
 pub use change_password::ChangePassword;
+pub use inspect::Inspected;
 pub use login::{Login, SignedIn};
 pub use logout::LogoutScope;
 pub use new_user::Profile;
 pub use operate::{AddUser, Secret};
 pub use password::Password;
+pub use rehearse::Rehearsal;
 pub use sign_up::SignUp;
 pub use token::Tokens;
 pub use update_profile::UpdateProfile;

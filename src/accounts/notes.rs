@@ -41,7 +41,9 @@ impl Accounts {
                 .write(move |transaction| Box::pin(account_event::add_all(transaction, batch.clone())))
                 .await?;
         }
-        let used: Vec<_> = self.verified.take_used().into_iter().collect();
+        let mut used: Vec<_> = self.verified.take_used().into_iter().collect();
+        // Replicas lock the rows in the same order.
+        used.sort_unstable();
         for batch in used.chunks(BATCH) {
             let batch = batch.to_vec();
             let written = self.database.write(move |transaction| {

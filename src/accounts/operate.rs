@@ -49,11 +49,11 @@ impl Accounts {
     /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] for what cannot be or is taken.
     pub async fn add_user(&self, caller: &Caller, input: AddUser) -> Result<user::Model, Error> {
         caller.require_operator()?;
-        let mut user = self.new_user(input.profile, None).await?;
-        user.password_hash = self.stored(input.secret).await?;
-        user.role = input.role;
-        user.created_at = input.created_at.unwrap_or(user.created_at);
-        user.email_verified_at = user.email.as_ref().filter(|_| input.email_verified).map(|_| self.clock.now());
+        let mut user = self.checked(&input).await?;
+        user.password_hash = match input.secret {
+            Secret::Password(password) => self.passwords.hash(password).await?,
+            Secret::Hash(hash) => hash,
+        };
         let event = self.event(caller, user.id, Kind::SignedUp);
         let (furnish, clock) = (self.furnish, self.clock.clone());
         self.database
@@ -72,13 +72,16 @@ impl Accounts {
     /// Gives a user another password, and ends their sessions.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`]; [`Error::Invalid`] for a password that
-    /// is too short or long.
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] for a password that is too short or long,
+    /// or with `CONFLICT` for somebody who is deleted.
     pub async fn set_password(&self, caller: &Caller, id: UserId, new: Password) -> Result<user::Model, Error> {
         caller.require_operator()?;
-        let user = user::find_by_id(self.database.reader(), id).await?;
-        let user = user.filter(|user| user.deleted_at.is_none()).ok_or(Error::NotFound("user"))?;
-        let hash = self.stored(Secret::Password(new)).await?;
+        let user = user::find_by_id(self.database.reader(), id).await?.ok_or(Error::NotFound("user"))?;
+        if user.deleted_at.is_some() {
+            return Err(deleted().into());
+        }
+        new.check_new("password")?;
+        let hash = self.passwords.hash(new).await?;
         let event = self.event(caller, id, Kind::PasswordChanged);
         let now = self.clock.now();
         self.replace_password(Replacement { user, hash, end_sessions_but: Some(None), event, now }).await
@@ -135,17 +138,37 @@ impl Accounts {
         Ok(())
     }
 
-    async fn stored(&self, secret: Secret) -> Result<String, Error> {
-        match secret {
-            Secret::Password(password) => {
-                password.check_new("password")?;
-                self.passwords.hash(password).await
-            }
-            Secret::Hash(hash) => {
-                let refused = |reason| UserError::of("passwordHash", UserErrorCode::Invalid, reason);
-                Passwords::check_importable(&hash).map_err(refused)?;
-                Ok(hash)
-            }
+    /// The user that would be made, still without a password hash; everything that is wrong at once.
+    pub(super) async fn checked(&self, input: &AddUser) -> Result<NewUser, Error> {
+        let (mut faults, now) = (Vec::new(), self.clock.now());
+        let user = match self.new_user(input.profile.clone(), None).await {
+            Err(Error::Invalid(found)) => Err(faults.extend(found)),
+            user => Ok(user?),
+        };
+        match &input.secret {
+            Secret::Password(password) => faults.extend(password.check_new("password").err()),
+            Secret::Hash(hash) => faults.extend(Passwords::check_importable(hash).err().map(unreadable)),
         }
+        if input.email_verified && input.profile.email.is_none() {
+            let message = "There is no e-mail address that could be verified.";
+            faults.push(UserError::of("emailVerified", UserErrorCode::Invalid, message));
+        }
+        if input.created_at.is_some_and(|created_at| created_at > now) {
+            faults.push(UserError::of("createdAt", UserErrorCode::Invalid, "This is in the future."));
+        }
+        let (Ok(mut user), true) = (user, faults.is_empty()) else { return Err(Error::Invalid(faults)) };
+        user.role = input.role;
+        user.created_at = input.created_at.unwrap_or(now);
+        user.email_verified_at = user.email.as_ref().filter(|_| input.email_verified).map(|_| now);
+        Ok(user)
     }
+}
+
+fn unreadable(reason: &'static str) -> UserError {
+    UserError::of("passwordHash", UserErrorCode::Invalid, format!("This cannot be taken over: {reason}."))
+}
+
+fn deleted() -> UserError {
+    let message = "This account is deleted: reinstate it first.".to_owned();
+    UserError { code: UserErrorCode::Conflict, field: None, message }
 }

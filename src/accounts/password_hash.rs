@@ -4,6 +4,7 @@
 //! kind, bcrypt, and PBKDF2-SHA256 as PHC, passlib, Django and Werkzeug write it. They are replaced at login.
 
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -23,9 +24,9 @@ const MAX_BCRYPT_COST: u32 = 15;
 const MAX_PBKDF2_ITERATIONS: u32 = 10_000_000;
 /// KiB times passes of an Argon2 hash from elsewhere: some three seconds.
 const MAX_IMPORTED_WORK: u64 = 4 << 20;
-/// Bytes of a derived key and of a salt. A longer key costs its iterations once more every 32 bytes.
-const PBKDF2_KEY: (usize, usize) = (16, 64);
-const PBKDF2_SALT: (usize, usize) = (1, 128);
+/// Bytes of a hash without its salt. PBKDF2 does its iterations once more every 32 of them.
+const HASH_BYTES: RangeInclusive<usize> = 16..=64;
+const PBKDF2_SALT_BYTES: RangeInclusive<usize> = 1..=128;
 
 const MALFORMED: &str = "the hash is malformed";
 const TOO_COSTLY: &str = "the hash costs too much to be checked";
@@ -127,6 +128,9 @@ fn argon2(text: &str) -> Result<StoredHash, &'static str> {
         return Err("the hash was made with a key or data that are not known here");
     }
     let (Some(salt), Some(output)) = (hash.salt, hash.hash) else { return Err(MALFORMED) };
+    if !HASH_BYTES.contains(&output.len()) {
+        return Err(MALFORMED);
+    }
     if params.m_cost() > MAX_ARGON2_KIB || params.t_cost() > MAX_ARGON2_PASSES {
         return Err(TOO_COSTLY);
     }
@@ -136,6 +140,10 @@ fn argon2(text: &str) -> Result<StoredHash, &'static str> {
 
 fn bcrypt(hash: &str) -> Result<StoredHash, &'static str> {
     let parts: bcrypt::HashParts = hash.parse().map_err(|_| MALFORMED)?;
+    // The crate takes a sign for a digit.
+    if !hash.bytes().skip(4).take(2).all(|byte| byte.is_ascii_digit()) {
+        return Err(MALFORMED);
+    }
     match parts.get_cost() {
         ..4 => Err(MALFORMED),
         4..=MAX_BCRYPT_COST => Ok(StoredHash::Bcrypt(hash.to_owned())),
@@ -183,9 +191,9 @@ fn pbkdf2_werkzeug(hash: &str) -> Result<StoredHash, &'static str> {
 }
 
 fn pbkdf2(iterations: &str, salt: Vec<u8>, key: Vec<u8>) -> Result<StoredHash, &'static str> {
-    let within = |(least, most): (usize, usize), bytes: &[u8]| (least..=most).contains(&bytes.len());
-    if !iterations.bytes().all(|byte| byte.is_ascii_digit()) || !within(PBKDF2_KEY, &key) || !within(PBKDF2_SALT, &salt)
-    {
+    let good = HASH_BYTES.contains(&key.len()) && PBKDF2_SALT_BYTES.contains(&salt.len());
+    // `parse` would take a sign.
+    if !good || !iterations.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(MALFORMED);
     }
     let iterations: u64 = iterations.parse().map_err(|_| MALFORMED)?;
@@ -201,3 +209,6 @@ fn parts<const N: usize>(hash: &str) -> Result<[&str; N], &'static str> {
     let parts: Vec<&str> = hash.split('$').collect();
     parts.try_into().map_err(|_| MALFORMED)
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,9 @@ impl Pool {
         };
         let (answer, answered) = oneshot::channel();
         let work = Box::new(move |memory: &mut Memory| {
-            let result = (!answer.is_closed()).then(|| work(memory));
+            // A panic is logged by its hook, and whoever waits is told by the dropped sender.
+            let work = || catch_unwind(AssertUnwindSafe(|| work(memory))).ok();
+            let result = if answer.is_closed() { None } else { work() };
             // Before the answer: who has one finds the place free.
             drop(place);
             if let Some(result) = result {
@@ -162,8 +164,7 @@ impl Shared {
         let mut memory = Memory::default();
         while let Some(work) = self.next(&mut memory) {
             let begun = Instant::now();
-            // The panic is logged by its hook, and whoever waits is told by the dropped sender.
-            drop(catch_unwind(AssertUnwindSafe(|| work(&mut memory))));
+            work(&mut memory);
             if memory.blocks.len() > self.keep_blocks {
                 memory.give_back();
             }
@@ -214,3 +215,6 @@ fn step_back() {
         tracing::warn!(%error, "passwords are hashed at the priority of everything else");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,15 @@
 
 use crate::accounts::identity::Identifier;
 use crate::accounts::password::Match;
-use crate::accounts::{Accounts, Password, account_event, limits, session, user};
+use crate::accounts::limits::{self, Account};
+use crate::accounts::{Accounts, Password, account_event, session, user};
 use crate::caller::Caller;
 use crate::config::EmailVerification;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
 
 /// Whose password it is said to be.
+#[derive(Clone)]
 pub(super) enum Claim {
     /// Whoever is called this.
     Identifier(Identifier),
@@ -27,16 +29,43 @@ impl Accounts {
     /// Whose password this is. Whether the user is unknown or the password wrong is not told, in word or time.
     pub(super) async fn prove(&self, caller: &Caller, claim: Claim, password: Password) -> Result<Proved, Error> {
         self.limits.login_per_address.count_from(&caller.origin)?;
+        let found = self.find_claimed(&claim).await?;
+        self.count_login(caller, &claim, found.as_ref()).await?;
+        self.check(caller, &claim, found, password).await
+    }
+
+    /// The same once more, of what counted as one attempt.
+    pub(super) async fn prove_again(&self, caller: &Caller, claim: Claim, password: Password) -> Result<Proved, Error> {
+        let found = self.find_claimed(&claim).await?;
+        self.check(caller, &claim, found, password).await
+    }
+
+    async fn find_claimed(&self, claim: &Claim) -> Result<Option<user::Model>, Error> {
         let reader = self.database.reader();
-        let (found, wrong) = match &claim {
-            Claim::Identifier(Identifier::Username(key)) => (user::find_by_username(reader, key).await?, anywhere()),
-            Claim::Identifier(Identifier::Email(key)) => (user::find_by_email(reader, key).await?, anywhere()),
-            Claim::User(id, field) => (user::find_by_id(reader, *id).await?, in_field(field)),
+        let found = match claim {
+            Claim::Identifier(Identifier::Username(key)) => user::find_by_username(reader, key).await?,
+            // A sign-up with an address that is known makes an account without it. One that nobody confirmed must be
+            // as hard to find by its address, or a login after the sign-up would tell the two apart.
+            Claim::Identifier(Identifier::Email(key)) => {
+                user::find_by_email(reader, key).await?.filter(|user| user.unconfirmed_until.is_none())
+            }
+            Claim::User(id, _) => user::find_by_id(reader, *id).await?,
         };
         // Nobody but the database knows any more that a deleted account was there.
-        let found = found.filter(|user| user.deleted_at.is_none());
-        self.count_login(caller, &claim, found.as_ref()).await?;
+        Ok(found.filter(|user| user.deleted_at.is_none()))
+    }
 
+    async fn check(
+        &self,
+        caller: &Caller,
+        claim: &Claim,
+        found: Option<user::Model>,
+        password: Password,
+    ) -> Result<Proved, Error> {
+        let wrong = match claim {
+            Claim::Identifier(_) => anywhere(),
+            Claim::User(_, field) => in_field(field),
+        };
         let hash = found.as_ref().map(|user| user.password_hash.as_str());
         let matched = self.passwords.matches(password, hash).await?;
         match found {
@@ -54,12 +83,13 @@ impl Accounts {
     /// Strangers share a bucket for an account; an address from which its owner signed in has one of its own, so that
     /// the others' failures do not lock the owner out.
     async fn count_login(&self, caller: &Caller, claim: &Claim, found: Option<&user::Model>) -> Result<(), Error> {
-        let key = match (found, claim) {
-            (Some(user), _) => user.id.to_string(),
-            (None, Claim::User(id, _)) => id.to_string(),
-            (None, Claim::Identifier(Identifier::Username(key) | Identifier::Email(key))) => key.clone(),
+        // By what was typed: were a username and its address one bucket, then filling it by the one would tell the
+        // other, which is not public.
+        let account = match claim {
+            Claim::User(id, _) => Account::Of(*id),
+            Claim::Identifier(Identifier::Username(key) | Identifier::Email(key)) => Account::Called(key.clone()),
         };
-        let Err(refusal) = self.limits.login_per_account.count(&key) else { return Ok(()) };
+        let Err(refusal) = self.limits.login_per_account.count(&account) else { return Ok(()) };
         let Some(address) = caller.origin.address.map(limits::block) else { return Err(refusal) };
         let user = found.map_or(UserId::from(uuid::Uuid::nil()), |user| user.id);
         let known = session::list_addresses(self.database.reader(), user).await?;

@@ -35,12 +35,10 @@ pub struct Model {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(32))", rename_all = "snake_case")]
 pub enum Kind {
-    /// Follow the link to confirm this address, for the user.
+    /// Follow the link to confirm this address, for the user; or, to somebody else who has it, that they have it.
     VerifyEmail,
     /// Follow the link to choose a new password, if the address has an account.
     ResetPassword,
-    /// Somebody signed up with this address, which has an account.
-    AlreadyRegistered,
     /// The user has another address now; to the one before.
     EmailChanged,
     /// The user has another password now.
@@ -84,6 +82,11 @@ pub(super) async fn list_due(
     Ok(due.all(db).await?)
 }
 
+/// Those that concern a user, the oldest first.
+pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::Id).all(db).await?)
+}
+
 /// Counts an attempt and puts the next one off; false if somebody else did so first.
 pub(super) async fn claim(
     db: &impl ConnectionTrait,
@@ -96,6 +99,18 @@ pub(super) async fn claim(
         .filter(Column::Id.eq(mail.id))
         .filter(Column::Attempts.eq(mail.attempts));
     Ok(update.exec(db).await?.rows_affected == 1)
+}
+
+/// Whether it waits still.
+pub(super) async fn waits(db: &impl ConnectionTrait, id: Uuid) -> Result<bool, Error> {
+    Ok(Entity::find_by_id(id).one(db).await?.is_some())
+}
+
+/// Takes out what would bring a user links to addresses that are not `own`.
+pub(super) async fn remove_changes(db: &impl ConnectionTrait, user: UserId, own: Option<&str>) -> Result<(), Error> {
+    let links = Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(Kind::VerifyEmail));
+    own.map_or(links.clone(), |own| links.filter(Column::Recipient.ne(own))).exec(db).await?;
+    Ok(())
 }
 
 /// Takes a mail out: it was sent, or will not be.

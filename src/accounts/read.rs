@@ -79,7 +79,7 @@ impl Accounts {
     }
 
     /// What is known here of its use, but not written down yet.
-    fn with_latest_use(&self, mut session: session::Model) -> session::Model {
+    pub(super) fn with_latest_use(&self, mut session: session::Model) -> session::Model {
         session.last_used_at = self.verified.used_at(session.id.uuid()).max(session.last_used_at);
         session
     }

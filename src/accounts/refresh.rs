@@ -88,7 +88,10 @@ impl Refresh {
         let (user, kind, ended) = match &verdict {
             Verdict::Good { user, first: true, .. } => (*user, Kind::TokensRefreshed, Ended::default()),
             Verdict::Reused(user) => {
-                session::end(transaction, &[self.token.session], self.now).await?;
+                // Of two who come at once, one has ended it already, and said so.
+                if session::end(transaction, &[self.token.session], self.now).await? == 0 {
+                    return Ok((Verdict::Expired, Ended::sessions(&[self.token.session])));
+                }
                 (*user, Kind::RefreshTokenReused, Ended::sessions(&[self.token.session]))
             }
             Verdict::Good { .. } | Verdict::Expired => return Ok((verdict, Ended::default())),
@@ -112,6 +115,9 @@ impl Refresh {
                 return Ok(Verdict::Expired);
             };
             let user = session.user_id;
+            if !user::find_by_id(transaction, user).await?.is_some_and(|user| user.may_act()) {
+                return Ok(Verdict::Expired);
+            }
             let successor = token.generation.saturating_add(1);
             let good = |first| {
                 let token = RefreshToken { generation: successor, ..token };
@@ -124,9 +130,6 @@ impl Refresh {
                 // Ahead of the database, which was restored from a copy.
                 current if current < token.generation => return Ok(Verdict::Expired),
                 _ => {}
-            }
-            if !user::find_by_id(transaction, user).await?.is_some_and(|user| user.may_act()) {
-                return Ok(Verdict::Expired);
             }
             let expires_at = (now + self.slides_by).min(session.created_at + self.lasts);
             // One conditional update decides between those who come at once.

@@ -35,13 +35,18 @@ impl Accounts {
         let event = self.event(caller, user.id, Kind::PasswordReset);
         let replacement = Replacement { user, hash, end_sessions_but: Some(None), event, now };
         let replaced = self.write_and_end(move |transaction| {
-            let (token, replacement) = (token.clone(), replacement.clone());
+            let (token, mut replacement) = (token.clone(), replacement.clone());
             Box::pin(async move {
+                // The user first: in one order, so that no two wait for each other.
+                let locked = user::lock(transaction, token.user_id).await?;
                 email_token::spend(transaction, &token).await?;
-                let (user, ended): (user::Model, Ended) = replacement.run(transaction).await?;
+                // The link is proof enough, whatever the password has become meanwhile.
+                replacement.user = locked.filter(|user| user.deleted_at.is_none()).ok_or_else(email_token::spent)?;
+                let (mut user, ended): (user::Model, Ended) = replacement.run(transaction).await?;
                 // Whoever followed the link reads the mails to that address.
                 if user.email.as_ref() == Some(&token.email) && user.email_verified_at.is_none() {
                     user::set_email_verified(transaction, user.id, now).await?;
+                    user.email_verified_at = Some(now);
                 }
                 Ok((user, ended))
             })

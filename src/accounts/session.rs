@@ -160,14 +160,19 @@ fn live(now: chrono::DateTime<Utc>) -> Select<Entity> {
     Entity::find().filter(Column::EndedAt.is_null()).filter(Column::ExpiresAt.gt(now))
 }
 
-/// Writes down when a session was used; false if there is none.
+/// Writes down when a session was used; false if there is none, or a later use is written down.
 pub(super) async fn set_used(
     db: &impl ConnectionTrait,
     id: SessionId,
     at: chrono::DateTime<Utc>,
 ) -> Result<bool, Error> {
-    let update =
-        Entity::update_many().col_expr(Column::LastUsedAt, Expr::value(at)).filter(Column::Id.eq(id)).exec(db).await?;
+    let earlier = Condition::any().add(Column::LastUsedAt.is_null()).add(Column::LastUsedAt.lt(at));
+    let update = Entity::update_many()
+        .col_expr(Column::LastUsedAt, Expr::value(at))
+        .filter(Column::Id.eq(id))
+        .filter(earlier)
+        .exec(db)
+        .await?;
     Ok(update.rows_affected == 1)
 }
 

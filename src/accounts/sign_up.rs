@@ -1,8 +1,9 @@
 //! `signUp`: a new user, furnished, and their first session, in one transaction.
 //!
-//! Where confirmation is required nobody is signed in, and a known address must look like an unknown one: then an
-//! account without an address is made, which takes the username and as much time, can never be used, and goes when
-//! those that nobody confirmed go. The owner of the address is told by mail.
+//! Where confirmation is required nobody is signed in, and a known address must look like an unknown one. So the
+//! address is not looked at: the account has none before somebody follows the link in the mail to it, and the
+//! database keeps addresses unique only then. If the address is somebody's, the mail tells them instead, and the
+//! new account goes when those that nobody confirmed go.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction};
@@ -10,7 +11,7 @@ use sea_orm::{ActiveModelTrait, DatabaseTransaction};
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::login::SignedIn;
 use crate::accounts::new_user::{NewUser, Profile};
-use crate::accounts::{Accounts, Furnish, Password, queued_mail, session, user};
+use crate::accounts::{Accounts, Furnish, Password, identity, queued_mail, session, user};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::config::EmailVerification;
@@ -35,7 +36,8 @@ struct SigningUp {
     user: NewUser,
     session: Option<session::ActiveModel>,
     event: account_event::ActiveModel,
-    mailed: bool,
+    /// Where to send the link, if one is sent.
+    address: Option<identity::Identity>,
     furnish: Furnish,
     clock: Clock,
 }
@@ -54,9 +56,10 @@ impl Accounts {
             return Err(UserError::of("email", UserErrorCode::Required, "An e-mail address is needed.").into());
         }
         let mut user = self.new_user(profile, Some(&input.password)).await?;
+        let address = user.email.clone().filter(|_| self.settings.email_verification != EmailVerification::Off);
         if required {
             // What sends a mail to somebody is limited by whom it is sent to.
-            if let Some(email) = &user.email {
+            if let Some(email) = user.email.take() {
                 self.limits.mail_per_account.count(&email.key)?;
             }
             user.unconfirmed_until =
@@ -71,8 +74,7 @@ impl Accounts {
         let (session, tokens) = opened.unzip();
         let mut event = self.event(caller, user.id, Kind::SignedUp);
         event.actor_id = Set(Some(user.id));
-        let mailed = self.settings.email_verification != EmailVerification::Off;
-        let signing_up = SigningUp { user, session, event, mailed, furnish: self.furnish, clock: self.clock.clone() };
+        let signing_up = SigningUp { user, session, event, address, furnish: self.furnish, clock: self.clock.clone() };
         let user = self.database.write(move |transaction| Box::pin(signing_up.clone().run(transaction))).await?;
         self.post.wake();
         Ok(tokens.map(|tokens| SignedIn { user, tokens }))
@@ -80,25 +82,16 @@ impl Accounts {
 }
 
 impl SigningUp {
-    async fn run(mut self, transaction: &DatabaseTransaction) -> Result<user::Model, Error> {
-        let now = self.user.created_at;
-        let address = self.user.email.clone().filter(|_| self.mailed);
-        let (id, waits) = (self.user.id, self.user.unconfirmed_until.is_some());
-        let mut mail = queued_mail::Kind::VerifyEmail;
-        if let Some(address) = address.as_ref().filter(|_| waits)
-            && user::find_by_email(transaction, &address.key).await?.is_some()
-        {
-            self.user.email = None;
-            mail = queued_mail::Kind::AlreadyRegistered;
-        }
+    async fn run(self, transaction: &DatabaseTransaction) -> Result<user::Model, Error> {
+        let (id, now) = (self.user.id, self.user.created_at);
         let user = self.user.row().insert(transaction).await.map_err(user::taken)?;
         (self.furnish)(transaction, id, &self.clock).await?;
         account_event::add(transaction, self.event).await?;
         if let Some(session) = self.session {
             session.insert(transaction).await?;
         }
-        if let Some(address) = address {
-            queued_mail::add(transaction, mail, &address.text, Some(id), now).await?;
+        if let Some(address) = self.address {
+            queued_mail::add(transaction, queued_mail::Kind::VerifyEmail, &address.text, Some(id), now).await?;
         }
         Ok(user)
     }

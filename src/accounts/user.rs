@@ -66,6 +66,32 @@ impl Role {
     }
 }
 
+/// What has become of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// They may act.
+    Active,
+    /// Shut out by an administrator.
+    Suspended,
+    /// Signed up where confirmation is required, and nobody yet.
+    Unconfirmed,
+    /// Gone for everybody, and soon for good.
+    Deleted,
+}
+
+impl State {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Suspended => "SUSPENDED",
+            Self::Unconfirmed => "UNCONFIRMED",
+            Self::Deleted => "DELETED",
+        }
+    }
+}
+
 /// Users have no relations that are followed in SQL: loaders do that.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
@@ -75,7 +101,18 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Model {
     /// Whether they are neither suspended nor deleted, nor still to be confirmed.
     pub(super) fn may_act(&self) -> bool {
-        self.suspended_at.is_none() && self.deleted_at.is_none() && self.unconfirmed_until.is_none()
+        self.state() == State::Active
+    }
+
+    /// What has become of them. Of several things, the one that shuts them out most.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self {
+            Self { deleted_at: Some(_), .. } => State::Deleted,
+            Self { unconfirmed_until: Some(_), .. } => State::Unconfirmed,
+            Self { suspended_at: Some(_), .. } => State::Suspended,
+            _ => State::Active,
+        }
     }
 }
 
@@ -148,14 +185,18 @@ pub(super) fn search_key(username_key: &str, name: Option<&str>) -> String {
 /// index, which are called alike.
 pub(super) fn taken(error: DbErr) -> Error {
     match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("email_key") => {
-            UserError::of("email", UserErrorCode::Taken, "An account with this e-mail address exists.").into()
-        }
-        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("username_key") => {
-            UserError::of("username", UserErrorCode::Taken, "This username is taken.").into()
-        }
+        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("email_key") => email_taken().into(),
+        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("username_key") => username_taken().into(),
         _ => error.into(),
     }
+}
+
+pub(super) fn email_taken() -> UserError {
+    UserError::of("email", UserErrorCode::Taken, "An account with this e-mail address exists.")
+}
+
+pub(super) fn username_taken() -> UserError {
+    UserError::of("username", UserErrorCode::Taken, "This username is taken.")
 }
 
 /// Takes it that the address is theirs.
@@ -172,14 +213,28 @@ pub(super) async fn set_email_verified(
     Ok(())
 }
 
-/// Marks a user as deleted.
+/// Whether there is an administrator who may act.
+pub(super) async fn any_admin(db: &impl ConnectionTrait) -> Result<bool, Error> {
+    Ok(Entity::find().filter(Column::Role.eq(Role::Admin)).filter(is_welcome()).one(db).await?.is_some())
+}
+
+/// Those of `ids` who are still kept, in no order, whatever has become of them.
+pub(super) async fn list_usernames(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = UserId>,
+) -> Result<Vec<(UserId, String)>, Error> {
+    let users = Entity::find().filter(Column::Id.is_in(ids)).select_only();
+    Ok(users.column(Column::Id).column(Column::Username).into_tuple().all(db).await?)
+}
+
+/// Marks a user as deleted; the time of grace begins once.
 pub(super) async fn set_deleted(
     db: &impl ConnectionTrait,
     id: UserId,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), Error> {
     let update = Entity::update_many().col_expr(Column::DeletedAt, Expr::value(now)).filter(Column::Id.eq(id));
-    update.exec(db).await?;
+    update.filter(Column::DeletedAt.is_null()).exec(db).await?;
     Ok(())
 }
 

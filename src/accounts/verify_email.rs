@@ -66,11 +66,14 @@ impl Accounts {
             let (token, address) = (token.clone(), address.clone());
             let (verified, changed) = (verified.clone(), changed.clone());
             Box::pin(async move {
-                email_token::spend(transaction, &token).await?;
+                // The user first: in one order, so that no two wait for each other.
                 let locked = user::lock(transaction, token.user_id).await?;
                 let user = locked.filter(|user| user.deleted_at.is_none()).ok_or_else(email_token::spent)?;
-                let before = user.email.filter(|_| user.email_key.as_ref() != Some(&address.key));
-                let is_change = user.email_key.as_ref() != Some(&address.key);
+                email_token::spend(transaction, &token).await?;
+                let is_other = user.email_key.as_ref() != Some(&address.key);
+                // The first address of a new account is not told as a change.
+                let is_change = is_other && user.unconfirmed_until.is_none();
+                let before = user.email.filter(|_| is_other);
                 let row = user::ActiveModel {
                     id: Set(user.id),
                     email: Set(Some(address.text)),
@@ -81,7 +84,9 @@ impl Accounts {
                     ..Default::default()
                 };
                 let user = row.update(transaction).await.map_err(|error| taken(user::taken(error)))?;
+                // A link to another address, or one yet to be sent, would take the account there.
                 email_token::remove_all(transaction, VerifyEmail, user.id).await?;
+                queued_mail::remove_changes(transaction, user.id, None).await?;
                 account_event::add(transaction, if is_change { changed } else { verified }).await?;
                 if let Some(before) = before {
                     // A link to the old address opens this account no longer.

@@ -63,6 +63,13 @@ pub(super) fn start(settings: &Log) -> anyhow::Result<Guard> {
     Ok(Guard { stop: Some(stop), thread: Some(thread) })
 }
 
+/// Starts logging to standard error what is worth a warning, for a command whose standard output is its answer.
+pub(super) fn start_on_stderr() -> anyhow::Result<()> {
+    let lines = fmt::layer().with_ansi(false).with_target(false).with_writer(io::stderr);
+    let registry = tracing_subscriber::registry().with(LevelFilter::WARN).with(lines);
+    registry.try_init().context("the log was started twice")
+}
+
 fn write_until(stopped: &Receiver<()>, lines: &Gathered) {
     while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         lines.write_out();

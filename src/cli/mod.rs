@@ -1,20 +1,28 @@
 //! The command line: one file a command.
 
 mod config;
+mod console;
+mod fault;
 mod keys;
 mod log;
 mod migrate;
 mod schema;
 mod serve;
+mod table;
+mod terminal;
+mod users;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::App;
+use crate::clock::Clock;
 use crate::config::{Config, Overrides};
+use crate::store::{Database, migrations};
 
 /// Accounts and gap-free numbers behind one GraphQL schema.
 ///
@@ -33,7 +41,9 @@ Examples:
   cloakroom                                            serve on http://127.0.0.1:8000
   cloakroom --listen 0.0.0.0:80 --data-dir /var/lib/cloakroom
   cloakroom --database postgres://cloakroom@db/cloakroom --migrate
-  cloakroom migrate status                             what the database has"
+  cloakroom migrate status                             what the database has
+  cloakroom users promote anna                         make somebody an administrator
+  cloakroom console --as anna                          GraphQL at a prompt, as this user"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -70,6 +80,10 @@ enum Command {
     /// The keys that sign access tokens
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// See and manage users, also while the server runs
+    Users(users::Users),
+    /// Run GraphQL as any user: at a prompt, from a pipe or from the command line
+    Console(console::Options),
     /// Print the settings in force, with secrets masked
     Config(config::Show),
 }
@@ -86,6 +100,8 @@ impl Cli {
             Some(Command::Migrate(command)) => migrate::run(&config, &command),
             Some(Command::Schema) => schema::run(),
             Some(Command::Keys(command)) => keys::run(&config, &command),
+            Some(Command::Users(users)) => users::run(&config, &users),
+            Some(Command::Console(options)) => console::run(config, &options),
             Some(Command::Config(show)) => config::run(&config, &show),
         }
     }
@@ -110,6 +126,17 @@ fn create_data_dir(path: &Path) -> anyhow::Result<()> {
     let mut builder = fs::DirBuilder::new();
     let created = builder.recursive(true).mode(0o700).create(path);
     created.with_context(|| format!("cannot create the data directory {}", path.display()))
+}
+
+/// Opens what the server opens, beside it or without it, on a database that has been migrated.
+async fn open(config: &Config) -> anyhow::Result<App> {
+    let database = Database::open(&config.database, &config.server.data_dir).await?;
+    match migrations::pending(&database).await? {
+        0 => App::start(config, database, Clock::System),
+        pending => {
+            bail!("{pending} migrations of the database are pending: start the server, or run `cloakroom migrate up`")
+        }
+    }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

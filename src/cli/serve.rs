@@ -11,11 +11,16 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
+use crate::cli::fault::fault;
 use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
 use crate::config::{Config, mask_password};
 use crate::http;
 use crate::store::{Backend, Database, migrations};
+
+/// What to do on a first start.
+const NO_ADMIN: &str = "No administrator yet: sign up, then run `cloakroom users promote USERNAME` (with the same \
+                        --data-dir or --database).\n";
 
 /// Settings of the server alone.
 #[derive(Args)]
@@ -47,6 +52,9 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     let router = http::router(Arc::clone(&app), &config)?;
     let signalled = shutdown_signal()?;
     say(banner(&config, config.server.listen, &app.database))?;
+    if !app.accounts.has_admin().await.map_err(fault)? {
+        say(NO_ADMIN)?;
+    }
     http::serve(listener, router, &config, signalled).await;
     app.stop().await;
     tracing::info!("stopped");

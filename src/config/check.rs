@@ -80,6 +80,7 @@ impl Config {
             ("refresh_per_session", limits.refresh_per_session),
         ] {
             ensure!(burst == 0 || per_hour > 0, "limits.{name}.per_hour must be at least 1");
+            ensure!(burst <= 1_000_000, "limits.{name}.burst must be at most 1000000");
         }
         Ok(())
     }

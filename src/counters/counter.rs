@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder as _, QuerySelect};
 
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
@@ -75,6 +75,11 @@ pub(super) async fn list_by_ids(
 ) -> Result<Vec<Model>, Error> {
     let own = Entity::find().filter(Column::UserId.eq(owner));
     Ok(own.filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
+}
+
+/// Every counter of `owner`, by name.
+pub(super) async fn list_all(db: &impl ConnectionTrait, owner: UserId) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::UserId.eq(owner)).order_by_asc(Column::Name).all(db).await?)
 }
 
 fn by_key(key: &Key) -> Select<Entity> {

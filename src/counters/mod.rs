@@ -12,6 +12,7 @@
 //! **Invariant:** `0 <= current <= max <= 2^53 - 1`.
 
 pub mod counter;
+mod export;
 mod furnish;
 pub mod graphql;
 mod group_commit;

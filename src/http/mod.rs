@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `/graphql` | GET (queries), POST | the API: `graphql.rs` |
 //! | `/`, `/playground/…` | GET | the playground, embedded: `playground.rs` |
+//! | `/verify-email`, `/reset-password`, `/links/…` | GET | the pages behind the links in mails: `links.rs` |
 //! | `/healthz` | GET | alive |
 //! | `/readyz`, `/health` | GET | alive, database reachable and migrated |
 //! | `/.well-known/jwks.json` | GET | the public halves of the signing keys |
@@ -15,6 +16,7 @@
 mod edge;
 mod graphql;
 mod health;
+mod links;
 mod media_type;
 mod origin;
 mod playground;
@@ -52,6 +54,9 @@ pub fn router(app: Arc<App>, config: &Config) -> anyhow::Result<Router> {
     let server = Arc::new(Server { app, schema, settings: config.http.clone() });
     let mut router = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
+        .route("/verify-email", get(links::verify_email))
+        .route("/reset-password", get(links::reset_password))
+        .route("/links/{file}", get(links::file))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/health", get(health::ready))

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 
 use crate::caller::{MAX_USER_AGENT_CHARS, Origin};
@@ -29,20 +29,24 @@ fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> Option<IpAddr
     if !is_proxy(&peer) {
         return Some(peer);
     }
-    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let mut hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-    while let Some(hop) = hops.pop() {
+    // As bytes: a client could send some that are no text, and what a proxy appends to them must still count.
+    let lines = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+    let hops: Vec<&[u8]> = lines.flat_map(|line| line.split(|byte| *byte == b',')).collect();
+    let mut farthest = None;
+    for hop in hops.into_iter().rev() {
         match address(hop) {
-            Some(address) if is_proxy(&address) => {}
+            Some(address) if is_proxy(&address) => farthest = Some(address),
             // What is no address was not written by a proxy that we trust.
             found => return found,
         }
     }
-    None
+    // A client in a proxy's own network.
+    farthest
 }
 
 /// Some proxies add the port.
-fn address(hop: &str) -> Option<IpAddr> {
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
     let address = hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip()));
     address.ok().map(|address| address.to_canonical())
 }
@@ -51,10 +55,10 @@ fn address(hop: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn seen(peer: &str, forwarded: &[&'static str]) -> Option<String> {
+    fn seen(peer: &str, forwarded: &[&str]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append(FORWARDED_FOR, line.parse().expect("a header value"));
+            headers.append(FORWARDED_FOR, HeaderValue::from_bytes(line.as_bytes()).expect("a header value"));
         }
         let trusted = ["127.0.0.0/8", "10.0.0.0/8"].map(|network| network.parse().expect("a network"));
         let peer = Peer(SocketAddr::new(peer.parse().expect("an address"), 4711));
@@ -70,5 +74,7 @@ mod tests {
         assert_eq!(seen("::ffff:10.1.2.3", &["[2001:db8::1]:443"]).as_deref(), Some("2001:db8::1"));
         assert_eq!(seen("127.0.0.1", &[]), None);
         assert_eq!(seen("127.0.0.1", &["198.51.100.1, nonsense"]), None);
+        assert_eq!(seen("10.1.2.3", &["10.7.7.7, 10.9.9.9"]).as_deref(), Some("10.7.7.7"), "one of their own network");
+        assert_eq!(seen("127.0.0.1", &["é, 198.51.100.1"]).as_deref(), Some("198.51.100.1"), "sent by the client");
     }
 }

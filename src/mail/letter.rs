@@ -118,7 +118,7 @@ impl Letter {
         match self {
             Self::ConfirmAddress { username, link, valid_seconds } => vec![
                 greeting(username),
-                Words("please confirm that this e-mail address is yours.".to_owned()),
+                Words("Please confirm that this e-mail address is yours.".to_owned()),
                 Link("Confirm the address", clean(link)),
                 Words(format!(
                     "The link is good for {}. If you did not give us this address, ignore this mail: without you \
@@ -128,7 +128,7 @@ impl Letter {
             ],
             Self::ChooseNewPassword { username, link, valid_seconds } => vec![
                 greeting(username),
-                Words("somebody, most likely you, asked for a new password for your account.".to_owned()),
+                Words("Somebody, most likely you, asked for a new password for your account.".to_owned()),
                 Link("Choose a new password", clean(link)),
                 Words(format!(
                     "The link is good for {}, and once. If you did not ask for it, ignore this mail: your password \
@@ -139,7 +139,7 @@ impl Letter {
             Self::AlreadyRegistered { username, reset_page } => vec![
                 greeting(username),
                 Words(
-                    "somebody, most likely you, tried to sign up with this e-mail address. You have an account already, \
+                    "Somebody, most likely you, tried to sign up with this e-mail address. You have an account already, \
                      so nothing was changed: sign in with the password that you have. If you have forgotten it, ask \
                      for a new one."
                         .to_owned(),
@@ -150,7 +150,7 @@ impl Letter {
             Self::AddressChanged { username, new_address } => vec![
                 greeting(username),
                 Words(format!(
-                    "the e-mail address of your account was changed to {}. This is the last mail to the old one.",
+                    "The e-mail address of your account was changed to {}. This is the last mail to the old one.",
                     masked(new_address)
                 )),
                 Words(
@@ -162,7 +162,7 @@ impl Letter {
             Self::PasswordChanged { username, when, address } => vec![
                 greeting(username),
                 Words(format!(
-                    "the password of your account was changed on {}{}.",
+                    "The password of your account was changed on {}{}.",
                     when.format("%-d %B %Y at %H:%M UTC"),
                     address.as_deref().map(|address| format!(", from {}", clean(address))).unwrap_or_default()
                 )),

@@ -71,7 +71,7 @@ impl Mailer {
     /// # Errors
     /// A sender, a URL or a file of authorities that cannot be used; the setting is named.
     pub fn open(settings: &config::Mail, data_dir: &Path) -> anyhow::Result<Self> {
-        let sender: Mailbox = settings.from.parse().with_context(|| {
+        let sender = mailbox(&settings.from).with_context(|| {
             format!("mail.from must be an address, such as \"Cloakroom <mail@example.org>\", not {:?}", settings.from)
         })?;
         let way = match settings.smtp_url.is_empty() {
@@ -125,6 +125,11 @@ impl Mailer {
     }
 }
 
+fn mailbox(text: &str) -> Option<Mailbox> {
+    let Mailbox { name, email } = text.parse().ok()?;
+    Some(Mailbox { name, email: address(email.as_ref())? })
+}
+
 /// With the domain in ASCII (RFC 5891), so that any mail server takes it; what stands before the `@` cannot be.
 fn address(text: &str) -> Option<Address> {
     let (user, domain) = text.rsplit_once('@')?;
@@ -143,6 +148,7 @@ mod tests {
     fn an_address_is_one_address_and_nothing_else() {
         let domain = |text| address(text).map(|address| address.domain().to_owned());
         assert_eq!(domain("anna@example.org").as_deref(), Some("example.org"));
+        assert_eq!(mailbox("Anna <a@münchen.example>").map(|anna| anna.email), address("a@xn--mnchen-3ya.example"));
         assert_eq!(domain("änna@münchen.example").as_deref(), Some("xn--mnchen-3ya.example"));
         for none in [
             "",

@@ -37,11 +37,11 @@ pub(super) struct Smtp {
 struct Server {
     host: String,
     port: u16,
-    tls: Tls,
+    encryption: Encryption,
     credentials: Option<Credentials>,
 }
 
-enum Tls {
+enum Encryption {
     None,
     /// RFC 8314, section 3.3.
     Implicit(TlsParameters),
@@ -104,43 +104,42 @@ impl Server {
             Host::Ipv6(address) => address.to_string(),
             host => host.to_string(),
         };
-        let (tls, port) = match (url.scheme(), url.query()) {
-            ("smtps", None) => (Tls::Implicit(trust(settings, &host)?), SUBMISSIONS_PORT),
-            ("smtp", Some("tls=required")) => (Tls::StartTls(trust(settings, &host)?), SUBMISSION_PORT),
-            ("smtp", None) => (Tls::None, SMTP_PORT),
+        let (encryption, port) = match (url.scheme(), url.query()) {
+            ("smtps", None) => (Encryption::Implicit(trust(settings, &host)?), SUBMISSIONS_PORT),
+            ("smtp", Some("tls=required")) => (Encryption::StartTls(trust(settings, &host)?), SUBMISSION_PORT),
+            ("smtp", None) => (Encryption::None, SMTP_PORT),
             _ => bail!("it must be smtps://HOST, smtp://HOST?tls=required or smtp://HOST"),
         };
         ensure!(matches!(url.path(), "" | "/") && url.fragment().is_none(), "nothing may follow the host but ?tls");
         let credentials = credentials(&url)?;
-        if matches!(tls, Tls::None) && !is_this_machine(&host) {
+        if matches!(encryption, Encryption::None) && !is_this_machine(&host) {
             ensure!(credentials.is_none(), "the password would cross the network unencrypted: use smtps://");
             tracing::warn!("mail.smtp_url has no TLS: the links in mails cross the network unencrypted");
         }
-        Ok(Self { host, port: url.port().unwrap_or(port), tls, credentials })
+        Ok(Self { host, port: url.port().unwrap_or(port), encryption, credentials })
     }
 
     async fn connect(&self, hello: &ClientId) -> anyhow::Result<AsyncSmtpConnection> {
         let place = (self.host.as_str(), self.port);
-        let implicit = match &self.tls {
-            Tls::Implicit(trusted) => Some(trusted.clone()),
-            Tls::None | Tls::StartTls(_) => None,
+        let implicit = match &self.encryption {
+            Encryption::Implicit(trusted) => Some(trusted.clone()),
+            Encryption::None | Encryption::StartTls(_) => None,
         };
         let connected = AsyncSmtpConnection::connect_tokio1(place, None, hello, implicit, None).await;
         let mut connection = connected.map_err(|error| self.unreachable(&error))?;
-        if let Tls::StartTls(trusted) = &self.tls {
+        if let Encryption::StartTls(trusted) = &self.encryption {
             let encrypted = connection.starttls(trusted.clone(), hello).await;
             encrypted.map_err(|error| self.unreachable(&error))?;
         }
         if let Some(credentials) = &self.credentials {
             let welcomed = connection.auth(DEFAULT_MECHANISMS, credentials).await;
-            welcomed
-                .map_err(|error| anyhow!("the mail server lets nobody in with mail.smtp_url: {}", reason(&error)))?;
+            welcomed.map_err(|error| anyhow!("mail.smtp_url lets nobody in: {}", reason(&error)))?;
         }
         Ok(connection)
     }
 
     fn unreachable(&self, error: &Error) -> anyhow::Error {
-        anyhow!("no connection to the mail server {}:{}: {}", self.host, self.port, reason(error))
+        anyhow!("no connection to {}:{}: {}", self.host, self.port, reason(error))
     }
 }
 
@@ -180,8 +179,8 @@ fn is_this_machine(host: &str) -> bool {
 /// For the log: not what the server wrote, which often repeats the recipient's address.
 fn reason(error: &Error) -> String {
     match error.status() {
-        Some(code) => format!("it answered {code}"),
-        None if error.is_response() => "its answer is no SMTP".to_owned(),
+        Some(code) => format!("the mail server answered {code}"),
+        None if error.is_response() => "the mail server hung up, or speaks no SMTP".to_owned(),
         None => chain(error),
     }
 }

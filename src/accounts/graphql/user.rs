@@ -136,7 +136,6 @@ impl UsersQuery {
 
     /// Everybody, by username. BAD_USER_INPUT for a page of more than 100 or a cursor that is none. UNAUTHENTICATED when
     /// nobody is signed in, FORBIDDEN for an API key without ACCOUNT_READ.
-    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
     async fn users(
         &self,
         ctx: &Context<'_>,

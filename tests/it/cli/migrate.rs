@@ -93,14 +93,14 @@ async fn a_database_that_cannot_be_used_is_named_without_its_password() {
 }
 
 impl Place {
-    async fn connect(&self) -> sea_orm::DatabaseConnection {
+    pub(super) async fn connect(&self) -> sea_orm::DatabaseConnection {
         let file = format!("sqlite://{}/data/cloakroom.db", self.data.path().display());
         let url = if self.url.is_empty() { &file } else { &self.url };
         sea_orm::Database::connect(url).await.expect("the database opens")
     }
 
     /// Changes the database behind the binary's back.
-    async fn execute(&self, sql: &str) {
+    pub(super) async fn execute(&self, sql: &str) {
         let connection = self.connect().await;
         sea_orm::ConnectionTrait::execute_unprepared(&connection, sql).await.expect(sql);
         connection.close().await.expect("it closes");

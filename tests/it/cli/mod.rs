@@ -1,9 +1,12 @@
 //! The command line: the real binary, as a person or a script runs it.
 
+mod console;
 mod keys;
 mod migrate;
 mod serve;
 mod settings;
+mod terminal;
+mod users;
 
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;

@@ -32,6 +32,7 @@ fn help_mentions_every_command_and_setting_flag() {
         "migrate",
         "schema",
         "keys",
+        "console",
         "config",
         "--listen",
         "--data-dir",
@@ -47,6 +48,7 @@ fn help_mentions_every_command_and_setting_flag() {
     for (command, words) in [
         ("migrate", &["up", "down", "status", "fresh"][..]),
         ("keys", &["generate", "rotate", "list"]),
+        ("console", &["--as", "--execute", "--vars", ".help", "Examples"]),
         ("config", &["--defaults"]),
     ] {
         let help = run(&mut cloakroom(&[command, "--help"])).output();

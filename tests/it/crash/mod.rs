@@ -4,6 +4,7 @@ mod disk_full;
 mod durability;
 mod kill;
 mod load;
+mod refresh;
 mod shutdown;
 mod sync_shim;
 

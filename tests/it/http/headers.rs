@@ -3,11 +3,14 @@
 use super::{get, post_json};
 use crate::support::{Reply, TestApp};
 
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 13] = [
     "/",
     "/playground/index.css",
     "/graphql?query=%7Bhello%7D",
     "/graphql",
+    "/verify-email",
+    "/reset-password",
+    "/links/links.js",
     "/healthz",
     "/readyz",
     "/health",

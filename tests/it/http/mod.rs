@@ -8,6 +8,7 @@ mod framing;
 mod headers;
 mod health;
 mod limits;
+mod links;
 mod log;
 mod media_types;
 mod overload;

@@ -1,8 +1,11 @@
 //! Whoever calls the API, and what they hear.
 
+use std::net::{IpAddr, SocketAddr};
+
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use cloakroom::http::Peer;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -12,6 +15,8 @@ use tower::ServiceExt as _;
 pub struct Caller {
     router: Router,
     pub token: Option<String>,
+    peer: Option<IpAddr>,
+    headers: HeaderMap,
 }
 
 /// An answer of the API.
@@ -24,7 +29,25 @@ pub struct Reply {
 
 impl Caller {
     pub fn new(router: Router, token: Option<String>) -> Self {
-        Self { router, token }
+        Self { router, token, peer: None, headers: HeaderMap::new() }
+    }
+
+    /// The same caller, at this network address.
+    pub fn at_address(&self, address: &str) -> Self {
+        Self { peer: Some(address.parse().expect("an address")), ..self.clone() }
+    }
+
+    /// The same caller, with this header in every request.
+    pub fn with_header(&self, name: &'static str, value: &str) -> Self {
+        let mut caller = self.clone();
+        let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header value");
+        caller.headers.append(HeaderName::from_static(name), value);
+        caller
+    }
+
+    /// The same caller with another access token, or none.
+    pub fn with_token(&self, token: Option<&str>) -> Self {
+        Self { token: token.map(str::to_owned), ..self.clone() }
     }
 
     /// Runs an operation.
@@ -54,6 +77,12 @@ impl Caller {
         if let Some(token) = &self.token {
             let value = format!("Bearer {token}").parse().expect("a header value");
             request.headers_mut().entry(header::AUTHORIZATION).or_insert(value);
+        }
+        if let Some(address) = self.peer {
+            request.extensions_mut().insert(Peer(SocketAddr::new(address, 4711)));
+        }
+        for (name, value) in &self.headers {
+            request.headers_mut().append(name, value.clone());
         }
         let response = self.router.clone().oneshot(request).await.expect("the router answers");
         let (head, body) = response.into_parts();

@@ -6,10 +6,12 @@ mod caller;
 mod database;
 mod dump;
 mod hold;
+mod mails;
 mod people;
 mod process;
 mod random;
 mod rows;
+mod smtp;
 mod statements;
 mod wire;
 
@@ -18,9 +20,11 @@ pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
 pub use dump::dump;
 pub use hold::{Hold, alter};
+pub use mails::{ReceivedMail, link_token, test_mails};
 pub use process::Process;
 pub use random::Random;
 pub use rows::Rows;
+pub use smtp::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls};
 pub use statements::Statements;
 pub use wire::{Listening, Wire, post};
 

@@ -1,0 +1,61 @@
+//! `cloakroom users rename`, `promote`, `demote`, `suspend`, `reinstate` and `end-sessions`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::accounts::{UpdateProfile, user};
+use crate::app::App;
+use crate::caller::Caller;
+use crate::cli::fault::fault;
+use crate::cli::table::Shape;
+use crate::cli::terminal::visible;
+use crate::cli::users::{Who, account, require};
+
+#[derive(Args)]
+#[group(id = "changes", required = true, multiple = true, args = ["username", "name"])]
+pub(super) struct Rename {
+    /// Username, e-mail address or id
+    who: String,
+    /// Another username
+    #[arg(long)]
+    username: Option<String>,
+    /// Another name to show; an empty one takes it away
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+pub(super) async fn rename(app: &App, options: &Rename) -> anyhow::Result<()> {
+    let user = require(app, &options.who).await?;
+    let name = options.name.clone().map(|name| Some(name).filter(|name| !name.is_empty()));
+    let input = UpdateProfile { username: options.username.clone(), name };
+    let user = app.accounts.rename(&Caller::operator(), user.id, input).await.map_err(fault)?;
+    account::print(options.shape, &user, None)
+}
+
+pub(super) async fn set_role(app: &App, who: &Who, role: user::Role) -> anyhow::Result<()> {
+    let user = require(app, &who.who).await?;
+    let user = app.accounts.set_role(&Caller::operator(), Some(user.id), role).await.map_err(fault)?;
+    account::print(who.shape, &user, None)
+}
+
+pub(super) async fn suspend(app: &App, who: &Who) -> anyhow::Result<()> {
+    let user = require(app, &who.who).await?;
+    let user = app.accounts.suspend(&Caller::operator(), Some(user.id)).await.map_err(fault)?;
+    account::print(who.shape, &user, None)
+}
+
+pub(super) async fn reinstate(app: &App, who: &Who) -> anyhow::Result<()> {
+    let user = require(app, &who.who).await?;
+    let user = app.accounts.reinstate(&Caller::operator(), Some(user.id)).await.map_err(fault)?;
+    account::print(who.shape, &user, None)
+}
+
+pub(super) async fn end_sessions(app: &App, who: &Who) -> anyhow::Result<()> {
+    let user = require(app, &who.who).await?;
+    let ended = app.accounts.end_sessions_of(&Caller::operator(), user.id).await.map_err(fault)?;
+    let document = json!({ "id": user.id.to_string(), "username": user.username, "endedSessions": ended });
+    let plural = if ended == 1 { "" } else { "s" };
+    who.shape.print_one(&document, || format!("Ended {ended} session{plural} of {}.", visible(&user.username)))
+}

@@ -1,0 +1,101 @@
+//! What letters say, as their readers see it.
+
+use cloakroom::mail::Letter;
+
+use super::{confirm, mailer, now};
+use crate::support::{ReceivedMail, SmtpServer, Tls, link_token};
+
+async fn sent(letter: &Letter) -> ReceivedMail {
+    let server = SmtpServer::start(Tls::None).await;
+    mailer(&server).send("anna@example.org", letter, now()).await.expect("it is sent");
+    server.mails(1).await.remove(0)
+}
+
+#[tokio::test]
+async fn a_letter_is_the_same_in_text_and_in_html() {
+    let mail = sent(&confirm()).await;
+    assert_eq!((mail.from.as_str(), mail.to.as_str()), ("mail@cloakroom.example", "anna@example.org"));
+    assert_eq!(mail.subject, "Confirm your e-mail address");
+    assert!(mail.header("content-type").starts_with("multipart/alternative"), "{}", mail.raw);
+    assert_eq!(link_token(&mail), "AbC-123_x");
+    assert_eq!(
+        mail.text,
+        "Hello anna,\n\nPlease confirm that this e-mail address is yours.\n\nConfirm the address:\n\
+         https://cloakroom.example/verify-email#token=AbC-123_x\n\nThe link is good for 24 hours. If you did not give \
+         us this address, ignore this mail: without you nothing is confirmed.\n"
+    );
+    for paragraph in mail.text.lines().filter(|line| !line.is_empty() && !line.ends_with(':')) {
+        assert!(mail.html.contains(paragraph), "{paragraph} in {}", mail.html);
+    }
+}
+
+#[tokio::test]
+async fn a_letter_loads_nothing_and_is_answered_by_nobody() {
+    let mail = sent(&confirm()).await;
+    for loading in ["<img", "<link", "<script", "<iframe", "url(", "src=", "@import"] {
+        assert!(!mail.html.contains(loading), "{loading} in {}", mail.html);
+    }
+    assert_eq!(mail.html.matches("href=").count(), 1, "one link");
+    assert_eq!(mail.header("auto-submitted"), "auto-generated");
+    assert_eq!(mail.header("date"), "Fri, 20 Nov 2026 12:00:00 +0000");
+    assert_eq!(mail.header("from"), "\"The Cloakroom\" <mail@cloakroom.example>");
+    assert_eq!(mail.header("to"), "anna@example.org");
+    let id = mail.header("message-id");
+    assert!(id.starts_with('<') && id.ends_with("@cloakroom.example>"), "{id}");
+    assert_ne!(sent(&confirm()).await.header("message-id"), id);
+}
+
+#[tokio::test]
+async fn every_letter_names_whose_account_it_is_about() {
+    let username = "Łukasz-東京".to_owned();
+    let link = "https://cloakroom.example/reset-password#token=x".to_owned();
+    let reset_page = "https://cloakroom.example/reset-password".to_owned();
+    for (letter, subject, says) in [
+        (
+            Letter::ChooseNewPassword { username: username.clone(), link, valid_seconds: 1800 },
+            "Choose a new password",
+            "good for 30 minutes, and once",
+        ),
+        (
+            Letter::AlreadyRegistered { username: username.clone(), reset_page },
+            "You already have an account",
+            "https://cloakroom.example/reset-password\n",
+        ),
+        (
+            Letter::AddressChanged { username: username.clone(), new_address: "benno@example.net".to_owned() },
+            "Your e-mail address was changed",
+            "was changed to b…@example.net.",
+        ),
+        (
+            Letter::PasswordChanged {
+                username: username.clone(),
+                when: now(),
+                address: Some("203.0.113.7".to_owned()),
+            },
+            "Your password was changed",
+            "was changed on 20 November 2026 at 12:00 UTC, from 203.0.113.7.",
+        ),
+        (
+            Letter::PasswordChanged { username: username.clone(), when: now(), address: None },
+            "Your password was changed",
+            "was changed on 20 November 2026 at 12:00 UTC.",
+        ),
+    ] {
+        let mail = sent(&letter).await;
+        assert_eq!(mail.subject, subject);
+        assert!(mail.text.starts_with("Hello Łukasz-東京,\n\n") && mail.html.contains(&username), "{mail:?}");
+        assert!(mail.text.contains(says), "{says} in {}", mail.text);
+        assert!(!mail.raw.contains("benno"), "{}", mail.raw);
+        assert!(mail.raw.is_ascii(), "any mail server takes it");
+    }
+}
+
+#[tokio::test]
+async fn a_name_adds_no_header_and_no_html() {
+    let username = "x\r\nBcc: eve@example.org\r\n\r\n.\r\n<script>alert(1)</script>".to_owned();
+    let link = "https://cloakroom.example/\"><script>alert(1)</script>".to_owned();
+    let mail = sent(&Letter::ConfirmAddress { username, link, valid_seconds: 60 }).await;
+    assert_eq!((mail.to.as_str(), mail.header("bcc").as_str()), ("anna@example.org", ""));
+    assert!(mail.text.starts_with("Hello x  Bcc: eve@example.org    .  <script>"), "{}", mail.text);
+    assert!(!mail.html.contains("<script"), "{}", mail.html);
+}
