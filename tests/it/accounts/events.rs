@@ -174,7 +174,7 @@ fn ids(nodes: &Value) -> Vec<Value> {
 #[tokio::test]
 async fn pages_that_cannot_be_are_refused() {
     let (_test, owner) = TestApp::with_user().await;
-    let of_another_list = cloakroom::page::cursor("anna");
+    let of_another_list = cloakroom::page::cursor("users", "anna");
     for arguments in [
         "first: -1".to_owned(),
         "first: 101".to_owned(),

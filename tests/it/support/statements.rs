@@ -42,12 +42,14 @@ impl Subscriber for Counter {
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let metadata = span.metadata();
         // A pool hands on to its driver, a transaction asks by itself.
-        let asks = match metadata.target() {
-            "sea_orm::database::transaction" => ["query_one_raw", "query_all_raw", "execute_raw", "execute_unprepared"],
-            target if target.starts_with("sea_orm::driver") => {
-                ["query_one", "query_all", "execute", "execute_unprepared"]
+        let asks: &[&str] = match metadata.target() {
+            "sea_orm::database::transaction" => {
+                &["query_one_raw", "query_all_raw", "execute_raw", "execute_unprepared"]
             }
-            _ => return,
+            target if target.starts_with("sea_orm::driver") => {
+                &["query_one", "query_all", "execute", "execute_unprepared"]
+            }
+            _ => &[],
         };
         if asks.contains(&metadata.name()) {
             ASKED.set(ASKED.get() + 1);
