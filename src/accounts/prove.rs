@@ -1,8 +1,8 @@
 //! A password as proof of who somebody is: for `login`, and again before whatever a stolen session must not do.
 
 use crate::accounts::identity::Identifier;
-use crate::accounts::password::Match;
 use crate::accounts::limits::{self, Account};
+use crate::accounts::password::Match;
 use crate::accounts::{Accounts, Password, account_event, session, user};
 use crate::caller::Caller;
 use crate::config::EmailVerification;

@@ -26,8 +26,7 @@ async fn what_sessions_do_is_told_with_address_and_program() {
         json!({ "kind": kind, "ipAddress": address, "userAgent": agent, "createdAt": "2026-11-20T12:01:00.000000Z" })
     };
     let first = newest(&owner).await;
-    let signed_up =
-        json!({ "kind": "SIGNED_UP", "ipAddress": null, "userAgent": null, "createdAt": "2026-11-20T12:00:00.000000Z" });
+    let signed_up = json!({ "kind": "SIGNED_UP", "ipAddress": null, "userAgent": null, "createdAt": "2026-11-20T12:00:00.000000Z" });
     assert_eq!(first, signed_up);
 
     test.clock.advance(60);
@@ -46,7 +45,11 @@ async fn what_sessions_do_is_told_with_address_and_program() {
 
     for scope in ["ACCESS_TOKEN", "REFRESH_TOKEN", "SESSION"] {
         let session = log_in(&there, "anna").await;
-        session.user.run(&format!("mutation {{ logout(input: {{ scope: {scope} }}) {{ endedSessions }} }}")).await.data();
+        session
+            .user
+            .run(&format!("mutation {{ logout(input: {{ scope: {scope} }}) {{ endedSessions }} }}"))
+            .await
+            .data();
         assert_eq!(newest(&owner).await, told("LOGGED_OUT"), "{scope}");
     }
     let here = owner.at_address("203.0.113.7").with_header("user-agent", "Agent/7");

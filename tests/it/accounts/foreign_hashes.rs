@@ -42,7 +42,8 @@ async fn a_hash_from_elsewhere_opens_to_its_password_alone() {
 #[tokio::test]
 async fn a_hash_from_elsewhere_may_be_of_what_was_typed() {
     let (test, _) = TestApp::with_user().await;
-    alter(&test, "UPDATE users SET password_hash = '$2b$04$B8Aqj2IEVCOeDL/Iq3iz8u/Vsz/ZStcbjG5P9f3RUusf/YzGk3jru'").await;
+    alter(&test, "UPDATE users SET password_hash = '$2b$04$B8Aqj2IEVCOeDL/Iq3iz8u/Vsz/ZStcbjG5P9f3RUusf/YzGk3jru'")
+        .await;
     assert_eq!(login(&test, "final3 answer").await.user_errors("login"), ["WRONG_CREDENTIALS"]);
     assert!(login(&test, "ﬁnal③ answer").await.at("/data/login/user").is_object());
 }

@@ -23,7 +23,10 @@ async fn the_right_password_alone_brings_the_hash_up_to_date_and_once() {
     let first = stored_hash(&test).await;
     assert!(first.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{first}");
     raise(&mut test, 3).await;
-    assert_eq!(login(&test.anonymous(), "anna", "wrong horse battery").await.user_errors("login"), ["WRONG_CREDENTIALS"]);
+    assert_eq!(
+        login(&test.anonymous(), "anna", "wrong horse battery").await.user_errors("login"),
+        ["WRONG_CREDENTIALS"]
+    );
     assert_eq!(stored_hash(&test).await, first, "nothing is made of a wrong password");
 
     log_in(&test.anonymous(), "anna").await;
@@ -32,7 +35,10 @@ async fn the_right_password_alone_brings_the_hash_up_to_date_and_once() {
     log_in(&test.anonymous(), "anna").await;
     assert_eq!(stored_hash(&test).await, second, "it is good enough now");
     assert!(is_welcome(&test.bearer(session.user.token.as_deref())).await, "sessions live on");
-    assert_eq!(login(&test.anonymous(), "anna", "wrong horse battery").await.user_errors("login"), ["WRONG_CREDENTIALS"]);
+    assert_eq!(
+        login(&test.anonymous(), "anna", "wrong horse battery").await.user_errors("login"),
+        ["WRONG_CREDENTIALS"]
+    );
 
     raise(&mut test, 1).await;
     log_in(&test.anonymous(), "anna").await;

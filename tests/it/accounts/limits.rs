@@ -88,7 +88,9 @@ async fn logins_are_limited_by_what_was_typed_whether_anybody_is_called_so() {
     let test = with_limits(|limits| limits.login_per_account = TWO).await;
     test.sign_up("anna").await;
     let mut seen = Vec::new();
-    for (spellings, other) in [(["anna", "ＡNNA", " anna "], "anna@example.org"), (["nobody", "NOBODY", "nobody"], "nobody@x.org")] {
+    for (spellings, other) in
+        [(["anna", "ＡNNA", " anna "], "anna@example.org"), (["nobody", "NOBODY", "nobody"], "nobody@x.org")]
+    {
         let mut answers = Vec::new();
         for (at, identifier) in spellings.into_iter().enumerate() {
             answers.push(login(&stranger(&test, &format!("203.0.113.{at}")), identifier, WRONG).await);
@@ -228,11 +230,14 @@ async fn attempts_in_one_document_count_each() {
     let test = with_limits(|limits| limits.login_per_account = TWO).await;
     test.sign_up("anna").await;
     let attempt = |at: usize| {
-        format!(r#"a{at}: login(input: {{ identifier: "anna", password: "guess {at} of many" }}) {{ userErrors {{ code }} }}"#)
+        format!(
+            r#"a{at}: login(input: {{ identifier: "anna", password: "guess {at} of many" }}) {{ userErrors {{ code }} }}"#
+        )
     };
     let document = format!("mutation {{ {} }}", (0..5).map(attempt).collect::<Vec<_>>().join(" "));
     let reply = stranger(&test, "198.51.100.66").run(&document).await;
-    let codes: Vec<_> = reply.at("/errors").as_array().expect("errors").iter().map(|e| &e["extensions"]["code"]).collect();
+    let codes: Vec<_> =
+        reply.at("/errors").as_array().expect("errors").iter().map(|e| &e["extensions"]["code"]).collect();
     assert!(!codes.is_empty() && codes.iter().all(|code| *code == "RATE_LIMITED"), "{}", reply.body);
     assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (200, ""), "some of it was done");
     assert!(is_limited(&login(&stranger(&test, "198.51.100.67"), "anna", PASSWORD).await), "all was spent");
@@ -265,7 +270,8 @@ async fn the_same_limits_hold_before_a_password_is_changed_signed_out() {
         let mut limited = Vec::new();
         for at in 0..3 {
             let caller = stranger(&test, &format!("198.51.100.{at}"));
-            let input = json!({ "identifier": name, "currentPassword": WRONG, "newPassword": "purple tractor moonlight" });
+            let input =
+                json!({ "identifier": name, "currentPassword": WRONG, "newPassword": "purple tractor moonlight" });
             limited.push(is_limited(&caller.run_with(mutation, json!({ "input": input })).await));
         }
         assert_eq!(limited, [false, false, true], "{name}");

@@ -21,7 +21,8 @@ async fn no_session_of_the_old_password_outlives_its_change() {
                 tokio::spawn(async move { login(&caller, "anna", &password).await })
             })
             .collect();
-        let mutation = "mutation ($input: ChangePasswordInput!) { changePassword(input: $input) { userErrors { code } } }";
+        let mutation =
+            "mutation ($input: ChangePasswordInput!) { changePassword(input: $input) { userErrors { code } } }";
         let input = json!({ "input": { "currentPassword": old, "newPassword": new } });
         let changed = anna.run_with(mutation, input).await;
         assert_eq!(changed.data()["changePassword"]["userErrors"], json!([]));

@@ -40,9 +40,13 @@ async fn log_out(session: &SignedIn, scope: &str, with_refresh_token: bool) {
 /// S5: with requests under way all the time, so that the token is remembered and being used.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_thousand_requests_after_logout_none_succeeds() {
-    for (scope, with_refresh_token) in
-        [("SESSION", false), ("SESSION", true), ("ALL_SESSIONS", false), ("ALL_SESSIONS", true), ("ACCESS_TOKEN", false)]
-    {
+    for (scope, with_refresh_token) in [
+        ("SESSION", false),
+        ("SESSION", true),
+        ("ALL_SESSIONS", false),
+        ("ALL_SESSIONS", true),
+        ("ACCESS_TOKEN", false),
+    ] {
         let mut test = TestApp::start().await;
         test.sign_up("anna").await;
         let session = log_in(&test.anonymous(), "anna").await;

@@ -202,10 +202,11 @@ async fn an_export_has_what_is_kept_of_a_person_and_no_secret() {
         (&json!(secret[..12]), &json!(["COUNTERS_READ"]), &json!("default"))
     );
     assert_eq!(exported["events"][0]["kind"], "SIGNED_UP");
-    let text = Value::Object(exported).to_string();
+    let text = json!(exported).to_string();
     for hidden in ["$argon2", "hash", &secret[12..], "bert", &bert.user_id().await] {
         assert!(!text.contains(hidden), "{hidden} in {text}");
     }
+    assert!(exported["deletedAt"] == Value::Null);
 }
 
 #[tokio::test]

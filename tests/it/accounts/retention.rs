@@ -85,9 +85,8 @@ async fn the_audit_log_is_kept_for_its_days() {
     log_in(&test.anonymous(), "anna").await;
     test.clock.advance(5 * DAY);
     sweep(&test).await;
-    let count = async || {
-        account_event::Entity::find().count(test.app.database.reader()).await.expect("they are counted")
-    };
+    let count =
+        async || account_event::Entity::find().count(test.app.database.reader()).await.expect("they are counted");
     assert_eq!(count().await, 2, "10 days and no more");
     test.clock.advance(1);
     sweep(&test).await;

@@ -155,7 +155,8 @@ async fn a_session_that_is_ended_from_another_is_over_at_once_and_after_a_restar
     assert_eq!(known[0]["name"], "Lost phone");
 
     let reply = end_session(&first, id(&known[0])).await;
-    let expected = json!({ "session": { "id": id(&known[0]), "current": false, "name": "Lost phone" }, "userErrors": [] });
+    let expected =
+        json!({ "session": { "id": id(&known[0]), "current": false, "name": "Lost phone" }, "userErrors": [] });
     assert_eq!(reply.data()["endSession"], expected);
     assert!(!is_welcome(&lost.user).await);
     assert!(!can_refresh(&test, &lost).await);

@@ -29,8 +29,7 @@ async fn anna(test: &TestApp) -> Anna {
 async fn change_password(caller: &Caller, password: &str) -> Reply {
     let mutation =
         "mutation ($input: ChangePasswordInput!) { changePassword(input: $input) { userErrors { code field } } }";
-    let input =
-        json!({ "identifier": "anna", "currentPassword": password, "newPassword": "purple tractor moonlight" });
+    let input = json!({ "identifier": "anna", "currentPassword": password, "newPassword": "purple tractor moonlight" });
     caller.run_with(mutation, json!({ "input": input })).await
 }
 
@@ -56,7 +55,10 @@ async fn a_suspended_user_is_refused_at_once_and_told_so_for_the_right_password_
             assert_eq!(wrong.body, login(&test.anonymous(), "nobody", WRONG).await.body);
         }
         assert_eq!(change_password(&test.anonymous(), PASSWORD).await.code(), "FORBIDDEN");
-        assert_eq!(change_password(&test.anonymous(), WRONG).await.user_errors("changePassword"), ["WRONG_CREDENTIALS"]);
+        assert_eq!(
+            change_password(&test.anonymous(), WRONG).await.user_errors("changePassword"),
+            ["WRONG_CREDENTIALS"]
+        );
         test.restart().await;
         anna.session.user = test.bearer(anna.session.user.token.as_deref());
         anna.key = test.bearer(anna.key.token.as_deref());
