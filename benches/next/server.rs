@@ -88,8 +88,8 @@ impl Server {
 
 /// User and kernel time of all threads of a process so far, in steps of 10 ms.
 pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))
-        .context("reading the processor time, which needs Linux")?;
+    let stat =
+        fs::read_to_string(format!("/proc/{process}/stat")).context("reading the processor time, which needs Linux")?;
     // The second field is the program's name in brackets, which may contain spaces; `utime` and `stime` are the
     // 14th and 15th.
     let (_, fields) = stat.rsplit_once(')').context("/proc/<pid>/stat has a name")?;

@@ -96,7 +96,7 @@ impl Accounts {
             Claim::Identifier(Identifier::Username(key) | Identifier::Email(key)) => Account::Called(key.clone()),
         };
         let Err(refusal) = self.limits.login_per_account.count(&account) else { return Ok(()) };
-        let Some(address) = caller.origin.address.map(limits::block) else { return Err(refusal) };
+        let Some(address) = caller.origin.client().map(limits::block) else { return Err(refusal) };
         let user = found.unwrap_or_else(nobody);
         let known = session::list_addresses(self.database.reader(), user).await?;
         match known.iter().any(|known| limits::block(*known) == address) {
