@@ -104,6 +104,32 @@ async fn a_deleted_user_is_refused_at_once_and_as_unknown() {
     assert_eq!(change_password(&test.anonymous(), PASSWORD).await.user_errors("changePassword"), ["WRONG_CREDENTIALS"]);
 }
 
+/// P6: a sign-up with an address that has an account makes one without it. What login answers must not tell which.
+#[tokio::test]
+async fn before_it_is_confirmed_an_address_signs_nobody_in_whether_it_was_known() {
+    use cloakroom::config::EmailVerification::Required;
+    let mut test = TestApp::start().await;
+    let anna = test.sign_up("anna").await;
+    assert!(is_welcome(&anna).await);
+    test.config.accounts.email_verification = Required;
+    test.restart().await;
+    let mine = "purple tractor moonlight";
+    let mut seen = Vec::new();
+    for (username, email) in [("guess1", "anna@example.org"), ("guess2", "nobody@example.org")] {
+        let mutation = "mutation ($input: SignUpInput!) { signUp(input: $input) { userErrors { code } } }";
+        let input = json!({ "username": username, "email": email, "password": mine });
+        test.anonymous().run_with(mutation, json!({ "input": input })).await.data();
+        let (by_name, by_address) =
+            (login(&test.anonymous(), username, mine).await, login(&test.anonymous(), email, mine).await);
+        assert_eq!(
+            (by_name.code(), by_address.user_errors("login")),
+            ("FORBIDDEN", vec!["WRONG_CREDENTIALS".to_owned()])
+        );
+        seen.push((by_name.body, by_address.body));
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
 /// Requests of every kind while the user is shut out: what begins after the answer is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_request_slips_through_a_suspension() {

@@ -13,7 +13,7 @@ const VIEWER: &str = "{ viewer { role } }";
 
 /// A server at this place, whose output is kept.
 fn serve(place: &Place) -> Process {
-    Process::start_keeping_output(&place.data.path().join("data"), |command| {
+    Process::start(&place.data.path().join("data"), |command| {
         command.env_clear();
         if !place.url.is_empty() {
             command.args(["--database", &place.url]);
