@@ -63,8 +63,8 @@ async fn bad_values_in_variables_are_refused_and_nothing_is_written() {
         for (kind, value) in bad_values().into_iter().filter(|(kind, value)| place.minds(kind, value)) {
             let reply = user.run_with(&place.with_variable(), json!({ "value": value })).await;
             place.assert_refuses(&reply, kind, &shown(&value));
-            assert_nothing_was_written(&test, &user, before, place, &shown(&value)).await;
         }
+        assert_nothing_was_written(&test, &user, before, place).await;
     }
 }
 
@@ -76,8 +76,8 @@ async fn bad_values_in_the_document_are_refused_and_nothing_is_written() {
         for (kind, value) in bad_values().into_iter().filter(|(kind, value)| place.minds(kind, value)) {
             let reply = user.run(&place.with_literal(&literal(&value))).await;
             place.assert_refuses(&reply, kind, &shown(&value));
-            assert_nothing_was_written(&test, &user, before, place, &shown(&value)).await;
         }
+        assert_nothing_was_written(&test, &user, before, place).await;
     }
 }
 
@@ -102,7 +102,7 @@ async fn half_a_character_is_refused_wherever_it_stands() {
                 assert!(refused, "{body}: {} {}", reply.status, reply.body);
             }
         }
-        assert_nothing_was_written(&test, &user, before, place, "half a character").await;
+        assert_nothing_was_written(&test, &user, before, place).await;
     }
 }
 
@@ -140,8 +140,8 @@ async fn the_table_has_every_input_field_and_argument_of_the_schema() {
     assert_eq!(table, found);
 }
 
-async fn assert_nothing_was_written(test: &TestApp, user: &Caller, before: Rows, place: &Place, shown: &str) {
-    let context = format!("{}.{} {shown}", place.root, place.name);
+async fn assert_nothing_was_written(test: &TestApp, user: &Caller, before: Rows, place: &Place) {
+    let context = format!("{}.{}", place.root, place.name);
     assert_eq!(test.rows().await, before, "{context}");
     let current = user.run("{ current viewer { apiKeys { id } user { username name } } }").await;
     let kept = json!({ "apiKeys": [], "user": { "username": "anna", "name": null } });
