@@ -120,7 +120,6 @@ async fn without_a_mail_server_the_link_is_in_a_file_and_in_the_log() {
     let home = Home::new().await;
     let mut process = home.start(|_| {});
     let access = sign_up(&process).await;
-    // The sweep of what is queued is on the server's own clock: stopping ends it, and what was not sent is sent next.
     let mail = first_file(home.path()).await;
     assert!(mail.text.contains(&format!("http://{}/verify-email#token=", process.address)), "{}", mail.text);
     let token = link_token(&mail);

@@ -72,18 +72,6 @@ async fn what_is_no_token_of_this_kind_confirms_nothing() {
     let token = link_token(&only_mail(&test).await);
     let reset = reset_token(&test, "anna@example.org").await;
     let access = anna.token.clone().expect("a token");
-    let flipped: String = token
-        .chars()
-        .map(|c| {
-            if c == 'a' {
-                'b'
-            } else if c == 'b' {
-                'a'
-            } else {
-                c
-            }
-        })
-        .collect();
     let other_case: String = token.to_uppercase();
     let long = "x".repeat(100_000);
     let wrong = [
@@ -107,7 +95,7 @@ async fn what_is_no_token_of_this_kind_confirms_nothing() {
         assert_eq!(reply.user_errors("verifyEmail"), ["INVALID input.token"], "{token}");
         assert_eq!(reply.at("/data/verifyEmail/user"), &Value::Null);
     }
-    assert_eq!((flipped == token, verified_at(&anna).await), (flipped == token, Value::Null));
+    assert_eq!(verified_at(&anna).await, Value::Null);
     let new = super::reset(&test.anonymous(), &token, super::NEW_PASSWORD).await;
     assert_eq!(new.user_errors("resetPassword"), ["INVALID input.token"], "nor does this one set a password");
     assert_eq!(verify(&anna, &token).await.user_errors("verifyEmail"), [""; 0], "and it is good still");
