@@ -7,6 +7,7 @@ mod keys;
 mod login;
 mod logout;
 mod logout_scopes;
+mod operate;
 mod password_queue;
 mod passwords;
 mod refresh;
