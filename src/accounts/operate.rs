@@ -142,8 +142,11 @@ impl Accounts {
     pub(super) async fn checked(&self, input: &AddUser) -> Result<NewUser, Error> {
         let (mut faults, now) = (Vec::new(), self.clock.now());
         let user = match self.new_user(input.profile.clone(), None).await {
-            Err(Error::Invalid(found)) => Err(faults.extend(found)),
-            user => Ok(user?),
+            Err(Error::Invalid(found)) => {
+                faults.extend(found);
+                None
+            }
+            user => Some(user?),
         };
         match &input.secret {
             Secret::Password(password) => faults.extend(password.check_new("password").err()),
@@ -156,7 +159,7 @@ impl Accounts {
         if input.created_at.is_some_and(|created_at| created_at > now) {
             faults.push(UserError::of("createdAt", UserErrorCode::Invalid, "This is in the future."));
         }
-        let (Ok(mut user), true) = (user, faults.is_empty()) else { return Err(Error::Invalid(faults)) };
+        let (Some(mut user), true) = (user, faults.is_empty()) else { return Err(Error::Invalid(faults)) };
         user.role = input.role;
         user.created_at = input.created_at.unwrap_or(now);
         user.email_verified_at = user.email.as_ref().filter(|_| input.email_verified).map(|_| now);

@@ -33,7 +33,8 @@ use crate::config::Config;
 #[derive(Args)]
 #[command(after_help = "\
 WHO is a username, an e-mail address or an id. A server that runs on the same database notices at
-once; mails, such as the one after `set-password`, are sent by it, or wait for it.
+once; mails, such as the one after `set-password`, are sent by it, or wait for it. Run this as the
+user whom the server runs as: files of another one would be in its way.
 Passwords are asked for, read from a pipe or generated: they are never arguments.
 
 Examples:

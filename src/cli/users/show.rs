@@ -20,7 +20,9 @@ fn document(seen: &Inspected) -> Value {
     let mut document = seen.user.export();
     let events = seen.events.iter().map(|(event, by)| {
         let mut event = event.export();
-        event["byUsername"] = json!(by);
+        if let Value::Object(event) = &mut event {
+            event.insert("byUsername".to_owned(), json!(by));
+        }
         event
     });
     document.extend([

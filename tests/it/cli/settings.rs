@@ -32,6 +32,7 @@ fn help_mentions_every_command_and_setting_flag() {
         "migrate",
         "schema",
         "keys",
+        "users",
         "console",
         "config",
         "--listen",

@@ -62,6 +62,19 @@ impl Terminal {
         }
     }
 
+    /// Waits until what is typed is not shown: a person sees the prompt a moment before.
+    pub(super) fn wait_until_hidden(&self) {
+        let begin = std::time::Instant::now();
+        let is_hidden = || {
+            let terminal = self.keyboard.try_clone().expect("a second descriptor");
+            let modes = Command::new("stty").arg("-a").stdin(terminal).output().expect("stty runs");
+            String::from_utf8_lossy(&modes.stdout).contains(" -echo ")
+        };
+        while !is_hidden() {
+            assert!(begin.elapsed() < DEADLINE, "what is typed is shown");
+        }
+    }
+
     /// Waits until the command has ended.
     pub(super) fn end(mut self) -> ExitStatus {
         while self.screen.recv_timeout(DEADLINE).is_ok() {}

@@ -76,8 +76,10 @@ async fn at_a_terminal_a_password_is_asked_for_twice_and_not_shown() {
     for (again, told) in [("something else", "two different passwords"), (OTHER, "anna@example.org")] {
         let mut terminal = at_terminal(&place, &["set-password", "anna"]);
         terminal.wait_for("Password: ");
+        terminal.wait_until_hidden();
         terminal.type_in(&format!("{OTHER}\r"));
         let shown = terminal.wait_for("Once more: ");
+        terminal.wait_until_hidden();
         terminal.type_in(&format!("{again}\r"));
         let shown = shown + &terminal.wait_for(told);
         assert!(!shown.contains(OTHER) && !shown.contains(again), "{shown:?}");
