@@ -23,6 +23,7 @@ mod logout;
 mod logout_load;
 mod logout_scopes;
 mod operate;
+mod operator;
 mod outside;
 mod password_queue;
 mod passwords;

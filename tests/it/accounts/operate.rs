@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! What only an operator does, and nobody else who asks.
 
 use cloakroom::accounts::{AddUser, Password, Profile, Secret, UpdateProfile, user};
@@ -19,21 +18,6 @@ fn somebody(username: &str) -> AddUser {
             username: Some(username.to_owned()),
             name: Some("Some Body".to_owned()),
         },
-=======
-//! What only an operator may do: nobody else, not even an administrator.
-
-use cloakroom::accounts::{AddUser, Password, Profile, Rehearsal, Secret, UpdateProfile, user};
-use cloakroom::caller::{Caller, Identity, Origin};
-use cloakroom::error::{Error, ErrorCode};
-use cloakroom::id::UserId;
-use cloakroom::page::Window;
-
-use crate::support::{PASSWORD, TestApp, alter};
-
-fn carla() -> AddUser {
-    AddUser {
-        profile: Profile { email: None, username: Some("carla".to_owned()), name: None },
->>>>>>> wt-users
         secret: Secret::Password(Password::from(PASSWORD.to_owned())),
         role: user::Role::User,
         email_verified: false,
@@ -41,7 +25,6 @@ fn carla() -> AddUser {
     }
 }
 
-<<<<<<< HEAD
 /// `CODE field`, or the code of what is no user error.
 fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     match result {
@@ -278,54 +261,4 @@ async fn whom_nobody_knows_an_operator_does_not_find() {
     ] {
         assert_eq!(refused, "NOT_FOUND");
     }
-=======
-async fn anna(test: &TestApp) -> UserId {
-    let found = test.app.accounts.find_account(&Caller::operator(), "anna").await;
-    found.expect("an operator may look").expect("anna").id
-}
-
-fn code<T>(result: Result<T, Error>) -> Option<ErrorCode> {
-    result.err().map(|error| error.code())
-}
-
-#[tokio::test]
-async fn nobody_but_an_operator_does_what_an_operator_does() {
-    let (test, _) = TestApp::with_user().await;
-    let (accounts, id) = (&test.app.accounts, anna(&test).await);
-    let admin = Caller { identity: Identity::Impersonated { user: id, admin: true }, origin: Origin::default() };
-    for caller in [Caller::anonymous(), admin] {
-        let password = Password::from(PASSWORD.to_owned());
-        let codes = [
-            code(accounts.add_user(&caller, carla()).await),
-            code(accounts.rehearse_user(&caller, &mut Rehearsal::default(), &carla()).await),
-            code(accounts.set_password(&caller, id, password).await),
-            code(accounts.rename(&caller, id, UpdateProfile::default()).await),
-            code(accounts.end_sessions_of(&caller, id).await),
-            code(accounts.delete_user(&caller, id, true).await),
-            code(accounts.inspect(&caller, id).await),
-            code(accounts.export(&caller, id).await),
-            code(test.app.counters.export(&caller, id).await),
-        ];
-        assert_eq!(codes, [Some(ErrorCode::Forbidden); 9], "{caller:?}");
-    }
-    assert!(accounts.inspect(&Caller::operator(), id).await.is_ok());
-}
-
-#[tokio::test]
-async fn only_an_operator_lists_those_who_are_not_there_for_others() {
-    let (test, _) = TestApp::with_user().await;
-    test.sign_up("bob").await;
-    alter(&test, "UPDATE users SET deleted_at = '2026-11-20 12:00:00+00:00' WHERE username = 'bob'").await;
-    let id = anna(&test).await;
-    let window = Window { after: None, before: None, rows: 10, backward: false };
-    let listed = async |caller: Caller, search| {
-        let page = test.app.accounts.list_users(&caller, search, &window).await.expect("a page");
-        page.rows.into_iter().map(|user| user.username).collect::<Vec<_>>()
-    };
-    let as_user = |admin| Caller { identity: Identity::Impersonated { user: id, admin }, origin: Origin::default() };
-    assert_eq!(listed(as_user(true), None).await, ["anna"]);
-    assert_eq!(listed(as_user(false), None).await, ["anna"]);
-    assert_eq!(listed(Caller::operator(), None).await, ["anna", "bob"]);
-    assert_eq!(listed(Caller::operator(), Some("bob@")).await, ["bob"]);
->>>>>>> wt-users
 }
