@@ -113,7 +113,7 @@ async fn a_failed_login_takes_as_long_for_known_as_for_unknown() {
     let anonymous = test.anonymous();
     let mutation = "mutation ($input: LoginInput!) { login(input: $input) { userErrors { code } } }";
     let attempt = async |known, at: usize| {
-        let domain = if at % 2 == 0 { "" } else { "@example.org" };
+        let domain = if at.is_multiple_of(2) { "" } else { "@example.org" };
         let input = json!({ "identifier": name(known, at) + domain, "password": "wrong horse battery" });
         let data = run(&anonymous, mutation, input).await;
         assert_eq!(data["login"]["userErrors"][0]["code"], "WRONG_CREDENTIALS");
