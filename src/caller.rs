@@ -58,10 +58,20 @@ pub enum Identity {
 /// Where a request comes from, for the audit log and the limits.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
-    /// The client's address, as far as it can be trusted. `None` for what comes from this machine itself.
+    /// The client's address, as far as it can be trusted, or that of the proxy that does not tell it.
     pub address: Option<IpAddr>,
+    /// Whether others come from this address as well: it is a proxy's, or this machine's.
+    pub shared: bool,
     /// What the client's program calls itself, cut to [`MAX_USER_AGENT_CHARS`].
     pub user_agent: Option<Arc<str>>,
+}
+
+impl Origin {
+    /// The client's own address: what may be held against it, or in its favour.
+    #[must_use]
+    pub fn client(&self) -> Option<IpAddr> {
+        self.address.filter(|_| !self.shared)
+    }
 }
 
 /// Characters of a `User-Agent` that are kept.

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::{
     accounts::{password_of, username_of},
     connection::Connection,
+    measure::Sample,
     operation::post,
     server::Server,
 };
@@ -74,13 +75,32 @@ impl Flood {
     }
 }
 
-/// Logins a second, from the first request to the last answer.
-pub(crate) async fn rate(server: &Server, who: Who, duration: Duration) -> anyhow::Result<f64> {
-    let begun = Instant::now();
+/// How often something happened.
+#[derive(Clone, Copy)]
+pub(crate) struct Rate {
+    pub(crate) a_second: f64,
+    /// Second of the processor time that the process used for it: who else runs on the machine counts less.
+    pub(crate) a_processor_second: f64,
+}
+
+impl Rate {
+    pub(crate) fn of(count: u64, elapsed: Duration, processor: Duration) -> Self {
+        let count = count as f64;
+        Self { a_second: count / elapsed.as_secs_f64(), a_processor_second: count / processor.as_secs_f64() }
+    }
+
+    pub(crate) fn of_next(sample: &Sample) -> Self {
+        Self { a_second: sample.requests_per_second, a_processor_second: 1e6 / sample.processor_microseconds }
+    }
+}
+
+/// Logins from the first request to the last answer.
+pub(crate) async fn rate(server: &Server, who: Who, duration: Duration) -> anyhow::Result<Rate> {
+    let (begun, processor) = (Instant::now(), server.processor_time()?);
     let flood = Flood::begin(server, who).await?;
     tokio::time::sleep(duration).await;
     let answered = flood.end().await?;
-    Ok(answered as f64 / begun.elapsed().as_secs_f64())
+    Ok(Rate::of(answered, begun.elapsed(), server.processor_time()?.saturating_sub(processor)))
 }
 
 async fn client(

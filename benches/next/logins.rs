@@ -6,7 +6,7 @@
 
 use std::{
     io::{self, Write},
-    thread,
+    process, thread,
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,7 @@ use tokio::{task::LocalSet, time::sleep};
 
 use crate::{
     contender::Contender,
-    flood::{self, CONNECTIONS, Flood, Who},
+    flood::{self, CONNECTIONS, Flood, Rate, Who},
     load,
     machine::{header, progress},
     measure::{PAUSE, Sample, sample},
@@ -24,17 +24,18 @@ use crate::{
     options::Options,
     plan::{Candidate, Cell, Store},
     report::Spread,
+    server::processor_time,
 };
 
-/// What one round showed, a second.
+/// What one round showed.
 struct Round {
-    hashes: f64,
-    hashes_on_all_cores: f64,
-    logins_of_one_thread: f64,
-    logins_of_all_cores: f64,
+    hashes: Rate,
+    hashes_on_all_cores: Rate,
+    logins_of_one_thread: Rate,
+    logins_of_all_cores: Rate,
     next: Sample,
     next_in_flood: Sample,
-    logins_in_flood: f64,
+    logins_in_flood: Rate,
 }
 
 /// The servers, by `accounts.password_threads`.
@@ -84,7 +85,8 @@ async fn round(servers: &mut Servers, cell: &Cell, cores: usize, duration: Durat
     sleep(FLOODED).await;
     let (begun, before) = (Instant::now(), flood.answered());
     let next_in_flood = next_of(&mut servers.default, cell, duration).await?;
-    let logins_in_flood = (flood.answered() - before) as f64 / begun.elapsed().as_secs_f64();
+    let a_second = (flood.answered() - before) as f64 / begun.elapsed().as_secs_f64();
+    let logins_in_flood = Rate { a_second, a_processor_second: f64::NAN };
     flood.end().await?;
     Ok(Round {
         hashes,
@@ -105,69 +107,66 @@ async fn next_of(contender: &mut Contender, cell: &Cell, duration: Duration) -> 
     Ok(sample(&round))
 }
 
-/// Hashes a second of so many threads, each with memory of its own that is paged in already.
-fn hashes_on(threads: usize, duration: Duration) -> anyhow::Result<f64> {
-    let params = Params::default();
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let rates: Vec<_> =
-        (0..threads).map(|_| argon2.clone()).map(|argon2| thread::spawn(move || hashes(&argon2, duration))).collect();
-    let rates = rates.into_iter().map(|thread| thread.join().ok().context("hashing panicked")?);
-    rates.sum()
+/// The hashes of so many threads, each with memory of its own that is paged in already.
+fn hashes_on(threads: usize, duration: Duration) -> anyhow::Result<Rate> {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default());
+    let (begun, processor) = (Instant::now(), processor_time(process::id())?);
+    let hashing = |argon2: Argon2<'static>| thread::spawn(move || hashes(&argon2, duration));
+    let hashing: Vec<_> = (0..threads).map(|_| hashing(argon2.clone())).collect();
+    let mut count = 0;
+    for thread in hashing {
+        count += thread.join().ok().context("hashing panicked")??;
+    }
+    Ok(Rate::of(count, begun.elapsed(), processor_time(process::id())?.saturating_sub(processor)))
 }
 
-fn hashes(argon2: &Argon2<'_>, duration: Duration) -> anyhow::Result<f64> {
+fn hashes(argon2: &Argon2<'_>, duration: Duration) -> anyhow::Result<u64> {
     let mut memory = vec![Block::new(); argon2.params().block_count()];
     let mut hash = [0; Params::DEFAULT_OUTPUT_LEN];
     let begun = Instant::now();
-    let mut count = 0.0;
+    let mut count = 0;
     while begun.elapsed() < duration {
         argon2.hash_password_into_with_memory(b"a quiet shelf in the cloakroom", &[7; 16], &mut hash, &mut memory)?;
-        count += 1.0;
+        count += 1;
     }
-    Ok(count / begun.elapsed().as_secs_f64())
+    Ok(count)
 }
 
 fn print(header: &str, rounds: &[Round], cores: usize) -> anyhow::Result<()> {
-    let spread = |figure: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(figure));
-    let all = cores as f64;
     let mut out = io::stdout().lock();
     writeln!(out, "{header}. Every number and every login checked.\n")?;
-    writeln!(out, "| measured | per second | ÷ | |")?;
-    writeln!(out, "|---|--:|--:|---|")?;
-    let mut row = |what: &str, rate: Spread, ratio: Option<Spread>, of: &str| {
-        let ratio = ratio.map(|ratio| ratio.ratios()).unwrap_or_default();
-        writeln!(out, "| {what} | {} | {ratio} | {of} |", rate.rates())
+    writeln!(out, "| measured | per second | per second of its CPU | per second ÷ | per CPU ÷ | |")?;
+    writeln!(out, "|---|--:|--:|--:|--:|---|")?;
+    let mut row = |what: &str, rate: fn(&Round) -> Rate, of: Option<fn(&Round) -> Rate>, whose: &str| {
+        let spread = |figure: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(figure));
+        let walls = spread(&|round| rate(round).a_second);
+        let processors = spread(&|round| rate(round).a_processor_second);
+        let processor = if processors.median.is_nan() { String::new() } else { processors.rates() };
+        let (wall_ratio, processor_ratio) = of.map_or_else(Default::default, |of| {
+            let processors = spread(&|round| rate(round).a_processor_second / of(round).a_processor_second).ratios();
+            (spread(&|round| rate(round).a_second / of(round).a_second).ratios(), processors)
+        });
+        writeln!(out, "| {what} | {} | {processor} | {wall_ratio} | {processor_ratio} | {whose} |", walls.rates())
     };
-    row("Argon2id alone, 1 core", spread(&|round| round.hashes), None, "")?;
-    row(
-        &format!("Argon2id alone, {cores} cores"),
-        spread(&|round| round.hashes_on_all_cores),
-        Some(spread(&|round| round.hashes_on_all_cores / all / round.hashes)),
-        "a core, of 1 core",
-    )?;
-    row(
-        "logins, `password_threads = 1`",
-        spread(&|round| round.logins_of_one_thread),
-        Some(spread(&|round| round.logins_of_one_thread / round.hashes)),
-        "of Argon2id alone, 1 core",
-    )?;
-    row(
-        &format!("logins, `password_threads = {cores}`"),
-        spread(&|round| round.logins_of_all_cores),
-        Some(spread(&|round| round.logins_of_all_cores / round.hashes_on_all_cores)),
-        &format!("of Argon2id alone, {cores} cores"),
-    )?;
-    let next = |sample: &Sample| sample.requests_per_second;
-    row("`next`, 256 connections", spread(&|round| next(&round.next)), None, "")?;
+    let all = format!("{cores} cores");
+    row("Argon2id alone, 1 core", |round| round.hashes, None, "")?;
+    row(&format!("Argon2id alone, {all}"), |round| round.hashes_on_all_cores, Some(|round| round.hashes), "of 1 core")?;
+    let one = "of Argon2id alone, 1 core";
+    row("logins, `password_threads = 1`", |round| round.logins_of_one_thread, Some(|round| round.hashes), one)?;
+    let whose = format!("of Argon2id alone, {all}");
+    let what = format!("logins, `password_threads = {cores}`");
+    row(&what, |round| round.logins_of_all_cores, Some(|round| round.hashes_on_all_cores), &whose)?;
+    row("`next`, 256 connections", |round| Rate::of_next(&round.next), None, "")?;
     row(
         &format!("`next` beside {CONNECTIONS} connections that sign in"),
-        spread(&|round| next(&round.next_in_flood)),
-        Some(spread(&|round| next(&round.next_in_flood) / next(&round.next))),
-        "of `next` without them",
+        |round| Rate::of_next(&round.next_in_flood),
+        Some(|round| Rate::of_next(&round.next)),
+        "of `next` without them; the CPU is both's",
     )?;
-    row("logins meanwhile", spread(&|round| round.logins_in_flood), None, "")?;
-    let tails = spread(&|round| round.next.tail_milliseconds).median;
-    let flooded = spread(&|round| round.next_in_flood.tail_milliseconds).median;
-    writeln!(out, "\n`next` p99: {tails:.1} ms without, {flooded:.1} ms beside the logins.")?;
+    row("these logins", |round| round.logins_in_flood, None, "")?;
+    let tail = |figure: fn(&Round) -> f64| Spread::of(rounds.iter().map(figure)).median;
+    let alone = tail(|round| round.next.tail_milliseconds);
+    let flooded = tail(|round| round.next_in_flood.tail_milliseconds);
+    writeln!(out, "\n`next` p99: {alone:.1} ms alone, {flooded:.1} ms beside the logins.")?;
     Ok(())
 }

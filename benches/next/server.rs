@@ -65,15 +65,9 @@ impl Server {
         }
     }
 
-    /// User and kernel time of all its threads so far, in steps of 10 ms.
+    /// What it has used so far.
     pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
-            .context("reading the server's processor time, which needs Linux")?;
-        // The second field is the program's name in brackets, which may contain spaces; `utime` and `stime` are the
-        // 14th and 15th.
-        let (_, fields) = stat.rsplit_once(')').context("/proc/<pid>/stat has a name")?;
-        let ticks: Vec<u32> = fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-        Ok(TICK * ticks.iter().sum::<u32>())
+        processor_time(self.child.id())
     }
 
     /// The end of its log, for the message about its failure.
@@ -90,6 +84,17 @@ impl Server {
     fn log(&self) -> PathBuf {
         self.directory.path().join("log")
     }
+}
+
+/// User and kernel time of all threads of a process so far, in steps of 10 ms.
+pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
+    let stat =
+        fs::read_to_string(format!("/proc/{process}/stat")).context("reading the processor time, which needs Linux")?;
+    // The second field is the program's name in brackets, which may contain spaces; `utime` and `stime` are the
+    // 14th and 15th.
+    let (_, fields) = stat.rsplit_once(')').context("/proc/<pid>/stat has a name")?;
+    let ticks: Vec<u32> = fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(TICK * ticks.iter().sum::<u32>())
 }
 
 impl Drop for Server {

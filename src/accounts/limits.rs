@@ -106,7 +106,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
 impl Limit<IpAddr> {
     /// Counts one attempt from this origin, if its address is known.
     pub(super) fn count_from(&self, origin: &Origin) -> Result<(), Error> {
-        origin.address.map_or(Ok(()), |address| self.count(&block(address)))
+        origin.client().map_or(Ok(()), |address| self.count(&block(address)))
     }
 }
 

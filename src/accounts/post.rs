@@ -4,6 +4,9 @@
 //! each time, when it was not. Tokens are made here, so that none is ever stored but as its hash: a mail that is
 //! sent again after a crash has another one, and both are good until one is used.
 //!
+//! What a mail says is found out in the transaction that claims it, which stores the token too: a mail to nobody
+//! costs as many commits as one to somebody, so that nobody can tell by how busy the database is afterwards.
+//!
 //! **Invariant:** what concerns the holder of an address goes to the address as the account has it, not as somebody
 //! typed it: two spellings that are one to us can be two mailboxes.
 
@@ -12,7 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use sea_orm::ActiveModelTrait as _;
+use sea_orm::{ActiveModelTrait as _, DatabaseTransaction};
 use tokio::sync::Notify;
 
 use crate::accounts::queued_mail::{self, Kind};
@@ -90,16 +93,15 @@ impl Accounts {
 
     async fn send_mail(&self, mail: queued_mail::Model) -> Result<(), Error> {
         let now = self.clock.now();
-        let wait = self.post.retry_seconds.saturating_mul(1 << mail.attempts.clamp(0, 16)).min(LAST_RETRY_SECONDS);
-        let (claimed, due_at) = (mail.clone(), now + TimeDelta::seconds(wait.max(self.post.retry_seconds)));
-        let claim = self.database.write(move |transaction| {
-            let mail = claimed.clone();
-            Box::pin(async move { queued_mail::claim(transaction, &mail, due_at).await })
-        });
-        if !claim.await? {
-            return Ok(());
-        }
-        if let Some((recipient, letter)) = self.letter(&mail, now).await?
+        let doubled = self.post.retry_seconds.saturating_mul(1 << mail.attempts.clamp(0, 16));
+        let wait = doubled.min(LAST_RETRY_SECONDS).max(self.post.retry_seconds);
+        let valid = (self.settings.verification_seconds, self.settings.reset_seconds);
+        let (verify_url, reset_url) = (self.post.verify_url.clone(), self.post.reset_url.clone());
+        let due_at = now + TimeDelta::seconds(wait);
+        let sorting = Sorting { mail: mail.clone(), now, due_at, verify_url, reset_url, valid };
+        let sorted = self.database.write(move |transaction| Box::pin(sorting.clone().run(transaction))).await?;
+        let Some(letter) = sorted else { return Ok(()) };
+        if let Some((recipient, letter)) = letter
             && let Err(error) = self.post.mailer.send(&recipient, &letter, now).await
         {
             let error_text = format!("{error:#}");
@@ -115,84 +117,92 @@ impl Accounts {
             .write(move |transaction| Box::pin(async move { queued_mail::remove(transaction, id).await }))
             .await
     }
+}
 
-    /// To whom the mail goes and what it says; `None` if there is nobody to say it to.
-    async fn letter(&self, mail: &queued_mail::Model, now: DateTime<Utc>) -> Result<Option<(String, Letter)>, Error> {
-        let Ok(address) = identity::email("recipient", &mail.recipient) else { return Ok(None) };
-        let reader = self.database.reader();
-        let holder = user::find_by_email(reader, &address.key).await?.filter(|user| user.deleted_at.is_none());
-        let subject = match mail.user_id {
-            Some(id) => user::find_by_id(reader, id).await?.filter(|user| user.deleted_at.is_none()),
+/// A mail, as the transaction sees it that claims it.
+#[derive(Clone)]
+struct Sorting {
+    mail: queued_mail::Model,
+    now: DateTime<Utc>,
+    /// When it is tried next, if it is not taken now.
+    due_at: DateTime<Utc>,
+    verify_url: String,
+    reset_url: String,
+    /// For how many seconds a link is good: to confirm an address, to choose a password.
+    valid: (u32, u32),
+}
+
+/// To whom a letter goes, and what it says.
+type Addressed = (String, Letter);
+
+impl Sorting {
+    /// The letter, or `None` inside if there is nobody to write to; `None` if the mail is another's to send, or gone.
+    async fn run(self, transaction: &DatabaseTransaction) -> Result<Option<Option<Addressed>>, Error> {
+        let key = identity::email("recipient", &self.mail.recipient).map(|address| address.key);
+        let find_holder = async || match &key {
+            Ok(key) => user::find_by_email(transaction, key).await,
+            Err(_) => Ok(None),
+        };
+        let subject = match self.mail.kind {
+            Kind::ResetPassword => find_holder().await?.map(|holder| holder.id),
+            _ => self.mail.user_id,
+        };
+        // Whoever changes an address or a password locks the user first, too, and takes out the links and the mails
+        // that must not be good afterwards: a link that is stored here is either seen by them, or knows of them.
+        let subject = match subject {
+            Some(id) => user::lock(transaction, id).await?.filter(|user| user.deleted_at.is_none()),
             None => None,
         };
-        let as_queued = |letter| Some((mail.recipient.clone(), letter));
-        Ok(match (mail.kind, subject, holder) {
-            (Kind::VerifyEmail, Some(user), Some(holder)) if holder.id != user.id => {
-                let letter = |reset_page| Letter::AlreadyRegistered { username: holder.username, reset_page };
-                holder.email.map(|email| (email, letter(self.post.reset_url.clone())))
+        if !queued_mail::claim(transaction, &self.mail, self.due_at).await? {
+            return Ok(None);
+        }
+        let holder = find_holder().await?.filter(|holder| holder.deleted_at.is_none());
+        let Some(user) = subject else { return Ok(Some(None)) };
+        let as_queued = |letter| Some((self.mail.recipient.clone(), letter));
+        Ok(Some(match (self.mail.kind, holder) {
+            (Kind::VerifyEmail, Some(holder)) if holder.id != user.id => {
+                let letter =
+                    Letter::AlreadyRegistered { username: holder.username, reset_page: self.reset_url.clone() };
+                holder.email.map(|email| (email, letter))
             }
-            (Kind::VerifyEmail, Some(user), _) => {
-                let recipient = mail.recipient.clone();
-                self.link(email_token::Kind::VerifyEmail, user, recipient, mail, now).await?
+            (Kind::VerifyEmail, _) => {
+                let (link, valid_seconds) = self.link(transaction, &user, &self.mail.recipient).await?;
+                as_queued(Letter::ConfirmAddress { username: user.username, link, valid_seconds })
             }
-            (Kind::ResetPassword, _, Some(holder)) => match holder.email.clone() {
-                Some(email) => self.link(email_token::Kind::ResetPassword, holder, email, mail, now).await?,
+            (Kind::ResetPassword, Some(holder)) if holder.id == user.id => match &user.email {
+                Some(email) => {
+                    let (link, valid_seconds) = self.link(transaction, &user, email).await?;
+                    Some((email.clone(), Letter::ChooseNewPassword { username: user.username, link, valid_seconds }))
+                }
                 None => None,
             },
-            (Kind::EmailChanged, Some(user), _) => {
+            // It has just become somebody else's.
+            (Kind::ResetPassword, _) => None,
+            (Kind::EmailChanged, _) => {
                 let (username, new_address) = (user.username, user.email.unwrap_or_default());
                 as_queued(Letter::AddressChanged { username, new_address })
             }
-            (Kind::PasswordChanged, Some(user), _) => {
-                as_queued(Letter::PasswordChanged { username: user.username, when: mail.created_at, address: None })
-            }
-            _ => None,
-        })
-    }
-
-    /// A letter to `email` with a link that is good once; `None` if it is no longer wanted.
-    async fn link(
-        &self,
-        kind: email_token::Kind,
-        user: user::Model,
-        email: String,
-        mail: &queued_mail::Model,
-        now: DateTime<Utc>,
-    ) -> Result<Option<(String, Letter)>, Error> {
-        let valid_seconds = match kind {
-            email_token::Kind::VerifyEmail => self.settings.verification_seconds,
-            email_token::Kind::ResetPassword => self.settings.reset_seconds,
-        };
-        let expires_at = now + TimeDelta::seconds(valid_seconds.into());
-        let (token, row) = email_token::generate(kind, user.id, email.clone(), expires_at)?;
-        let (mail, before) = (mail.id, user.clone());
-        let stored = self.database.write(move |transaction| {
-            let (row, before) = (row.clone(), before.clone());
-            Box::pin(async move {
-                // Whoever changes an address or a password locks the user too, and takes out the links and the mails
-                // that must not be good afterwards: what has read of them before must not store one after.
-                let locked = user::lock(transaction, before.id).await?;
-                let same = locked.is_some_and(|user| user.email == before.email && user.deleted_at.is_none());
-                if !same || !queued_mail::waits(transaction, mail).await? {
-                    return Ok(false);
-                }
-                row.insert(transaction).await?;
-                Ok(true)
-            })
-        });
-        if !stored.await? {
-            return Ok(None);
-        }
-        let username = user.username;
-        Ok(Some(match kind {
-            email_token::Kind::VerifyEmail => {
-                let link = format!("{}#token={token}", self.post.verify_url);
-                (email, Letter::ConfirmAddress { username, link, valid_seconds })
-            }
-            email_token::Kind::ResetPassword => {
-                let link = format!("{}#token={token}", self.post.reset_url);
-                (email, Letter::ChooseNewPassword { username, link, valid_seconds })
+            (Kind::PasswordChanged, _) => {
+                let (username, when) = (user.username, self.mail.created_at);
+                as_queued(Letter::PasswordChanged { username, when, address: None })
             }
         }))
+    }
+
+    /// A link that is good once, and for how many seconds.
+    async fn link(
+        &self,
+        transaction: &DatabaseTransaction,
+        user: &user::Model,
+        email: &str,
+    ) -> Result<(String, u32), Error> {
+        let (kind, page, valid_seconds) = match self.mail.kind {
+            Kind::ResetPassword => (email_token::Kind::ResetPassword, &self.reset_url, self.valid.1),
+            _ => (email_token::Kind::VerifyEmail, &self.verify_url, self.valid.0),
+        };
+        let expires_at = self.now + TimeDelta::seconds(valid_seconds.into());
+        let (token, row) = email_token::generate(kind, user.id, email.to_owned(), expires_at)?;
+        row.insert(transaction).await?;
+        Ok((format!("{page}#token={token}"), valid_seconds))
     }
 }

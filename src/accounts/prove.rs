@@ -1,8 +1,12 @@
 //! A password as proof of who somebody is: for `login`, and again before whatever a stolen session must not do.
 
+use sea_orm::sea_query::IntoCondition as _;
+use sea_orm::{ColumnTrait as _, Condition};
+
 use crate::accounts::identity::Identifier;
 use crate::accounts::limits::{self, Account};
 use crate::accounts::password::Match;
+use crate::accounts::user::Column;
 use crate::accounts::{Accounts, Password, account_event, session, user};
 use crate::caller::Caller;
 use crate::config::EmailVerification;
@@ -30,7 +34,8 @@ impl Accounts {
     pub(super) async fn prove(&self, caller: &Caller, claim: Claim, password: Password) -> Result<Proved, Error> {
         self.limits.login_per_address.count_from(&caller.origin)?;
         let found = self.find_claimed(&claim).await?;
-        self.count_login(caller, &claim, found.as_ref()).await?;
+        let id = found.as_ref().map(|(id, _)| *id);
+        self.count_login(caller, &claim, id).await?;
         self.check(caller, &claim, found, password).await
     }
 
@@ -40,49 +45,50 @@ impl Accounts {
         self.check(caller, &claim, found, password).await
     }
 
-    async fn find_claimed(&self, claim: &Claim) -> Result<Option<user::Model>, Error> {
-        let reader = self.database.reader();
-        let found = match claim {
-            Claim::Identifier(Identifier::Username(key)) => user::find_by_username(reader, key).await?,
+    /// Nobody but the database knows any more that a deleted account was there.
+    async fn find_claimed(&self, claim: &Claim) -> Result<Option<(UserId, String)>, Error> {
+        let which = match claim {
+            Claim::Identifier(Identifier::Username(key)) => Column::UsernameKey.eq(key).into_condition(),
             // A sign-up with an address that is known makes an account without it. One that nobody confirmed must be
             // as hard to find by its address, or a login after the sign-up would tell the two apart.
             Claim::Identifier(Identifier::Email(key)) => {
-                user::find_by_email(reader, key).await?.filter(|user| user.unconfirmed_until.is_none())
+                Condition::all().add(Column::EmailKey.eq(key)).add(Column::UnconfirmedUntil.is_null())
             }
-            Claim::User(id, _) => user::find_by_id(reader, *id).await?,
+            Claim::User(id, _) => Column::Id.eq(*id).into_condition(),
         };
-        // Nobody but the database knows any more that a deleted account was there.
-        Ok(found.filter(|user| user.deleted_at.is_none()))
+        user::find_hash(self.database.reader(), which).await
     }
 
     async fn check(
         &self,
         caller: &Caller,
         claim: &Claim,
-        found: Option<user::Model>,
+        found: Option<(UserId, String)>,
         password: Password,
     ) -> Result<Proved, Error> {
+        let (id, hash) = found.unzip();
+        let matched = self.passwords.matches(password, hash.as_deref()).await?;
         let wrong = match claim {
             Claim::Identifier(_) => anywhere(),
             Claim::User(_, field) => in_field(field),
         };
-        let hash = found.as_ref().map(|user| user.password_hash.as_str());
-        let matched = self.passwords.matches(password, hash).await?;
-        match found {
-            Some(user) if matched != Match::No => Ok(Proved { user, outdated: matched == Match::YesButOutdated }),
-            Some(user) => {
-                let failed = self.event(caller, user.id, account_event::Kind::LoginFailed);
-                // Written down later, since nothing is for somebody who does not exist.
-                self.notes.add(failed);
-                Err(wrong.into())
-            }
-            None => Err(wrong.into()),
+        // Made for nobody, too, since it takes its time.
+        let failed = self.event(caller, id.unwrap_or_else(nobody), account_event::Kind::LoginFailed);
+        let (Some(id), Some(password_hash)) = (id, hash) else { return Err(wrong.into()) };
+        if matched == Match::No {
+            // Written down later, since nothing is for somebody who does not exist.
+            self.notes.add(failed);
+            return Err(wrong.into());
         }
+        let user = user::find_by_id(self.database.reader(), id).await?.filter(|user| user.deleted_at.is_none());
+        // With the hash that was checked: whoever changes the user sees whether it still is the one.
+        let user = user::Model { password_hash, ..user.ok_or(wrong)? };
+        Ok(Proved { user, outdated: matched == Match::YesButOutdated })
     }
 
     /// Strangers share a bucket for an account; an address from which its owner signed in has one of its own, so that
     /// the others' failures do not lock the owner out.
-    async fn count_login(&self, caller: &Caller, claim: &Claim, found: Option<&user::Model>) -> Result<(), Error> {
+    async fn count_login(&self, caller: &Caller, claim: &Claim, found: Option<UserId>) -> Result<(), Error> {
         // By what was typed: were a username and its address one bucket, then filling it by the one would tell the
         // other, which is not public.
         let account = match claim {
@@ -90,8 +96,8 @@ impl Accounts {
             Claim::Identifier(Identifier::Username(key) | Identifier::Email(key)) => Account::Called(key.clone()),
         };
         let Err(refusal) = self.limits.login_per_account.count(&account) else { return Ok(()) };
-        let Some(address) = caller.origin.address.map(limits::block) else { return Err(refusal) };
-        let user = found.map_or(UserId::from(uuid::Uuid::nil()), |user| user.id);
+        let Some(address) = caller.origin.client().map(limits::block) else { return Err(refusal) };
+        let user = found.unwrap_or_else(nobody);
         let known = session::list_addresses(self.database.reader(), user).await?;
         match known.iter().any(|known| limits::block(*known) == address) {
             true => self.limits.login_from_known_address.count(&(user, address)),
@@ -113,6 +119,11 @@ impl Accounts {
             None => Ok(()),
         }
     }
+}
+
+/// An id that no user has.
+fn nobody() -> UserId {
+    uuid::Uuid::nil().into()
 }
 
 /// At login: neither is said to be the wrong one.

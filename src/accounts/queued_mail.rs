@@ -101,11 +101,6 @@ pub(super) async fn claim(
     Ok(update.exec(db).await?.rows_affected == 1)
 }
 
-/// Whether it waits still.
-pub(super) async fn waits(db: &impl ConnectionTrait, id: Uuid) -> Result<bool, Error> {
-    Ok(Entity::find_by_id(id).one(db).await?.is_some())
-}
-
 /// Takes out what would bring a user links to addresses that are not `own`.
 pub(super) async fn remove_changes(db: &impl ConnectionTrait, user: UserId, own: Option<&str>) -> Result<(), Error> {
     let links = Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(Kind::VerifyEmail));

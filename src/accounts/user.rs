@@ -1,7 +1,7 @@
 //! A person, as the database keeps them.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::sea_query::{Expr, IntoCondition, LockType, Query};
 use sea_orm::{Condition, DatabaseTransaction, DbBackend, QueryOrder as _, QuerySelect as _, SqlErr};
 
 use crate::accounts::identity;
@@ -144,6 +144,25 @@ pub(super) async fn find_by_id(db: &impl ConnectionTrait, id: UserId) -> Result<
 /// The user with this username, if they are there for others.
 pub(super) async fn find_present(db: &impl ConnectionTrait, username_key: &str) -> Result<Option<Model>, Error> {
     Ok(Entity::find().filter(Column::UsernameKey.eq(username_key)).filter(is_present()).one(db).await?)
+}
+
+/// Whose hash a password is to be checked against, and the hash, of the one user for whom `which` holds who has not
+/// been deleted. There is a row of no more columns than that in any case, because to be sent one takes time as well.
+pub(super) async fn find_hash(
+    db: &impl ConnectionTrait,
+    which: impl IntoCondition,
+) -> Result<Option<(UserId, String)>, Error> {
+    let always = Query::select().expr(Expr::val(1)).take();
+    let joined = which.into_condition().add(Column::DeletedAt.is_null());
+    let select = Query::select()
+        .column((Entity, Column::Id))
+        .column((Entity, Column::PasswordHash))
+        .from_subquery(always, "always")
+        .left_join(Entity, joined)
+        .take();
+    let Some(row) = db.query_one(&select).await? else { return Ok(None) };
+    let id: Option<UserId> = row.try_get_by_index(0)?;
+    Ok(id.zip(row.try_get_by_index::<Option<String>>(1)?))
 }
 
 /// Those of `ids` that are there for others, in no order.

@@ -15,11 +15,12 @@ pub struct Peer(pub SocketAddr);
 
 /// The origin of a request with these headers from `peer`.
 pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpNet]) -> Origin {
-    let address = peer.and_then(|Peer(peer)| client(headers, peer.ip().to_canonical(), trusted));
+    let peer = peer.map(|Peer(peer)| peer.ip().to_canonical());
+    let client = peer.and_then(|peer| client(headers, peer, trusted));
     let user_agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
     // PostgreSQL refuses NUL in text; no header has one.
     let user_agent = user_agent.map(|text| text.chars().take(MAX_USER_AGENT_CHARS).collect::<String>().into());
-    Origin { address, user_agent }
+    Origin { address: client.or(peer), shared: client.is_none(), user_agent }
 }
 
 /// Proxies append: from the right, the first address that is no trusted proxy's is the client's. What stands further
@@ -62,7 +63,7 @@ mod tests {
         }
         let trusted = ["127.0.0.0/8", "10.0.0.0/8"].map(|network| network.parse().expect("a network"));
         let peer = Peer(SocketAddr::new(peer.parse().expect("an address"), 4711));
-        of(&headers, Some(peer), &trusted).address.map(|address| address.to_string())
+        of(&headers, Some(peer), &trusted).client().map(|address| address.to_string())
     }
 
     #[test]

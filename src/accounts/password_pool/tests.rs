@@ -1,6 +1,6 @@
 //! Who waits, who gives up, and what a panic leaves.
 
-use std::sync::mpsc;
+use std::sync::{Barrier, mpsc};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -35,9 +35,9 @@ fn waiting<'p, T: Send + 'static>(
     waiting
 }
 
-fn retry_after<T>(result: Result<T, Error>) -> Option<u32> {
+fn retry_after<T>(result: &Result<T, Error>) -> Option<u32> {
     match result {
-        Err(Error::Unavailable { retry_after_seconds }) => Some(retry_after_seconds),
+        Err(Error::Unavailable { retry_after_seconds }) => Some(*retry_after_seconds),
         _ => None,
     }
 }
@@ -48,7 +48,7 @@ async fn who_gives_up_keeps_their_place_until_their_turn_and_costs_no_work() {
     let (worked, work) = mpsc::channel();
     drop(waiting(&pool, move |_| worked.send(())));
     let second = waiting(&pool, |_| 2);
-    assert_eq!(retry_after(pool.run(|_| ()).await), Some(1), "both places are taken");
+    assert_eq!(retry_after(&pool.run(|_| ()).await), Some(1), "both places are taken");
     drop(until);
     assert_eq!(second.await.ok(), Some(2));
     work.recv().expect_err("what nobody waited for was not done");
@@ -61,7 +61,7 @@ async fn who_is_refused_is_told_when_the_queue_will_be_empty() {
     let _waiting = [(); 3].map(|()| waiting(&pool, |_| ()));
     for (micros, seconds) in [(0, 1), (16_000, 1), (2_000_000, 6), (2_000_001, 7), (1 << 60, 60)] {
         pool.shared.typical.store(micros, Ordering::Relaxed);
-        assert_eq!(retry_after(pool.run(|_| ()).await), Some(seconds), "{micros}");
+        assert_eq!(retry_after(&pool.run(|_| ()).await), Some(seconds), "{micros}");
     }
 }
 
@@ -80,10 +80,10 @@ async fn a_panic_ends_neither_the_thread_nor_the_place() {
 async fn threads_begin_with_the_work_and_end_with_the_pool() {
     let pool = Pool::new(4, 4, 8);
     assert_eq!(Arc::strong_count(&pool.shared), 1);
-    let (met, barrier) = (Arc::new(std::sync::Barrier::new(4)), std::sync::Barrier::wait);
+    let met = Arc::new(Barrier::new(4));
     let all = [(); 4].map(|()| {
         let met = Arc::clone(&met);
-        pool.run(move |_| drop(barrier(&met)))
+        pool.run(move |_| met.wait().is_leader())
     });
     // Only four threads at once come through.
     assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));

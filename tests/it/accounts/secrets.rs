@@ -28,7 +28,7 @@ async fn log_of_a_visit(format: &str) -> String {
     let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
     let _database = TestDatabase::create(&mut config).await;
     let stderr = data_dir.path().join("stderr");
-    let mut server = Process::start_keeping_output(data_dir.path(), |command| {
+    let mut server = Process::start(data_dir.path(), |command| {
         command.env("CLOAKROOM__LOG__LEVEL", "trace").env("CLOAKROOM__LOG__FORMAT", format);
         command.env("CLOAKROOM__DATABASE__URL", &config.database.url);
         // Without a mail server, mails are written to the log on purpose.

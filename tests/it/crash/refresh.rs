@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Home;
 use crate::support::{PASSWORD, Process, Random};
 
-const ROUNDS: usize = 16;
+const ROUNDS: usize = 12;
 const TABS: usize = 50;
 /// How many answers in a hundred the client never hears.
 const LOST: u64 = 30;

@@ -13,6 +13,7 @@ mod random;
 mod rows;
 mod smtp;
 mod statements;
+mod told;
 mod wire;
 
 pub use app::TestApp;
@@ -26,6 +27,7 @@ pub use random::Random;
 pub use rows::Rows;
 pub use smtp::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls};
 pub use statements::Statements;
+pub use told::Told;
 pub use wire::{Listening, Wire, post};
 
 /// A password that is good enough.

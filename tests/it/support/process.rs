@@ -12,27 +12,22 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
+use super::Told;
+
 /// A running server; killed when dropped.
 pub struct Process {
     pub address: SocketAddr,
     child: Child,
     client: Client<HttpConnector, Full<axum::body::Bytes>>,
-    /// What it writes after its first lines; empty where nobody wants it.
+    /// What it writes after its first lines.
     output: Option<JoinHandle<String>>,
+    /// What must not be in it.
+    told: Told,
 }
 
 impl Process {
     /// Starts the server on a free port, with its data in `data_dir`, and waits until it listens.
     pub fn start(data_dir: &Path, adapt: impl FnOnce(&mut Command)) -> Self {
-        Self::spawn(data_dir, false, adapt)
-    }
-
-    /// The same, with everything that it writes kept for [`Process::output`].
-    pub fn start_keeping_output(data_dir: &Path, adapt: impl FnOnce(&mut Command)) -> Self {
-        Self::spawn(data_dir, true, adapt)
-    }
-
-    fn spawn(data_dir: &Path, keep: bool, adapt: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
         command.args(["--listen", "127.0.0.1:0", "--migrate", "--data-dir"]).arg(data_dir);
         command.stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -51,26 +46,25 @@ impl Process {
         // The log goes on; a full pipe would stop the server.
         let output = std::thread::spawn(move || {
             let mut kept = String::new();
-            while matches!(output.read_line(&mut line), Ok(1..)) {
-                if keep {
-                    kept.push_str(&line);
-                }
-                line.clear();
-            }
+            while matches!(output.read_line(&mut kept), Ok(1..)) {}
             kept
         });
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { address, child, client, output: Some(output) }
+        Self { address, child, client, output: Some(output), told: Told::default() }
     }
 
     /// What the server wrote after it began to listen, to its end: only once it has ended.
     pub fn output(&mut self) -> String {
         let output = self.output.take().expect("the output is read once");
-        output.join().expect("the output is read")
+        let log = output.join().expect("the output is read");
+        self.told.assert_none_in(&log);
+        log
     }
 
     /// Runs an operation; `None` if no whole answer came.
     pub async fn run(&self, token: Option<&str>, query: &str) -> Option<Value> {
+        self.told.note_query(query);
+        token.into_iter().for_each(|token| self.told.note("accessToken", token));
         let body = json!({ "query": query }).to_string();
         let mut request = axum::http::Request::post(format!("http://{}/graphql", self.address))
             .header("content-type", "application/json");
@@ -79,7 +73,9 @@ impl Process {
         }
         let response = self.client.request(request.body(Full::from(body)).expect("a request")).await.ok()?;
         let bytes = response.into_body().collect().await.ok()?.to_bytes();
-        serde_json::from_slice(&bytes).ok()
+        let answer = serde_json::from_slice(&bytes).ok()?;
+        self.told.note_answer(&answer);
+        Some(answer)
     }
 
     /// A new user's access token.
@@ -123,5 +119,12 @@ impl Drop for Process {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        // Whatever the test was about: nothing that it told the server, or heard of it, is in the log.
+        if let Some(output) = self.output.take()
+            && let Ok(log) = output.join()
+            && !std::thread::panicking()
+        {
+            self.told.assert_none_in(&log);
+        }
     }
 }

@@ -31,7 +31,7 @@ impl Home {
     }
 
     fn start(&self, adapt: impl FnOnce(&mut Command)) -> Process {
-        Process::start_keeping_output(self.path(), |command| {
+        Process::start(self.path(), |command| {
             command.env("CLOAKROOM__DATABASE__URL", &self.url).env("CLOAKROOM__LOG__LEVEL", "trace");
             command.stderr(File::options().create(true).append(true).open(self.path().join("stderr")).expect("a file"));
             adapt(command);

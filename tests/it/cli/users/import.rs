@@ -115,7 +115,7 @@ fn faulty() -> Vec<(String, &'static str)> {
     ]
     .map(|(line, complaint)| (line.to_string(), complaint))
     .into_iter()
-    .chain([("{ \"username\": \"dora\", \"password\": \"s3cret".to_owned(), "This is not JSON, at column 43.")])
+    .chain([("{ \"username\": \"dora\", \"password\": \"s3cret".to_owned(), "This is not JSON, at column 41.")])
     .collect()
 }
 
