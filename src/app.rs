@@ -27,7 +27,7 @@ impl App {
     /// A data directory that cannot be used.
     pub fn start(config: &Config, database: Database, clock: Clock) -> anyhow::Result<Self> {
         let accounts = Arc::new(Accounts::open(database.clone(), clock.clone(), config, counters::furnish)?);
-        let counters = Counters::start(database.clone(), clock.clone(), &config.counters);
+        let counters = Counters::start(database.clone(), Arc::clone(&accounts), clock.clone(), &config.counters);
         Ok(Self { accounts, counters: Arc::new(counters), database, clock })
     }
 

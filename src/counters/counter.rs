@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::LockType;
+use sea_orm::{DatabaseTransaction, DbBackend, QuerySelect};
 
+use crate::counters::DEFAULT;
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
 
 /// Characters of a counter's name at most.
-const MAX_NAME_CHARS: usize = 128;
+pub(super) const MAX_NAME_CHARS: usize = 128;
 
 /// A row of `counters`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -75,6 +77,33 @@ pub(super) async fn list_by_ids(
 ) -> Result<Vec<Model>, Error> {
     let own = Entity::find().filter(Column::UserId.eq(owner));
     Ok(own.filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
+}
+
+/// A user's counters, to be filtered and ordered further.
+pub(super) fn of(owner: UserId) -> Select<Entity> {
+    Entity::find().filter(Column::UserId.eq(owner))
+}
+
+/// How many counters a user has.
+pub(super) async fn count(db: &impl ConnectionTrait, owner: UserId) -> Result<u64, Error> {
+    Ok(of(owner).count(db).await?)
+}
+
+/// Locks a user's default counter until the transaction ends, and with it the set of their counters: on SQLite there
+/// is one writer.
+pub(super) async fn lock_default(transaction: &DatabaseTransaction, owner: UserId) -> Result<(), Error> {
+    let default = of(owner).filter(Column::Name.eq(DEFAULT));
+    let default = match transaction.get_database_backend() {
+        DbBackend::Sqlite => default,
+        _ => default.lock(LockType::Update),
+    };
+    default.one(transaction).await?;
+    Ok(())
+}
+
+/// Removes a counter, for whoever does so first.
+pub(super) async fn remove(db: &impl ConnectionTrait, id: CounterId) -> Result<bool, Error> {
+    Ok(Entity::delete_by_id(id).exec(db).await?.rows_affected == 1)
 }
 
 fn by_key(key: &Key) -> Select<Entity> {

@@ -84,13 +84,13 @@ async fn commit(database: Database, now: DateTime<Utc>, batch: Vec<Waiting>) {
             None => drop(by_counter.insert(waiting.key.clone(), vec![waiting])),
         }
     }
-    let plain = |line: &Vec<Waiting>| line.iter().all(|waiting| waiting.order == Order::Next);
+    let plain = |line: &Vec<Waiting>| line.iter().all(|waiting| matches!(waiting.order, Order::Take { .. }));
     let (plain, mixed) = by_counter.into_iter().partition(|(_, line)| plain(line));
     let refused = take(&database, now, plain).await;
     decide(&database, now, mixed.into_iter().chain(refused).collect()).await;
 }
 
-/// Lines of `next` alone: one statement for all of them, which is its own transaction. Returns the lines
+/// Lines that only take: one statement for all of them, which is its own transaction. Returns the lines
 /// that it left out, because their counter does not exist or has not room for the whole line.
 async fn take(
     database: &Database,
@@ -100,7 +100,7 @@ async fn take(
     if lines.is_empty() {
         return lines;
     }
-    let mut amounts: Vec<_> = lines.iter().map(|(key, line)| (key.clone(), line.len())).collect();
+    let mut amounts: Vec<_> = lines.iter().map(|(key, line)| (key.clone(), steps(line))).collect();
     // Every replica locks rows in the same order.
     amounts.sort_unstable();
     let taken = match statements::take(database, now, &amounts).await {
@@ -120,13 +120,18 @@ async fn take(
 /// The statement added the whole line's steps at once; each caller gets its own place in it.
 fn hand_out(line: Vec<Waiting>, counter: &counter::Model) {
     let step = i64::from(counter.step);
-    let mut current = counter.current - step * i64::try_from(line.len()).unwrap_or(i64::MAX);
+    let mut current = counter.current - step * steps(&line);
     for waiting in line {
         let previous = current;
-        current += step;
+        current += step * waiting.order.steps();
         let counter = counter::Model { current, ..counter.clone() };
         answer(waiting, Ok(Outcome { previous, counter }));
     }
+}
+
+/// By how many steps a line takes its counter on.
+fn steps(line: &[Waiting]) -> i64 {
+    line.iter().map(|waiting| waiting.order.steps()).sum()
 }
 
 /// Everything else: the rows are locked and read, the orders applied one after the other, and what changed

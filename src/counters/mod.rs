@@ -12,9 +12,11 @@
 //! **Invariant:** `0 <= current <= max <= 2^53 - 1`.
 
 pub mod counter;
+mod create;
 mod furnish;
 pub mod graphql;
 mod group_commit;
+mod list;
 pub mod loader;
 mod next;
 mod order;
@@ -24,11 +26,14 @@ mod statements;
 
 use std::sync::Arc;
 
+use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config;
 use crate::store::Database;
 
+pub use create::{CreateCounter, MAX_STEP};
 pub use furnish::furnish;
+pub use next::{MAX_COUNT, Taken};
 pub use set_current::{Replaced, SetCurrent};
 
 use group_commit::GroupCommit;
@@ -41,14 +46,18 @@ pub struct Counters {
     database: Database,
     group_commit: GroupCommit,
     default: Arc<str>,
+    accounts: Arc<Accounts>,
+    clock: Clock,
+    max_per_user: u64,
 }
 
 impl Counters {
     /// Starts the group commit, on the current runtime.
     #[must_use]
-    pub fn start(database: Database, clock: Clock, settings: &config::Counters) -> Self {
-        let group_commit = GroupCommit::start(database.clone(), clock, settings);
-        Self { database, group_commit, default: DEFAULT.into() }
+    pub fn start(database: Database, accounts: Arc<Accounts>, clock: Clock, settings: &config::Counters) -> Self {
+        let group_commit = GroupCommit::start(database.clone(), clock.clone(), settings);
+        let max_per_user = settings.max_per_user;
+        Self { database, group_commit, default: DEFAULT.into(), accounts, clock, max_per_user }
     }
 
     /// Commits what is waiting, and takes nothing more.

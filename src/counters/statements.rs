@@ -29,7 +29,7 @@ const TAKE_POSTGRES: &str = "UPDATE counters SET current = current + line.amount
 pub(super) async fn take(
     database: &Database,
     now: DateTime<Utc>,
-    amounts: &[(Key, usize)],
+    amounts: &[(Key, i64)],
 ) -> Result<Vec<counter::Model>, Error> {
     let statement = match database.backend() {
         Backend::Sqlite => take_sqlite(now, amounts)?,
@@ -54,18 +54,18 @@ fn read(row: &QueryResult, now: DateTime<Utc>) -> Result<counter::Model, DbErr> 
     })
 }
 
-fn take_sqlite(now: DateTime<Utc>, amounts: &[(Key, usize)]) -> Result<Statement, Error> {
+fn take_sqlite(now: DateTime<Utc>, amounts: &[(Key, i64)]) -> Result<Statement, Error> {
     let lines: Vec<_> =
         amounts.iter().map(|(key, amount)| (key.owner.uuid().simple().to_string(), &*key.name, amount)).collect();
     let lines = serde_json::to_string(&lines).map_err(Error::internal)?;
     Ok(Statement::from_sql_and_values(DbBackend::Sqlite, TAKE_SQLITE, [now.into(), lines.into()]))
 }
 
-fn take_postgres(now: DateTime<Utc>, amounts: &[(Key, usize)]) -> Statement {
+fn take_postgres(now: DateTime<Utc>, amounts: &[(Key, i64)]) -> Statement {
     let array = |kind, values: Vec<Value>| Value::Array(kind, Some(Box::new(values)));
     let owners = amounts.iter().map(|(key, _)| key.owner.uuid().into()).collect();
     let names = amounts.iter().map(|(key, _)| key.name.to_string().into()).collect();
-    let counts = amounts.iter().map(|(_, amount)| i64::try_from(*amount).unwrap_or(i64::MAX).into()).collect();
+    let counts = amounts.iter().map(|(_, amount)| (*amount).into()).collect();
     let values =
         [now.into(), array(ArrayType::Uuid, owners), array(ArrayType::String, names), array(ArrayType::BigInt, counts)];
     Statement::from_sql_and_values(DbBackend::Postgres, TAKE_POSTGRES, values)

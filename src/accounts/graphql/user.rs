@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_graphql::connection::{Connection, Edge, EmptyFields, PageInfo};
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
-use crate::accounts::graphql::{accounts, caller, connection, page_info, payload};
+use crate::accounts::graphql::{accounts, caller, payload};
 use crate::accounts::{self, Accounts, user};
 use crate::error::{Error, UserError};
-use crate::page::{self, Arguments, Window};
+use crate::page::{self, Arguments, Window, page_info};
 use crate::scalars::DateTime;
 
 /// A person with an account.
@@ -148,7 +148,7 @@ impl UsersQuery {
         let window = Window::try_from(Arguments { first, after, last, before })?;
         let accounts = Arc::clone(ctx.data_unchecked::<Arc<Accounts>>());
         let page = accounts.list_users(caller(ctx), search.as_deref(), &window).await?;
-        let page = connection(page, |row| (page::cursor(&row.username_key), User::from(row)));
+        let page = page.connection(|row| (page::cursor(&row.username_key), User::from(row)));
         Ok(UserConnection { page, accounts, search })
     }
 }
