@@ -92,6 +92,10 @@ pub struct NextInput {
     /// How many integers to take at once, from 1 to 1,000,000: one unbroken range.
     #[graphql(default = 1)]
     count: i32,
+    /// A retry with the same key gets the first answer again, and takes nothing: 1 to 128 printable ASCII characters,
+    /// remembered for 24 hours for this counter. The same key with another count ends in CONFLICT. In its place the
+    /// header Idempotency-Key can be sent.
+    idempotency_key: Option<String>,
 }
 
 /// What `next` did.
@@ -103,6 +107,8 @@ pub struct NextPayload {
     first: SafeInt,
     /// The last integer of the range.
     last: SafeInt,
+    /// True when an idempotency key brought back an earlier answer.
+    replayed: bool,
     /// The counter as it was right after.
     counter: Counter,
 }
@@ -117,6 +123,8 @@ pub struct SetCurrentInput {
     counter: String,
     /// Set only if the current integer is still this one; otherwise a CONFLICT user error.
     if_current: Option<SafeInt>,
+    /// A retry with the same key gets the first answer again, and sets nothing; as for `next`.
+    idempotency_key: Option<String>,
 }
 
 /// What `setCurrent` did.
@@ -195,18 +203,24 @@ pub struct CountersMutation;
 impl CountersMutation {
     /// Takes the next integer of a counter of the caller's, or a range of them: unique, without gaps, and on disk before
     /// it is answered. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_NEXT or
-    /// for another counter, NOT_FOUND, BAD_USER_INPUT for the count, COUNTER_EXHAUSTED when the whole range would not fit
+    /// for another counter, NOT_FOUND, BAD_USER_INPUT for the count, CONFLICT for an idempotency key that was used
+    /// otherwise, COUNTER_EXHAUSTED when the whole range would not fit
     /// below the counter's `max`, UNAVAILABLE when too many writes wait: in each case nothing was taken.
     async fn next(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which integers to take; by default one of the default counter.")] input: Option<NextInput>,
     ) -> Result<NextPayload, Error> {
-        let (counter, count) = input.map(|input| (input.counter, input.count)).unzip();
+        let (counter, count, key) = match input {
+            Some(input) => (Some(input.counter), input.count, input.idempotency_key),
+            None => (None, 1, None),
+        };
         // What is below 0 is as wrong as 0.
-        let count = u32::try_from(count.unwrap_or(1)).unwrap_or(0);
-        let Taken { first, last, counter } = counters(ctx).next(caller(ctx), counter.as_deref(), count).await?;
-        Ok(NextPayload { value: last.into(), first: first.into(), last: last.into(), counter: Counter(counter) })
+        let count = u32::try_from(count).unwrap_or(0);
+        let input = counters::Next { counter: counter.as_deref(), count, idempotency_key: once(ctx, key) };
+        let Taken { first, last, counter, replayed } = counters(ctx).next(caller(ctx), input).await?;
+        let (value, first, last) = (last.into(), first.into(), last.into());
+        Ok(NextPayload { value, first, last, replayed, counter: Counter(counter) })
     }
 
     /// Makes a counter of the caller's. User errors: REQUIRED, INVALID, TOO_LONG, TAKEN, LIMIT_REACHED. UNAUTHENTICATED
@@ -253,6 +267,7 @@ impl CountersMutation {
             current: input.current.get(),
             counter: input.counter,
             if_current: input.if_current.map(SafeInt::get),
+            idempotency_key: once(ctx, input.idempotency_key),
         };
         Ok(match Error::user_errors(counters(ctx).set_current(caller(ctx), input).await)? {
             Ok(Replaced { previous, counter }) => SetCurrentPayload {
@@ -263,6 +278,11 @@ impl CountersMutation {
             Err(user_errors) => SetCurrentPayload { user_errors, ..SetCurrentPayload::default() },
         })
     }
+}
+
+/// The key of this field, or of the request as a whole.
+fn once(ctx: &Context<'_>, key: Option<String>) -> Option<Arc<str>> {
+    key.map(Arc::from).or_else(|| caller(ctx).idempotency_key.clone())
 }
 
 fn counters<'c>(ctx: &Context<'c>) -> &'c Counters {

@@ -11,6 +11,7 @@
 //! retried on its behalf once the commit may have happened.
 //! **Invariant:** `0 <= current <= max <= 2^53 - 1`.
 
+pub mod answer;
 pub mod counter;
 mod create;
 mod furnish;
@@ -26,14 +27,17 @@ mod statements;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config;
+use crate::error::Error;
 use crate::store::Database;
 
 pub use create::{CreateCounter, MAX_STEP};
 pub use furnish::furnish;
-pub use next::{MAX_COUNT, Taken};
+pub use next::{MAX_COUNT, Next, Taken};
 pub use set_current::{Replaced, SetCurrent};
 
 use group_commit::GroupCommit;
@@ -58,6 +62,18 @@ impl Counters {
         let group_commit = GroupCommit::start(database.clone(), clock.clone(), settings);
         let max_per_user = settings.max_per_user;
         Self { database, group_commit, default: DEFAULT.into(), accounts, clock, max_per_user }
+    }
+
+    /// Removes the answers that no retry gets any more.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        let moment = self.clock.now() - TimeDelta::hours(answer::KEPT_HOURS);
+        let removed = self
+            .database
+            .write(move |transaction| Box::pin(async move { answer::remove_before(transaction, moment).await }));
+        removed.await
     }
 
     /// Commits what is waiting, and takes nothing more.

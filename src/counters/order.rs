@@ -21,6 +21,8 @@ pub(super) struct Outcome {
     pub(super) previous: i64,
     /// The counter after.
     pub(super) counter: counter::Model,
+    /// Whether it is the answer to an earlier order under the same idempotency key.
+    pub(super) replayed: bool,
 }
 
 /// Why nothing was done, or nothing is known to have been done.
@@ -34,6 +36,8 @@ pub(super) enum Refusal {
     OutOfRange { max: i64 },
     /// `current` is not the expected one any more.
     Changed { current: i64 },
+    /// The idempotency key was used for another order.
+    KeyReused,
     /// The batch failed as a whole.
     Failed(Error),
 }
@@ -66,6 +70,6 @@ impl Order {
         };
         counter.current = current;
         counter.updated_at = now;
-        Ok(Outcome { previous, counter: counter.clone() })
+        Ok(Outcome { previous, counter: counter.clone(), replayed: false })
     }
 }

@@ -23,6 +23,9 @@ use crate::http::media_type::{self, MediaType};
 use crate::http::origin::{self, Peer};
 use crate::schema::{Answer, Kind};
 
+/// draft-ietf-httpapi-idempotency-key-header.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// A request as the body has it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -129,15 +132,18 @@ async fn run(server: &Server, asked: Asked, headers: &HeaderMap, parameters: Par
 /// RFC 6750, section 2.1: only the header counts, and only one of it.
 async fn authenticate(server: &Server, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Error> {
     let origin = origin::of(headers, peer, &server.settings.trusted_proxies);
+    // What is no text is as wrong a key as an empty one: the field that uses it says so.
+    let key = headers.get(IDEMPOTENCY_KEY).map(|key| key.to_str().unwrap_or_default().into());
+    let caller = |identity| Caller { identity, origin, idempotency_key: key };
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(Caller { identity: Identity::Anonymous, origin }) };
+    let Some(value) = values.next() else { return Ok(caller(Identity::Anonymous)) };
     let credentials = value.to_str().ok().filter(|_| values.next().is_none());
     let (scheme, token) = credentials.and_then(|text| text.split_once(' ')).ok_or(Error::InvalidToken)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Error::InvalidToken);
     }
     let identity = server.app.accounts.authenticate(token.trim()).await?;
-    Ok(Caller { identity, origin })
+    Ok(caller(identity))
 }
 
 async fn read(server: &Server, body: Body) -> Result<Bytes, Box<Response>> {
