@@ -1,10 +1,8 @@
 //! An answer that was given once under an idempotency key, kept so that a retry gets it again.
 
 use chrono::Utc;
-use sea_orm::ActiveValue::Set;
-use sea_orm::Condition;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::{QueryOrder as _, QuerySelect as _};
 
 use crate::counters::counter;
 use crate::counters::order::{Order, Outcome};
@@ -15,6 +13,8 @@ use crate::id::CounterId;
 pub const KEPT_HOURS: i64 = 24;
 /// Characters of a key at most.
 const MAX_KEY_CHARS: usize = 128;
+/// Answers that one transaction removes.
+const SWEPT_AT_ONCE: u64 = 1000;
 
 /// A row of `counter_answers`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -88,7 +88,10 @@ fn asked(order: Order) -> (Option<i64>, Option<i64>, Option<i64>) {
 pub(super) fn check_key(key: &str) -> Result<(), Error> {
     let good =
         (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    let message = || format!("idempotencyKey has 1 to {MAX_KEY_CHARS} printable ASCII characters.");
+    let message = || {
+        let form = format!("idempotencyKey has 1 to {MAX_KEY_CHARS} printable ASCII characters");
+        format!("{form}; the header Idempotency-Key too, and it is sent once, with a single field.")
+    };
     if good { Ok(()) } else { Err(Error::BadInput(message())) }
 }
 
@@ -97,46 +100,14 @@ pub(super) fn reused() -> Error {
     Error::Conflict("This idempotency key was used with other arguments.".to_owned())
 }
 
-/// The answers given under these keys since `since`.
-pub(super) async fn list(
-    db: &impl ConnectionTrait,
-    keys: &[(CounterId, &str)],
-    since: chrono::DateTime<Utc>,
-) -> Result<Vec<Model>, Error> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(Entity::find().filter(any_of(keys)).filter(Column::CreatedAt.gt(since)).all(db).await?)
-}
-
-/// Keeps answers, in place of those that are too old to count.
-pub(super) async fn keep(db: &impl ConnectionTrait, answers: Vec<Model>) -> Result<(), Error> {
-    if answers.is_empty() {
-        return Ok(());
-    }
-    let keys: Vec<_> = answers.iter().map(|answer| (answer.counter_id, answer.key.as_str())).collect();
-    Entity::delete_many().filter(any_of(&keys)).exec(db).await?;
-    let rows = answers.into_iter().map(|answer| ActiveModel {
-        counter_id: Set(answer.counter_id),
-        key: Set(answer.key),
-        count: Set(answer.count),
-        set_to: Set(answer.set_to),
-        if_current: Set(answer.if_current),
-        previous: Set(answer.previous),
-        current: Set(answer.current),
-        created_at: Set(answer.created_at),
-    });
-    Entity::insert_many(rows).exec_without_returning(db).await?;
-    Ok(())
-}
-
-/// Removes the answers from before `moment`.
-pub(super) async fn remove_before(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::CreatedAt.lt(moment)).exec(db).await?;
-    Ok(())
-}
-
-fn any_of(keys: &[(CounterId, &str)]) -> Condition {
-    let one = |(counter, key): &(CounterId, &str)| Column::CounterId.eq(*counter).and(Column::Key.eq(*key));
-    keys.iter().map(one).fold(Condition::any(), Condition::add)
+/// Removes the oldest answers from before `moment`, about [`SWEPT_AT_ONCE`] of them: whoever writes next does not wait
+/// for a whole day's. Returns whether there are more.
+pub(super) async fn remove_before(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<bool, Error> {
+    let old = Entity::find().filter(Column::CreatedAt.lt(moment)).order_by_asc(Column::CreatedAt);
+    let moments = old.select_only().column(Column::CreatedAt).offset(SWEPT_AT_ONCE).limit(1);
+    let next = moments.into_tuple::<DateTimeUtc>().one(db).await?;
+    // Up to the first that is left over: all of one commit have the same moment, and go together.
+    let gone = next.map_or_else(|| Column::CreatedAt.lt(moment), |next| Column::CreatedAt.lte(next));
+    Entity::delete_many().filter(gone).exec(db).await?;
+    Ok(next.is_some())
 }

@@ -7,7 +7,7 @@ use sea_orm::{DbErr, SqlErr};
 use crate::accounts::{Ended, api_key};
 use crate::caller::{Caller, Scope};
 use crate::counters::counter::{Key, MAX_NAME_CHARS};
-use crate::counters::{Counters, DEFAULT, counter};
+use crate::counters::{Counters, DEFAULT, counter, statements};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::{CounterId, UserId};
 use crate::scalars::MAX_SAFE_INTEGER;
@@ -68,7 +68,9 @@ impl Counters {
         let deleted = self.accounts.write_and_end(move |transaction| {
             let key = key.clone();
             Box::pin(async move {
-                let counter = counter::find_by_key(transaction, &key).await?.ok_or_else(unknown)?;
+                // Locked, so that no API key can be limited to it any more.
+                let counter = statements::lock(transaction, [&key].into_iter()).await?.into_iter().next();
+                let counter = counter.ok_or_else(unknown)?;
                 let keys = api_key::list_hashes_of(transaction, counter.id).await?;
                 match counter::remove(transaction, counter.id).await? {
                     true => Ok((counter.id, Ended::api_keys(&keys))),

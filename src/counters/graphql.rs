@@ -94,7 +94,7 @@ pub struct NextInput {
     count: i32,
     /// A retry with the same key gets the first answer again, and takes nothing: 1 to 128 printable ASCII characters,
     /// remembered for 24 hours for this counter. The same key with another count ends in CONFLICT. In its place the
-    /// header Idempotency-Key can be sent.
+    /// header Idempotency-Key can be sent with a request for a single field.
     idempotency_key: Option<String>,
 }
 
@@ -203,9 +203,9 @@ pub struct CountersMutation;
 impl CountersMutation {
     /// Takes the next integer of a counter of the caller's, or a range of them: unique, without gaps, and on disk before
     /// it is answered. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_NEXT or
-    /// for another counter, NOT_FOUND, BAD_USER_INPUT for the count, CONFLICT for an idempotency key that was used
-    /// otherwise, COUNTER_EXHAUSTED when the whole range would not fit
-    /// below the counter's `max`, UNAVAILABLE when too many writes wait: in each case nothing was taken.
+    /// for another counter, NOT_FOUND, BAD_USER_INPUT for the count or the idempotency key, CONFLICT for a key that was
+    /// used otherwise, COUNTER_EXHAUSTED when the whole range would not fit below the counter's `max`, UNAVAILABLE when
+    /// too many writes wait: in each case nothing was taken.
     async fn next(
         &self,
         ctx: &Context<'_>,
@@ -257,7 +257,9 @@ impl CountersMutation {
     }
 
     /// Replaces the current integer: the next `next` goes on from there. User errors: INVALID, NOT_FOUND,
-    /// CONFLICT. UNAUTHENTICATED when nobody is signed in, UNAVAILABLE when too many writes wait.
+    /// CONFLICT. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE or for
+    /// another counter, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used otherwise, UNAVAILABLE
+    /// when too many writes wait.
     async fn set_current(
         &self,
         ctx: &Context<'_>,

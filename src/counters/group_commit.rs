@@ -175,7 +175,7 @@ async fn decide_within(
         .map(|counter| (key_of(&counter), counter))
         .collect();
     let mut given = given_before(transaction, now, &orders, &counters).await?;
-    let (mut answers, mut kept) = (HashMap::new(), Vec::new());
+    let (mut answers, mut changed, mut kept) = (HashMap::new(), Vec::new(), Vec::new());
     for (key, orders) in orders.iter() {
         let Some(counter) = counters.get_mut(key) else {
             answers.insert(key.clone(), orders.iter().map(|_| Err(Refusal::NotFound)).collect());
@@ -191,11 +191,12 @@ async fn decide_within(
             });
         }
         if outcomes.iter().flatten().any(|outcome| !outcome.replayed) {
-            statements::store(transaction, counter.clone()).await?;
+            changed.push((counter.id, counter.current));
         }
         answers.insert(key.clone(), outcomes);
     }
-    answer::keep(transaction, kept).await?;
+    statements::store(transaction, now, &changed).await?;
+    statements::keep_answers(transaction, now, &kept).await?;
     Ok(answers)
 }
 
@@ -213,7 +214,7 @@ async fn given_before(
         }
     }
     let since = now - TimeDelta::hours(answer::KEPT_HOURS);
-    let given = answer::list(transaction, &asked, since).await?;
+    let given = statements::list_answers(transaction, since, &asked).await?;
     Ok(given.into_iter().map(|answer| ((answer.counter_id, answer.key.as_str().into()), answer)).collect())
 }
 

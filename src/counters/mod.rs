@@ -70,10 +70,12 @@ impl Counters {
     /// What the database says.
     pub async fn sweep(&self) -> Result<(), Error> {
         let moment = self.clock.now() - TimeDelta::hours(answer::KEPT_HOURS);
-        let removed = self
-            .database
-            .write(move |transaction| Box::pin(async move { answer::remove_before(transaction, moment).await }));
-        removed.await
+        let some = || {
+            self.database
+                .write(move |transaction| Box::pin(async move { answer::remove_before(transaction, moment).await }))
+        };
+        while some().await? {}
+        Ok(())
     }
 
     /// Commits what is waiting, and takes nothing more.

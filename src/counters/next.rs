@@ -41,9 +41,10 @@ impl Counters {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `COUNTERS_NEXT` on it;
-    /// [`Error::NotFound`]; [`Error::BadInput`] for a count that is not from 1 to [`MAX_COUNT`];
-    /// [`Error::Conflict`] for a key that was used for another order; [`Error::CounterExhausted`]; [`Error::Unavailable`] when too many writes wait: nothing was taken.
-    /// [`Error::Internal`] may leave the integers taken.
+    /// [`Error::NotFound`]; [`Error::BadInput`] for a count that is not from 1 to [`MAX_COUNT`], or what is no key;
+    /// [`Error::Conflict`] for a key that was used for another order; [`Error::CounterExhausted`];
+    /// [`Error::Unavailable`] when too many writes wait: nothing was taken. [`Error::Internal`] may leave the integers
+    /// taken.
     pub async fn next(&self, caller: &Caller, input: Next<'_>) -> Result<Taken, Error> {
         let Next { counter, count, idempotency_key } = input;
         let owner = caller.require_on(Scope::CountersNext, counter.unwrap_or(&self.default))?;

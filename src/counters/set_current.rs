@@ -34,8 +34,10 @@ impl Counters {
     /// Replaces the current integer of the caller's counter.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`]; [`Error::Invalid`] with `INVALID` for an integer out of range, `NOT_FOUND`,
-    /// or `CONFLICT` when `if_current` no longer holds; [`Error::Unavailable`] when too many writes wait.
+    /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `COUNTERS_WRITE` on it; [`Error::Invalid`]
+    /// with `INVALID` for an integer out of range, `NOT_FOUND`, or `CONFLICT` when `if_current` no longer holds;
+    /// [`Error::BadInput`] for what is no key; [`Error::Conflict`] for a key that was used for another order;
+    /// [`Error::Unavailable`] when too many writes wait.
     pub async fn set_current(&self, caller: &Caller, input: SetCurrent) -> Result<Replaced, Error> {
         let order = Order::Set { current: input.current, if_current: input.if_current };
         let owner = caller.require_on(Scope::CountersWrite, &input.counter)?;
