@@ -52,10 +52,14 @@ pub(super) struct Key {
 impl Key {
     /// The key of `owner`'s counter `name`; `None` for what no counter is called.
     pub(super) fn of(owner: UserId, name: &str) -> Option<Self> {
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-        let called = (1..=MAX_NAME_CHARS).contains(&name.len()) && name.bytes().all(good);
-        called.then(|| Self { owner, name: name.into() })
+        is_name(name).then(|| Self { owner, name: name.into() })
     }
+}
+
+/// Whether a counter can be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    (1..=MAX_NAME_CHARS).contains(&name.len()) && name.bytes().all(good)
 }
 
 /// The integer that this counter shows.

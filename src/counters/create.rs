@@ -91,7 +91,7 @@ impl Counters {
             fault("name", UserErrorCode::Required, "A counter needs a name.".to_owned());
         } else if name.chars().nth(MAX_NAME_CHARS).is_some() {
             fault("name", UserErrorCode::TooLong, format!("A name has at most {MAX_NAME_CHARS} characters."));
-        } else if Key::of(owner, &name).is_none() {
+        } else if !counter::is_name(&name) {
             let message = "A name has ASCII letters, digits, '.', '_', ':' and '-'.";
             fault("name", UserErrorCode::Invalid, message.to_owned());
         }

@@ -13,9 +13,13 @@ impl Counters {
     /// A page of the caller's counters.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `COUNTERS_READ`, or limited to a counter.
+    /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `COUNTERS_READ`, or limited to a counter;
+    /// [`Error::BadInput`] for a cursor that no counter's name makes.
     pub async fn list(&self, caller: &Caller, window: &Window) -> Result<Page<counter::Model>, Error> {
         let mut counters = counter::of(caller.require(Scope::CountersRead)?);
+        if !window.after.iter().chain(&window.before).all(|name| counter::is_name(name)) {
+            return Err(Error::BadInput("This is not a cursor of this list.".to_owned()));
+        }
         if let Some(after) = &window.after {
             counters = counters.filter(Column::Name.gt(after));
         }

@@ -47,7 +47,7 @@ fn bad_values() -> Vec<(&'static str, Value)> {
 async fn bad_values_in_variables_are_refused_and_nothing_is_written() {
     let (test, user) = TestApp::with_user().await;
     let before = test.rows().await;
-    for place in &PLACES {
+    for place in PLACES {
         for (kind, value) in bad_values().into_iter().filter(|(kind, value)| place.minds(kind, value)) {
             let reply = user.run_with(&place.with_variable(), json!({ "value": value })).await;
             place.assert_refuses(&reply, kind, &shown(&value));
@@ -60,7 +60,7 @@ async fn bad_values_in_variables_are_refused_and_nothing_is_written() {
 async fn bad_values_in_the_document_are_refused_and_nothing_is_written() {
     let (test, user) = TestApp::with_user().await;
     let before = test.rows().await;
-    for place in &PLACES {
+    for place in PLACES {
         for (kind, value) in bad_values().into_iter().filter(|(kind, value)| place.minds(kind, value)) {
             let reply = user.run(&place.with_literal(&literal(&value))).await;
             place.assert_refuses(&reply, kind, &shown(&value));
@@ -74,7 +74,7 @@ async fn bad_values_in_the_document_are_refused_and_nothing_is_written() {
 async fn half_a_character_is_refused_wherever_it_stands() {
     let (test, user) = TestApp::with_user().await;
     let before = test.rows().await;
-    for place in &PLACES {
+    for place in PLACES {
         for half in [r"\ud800", r"\udc00", r"a\ud800b", r"\ud800\ud800", r"\udc00\ud800", r"\u{d800}", r"\u12", r"\x"] {
             let variable = json!(place.with_variable());
             let document = json!(place.with_literal("@")).to_string();

@@ -80,6 +80,15 @@ fn range(reply: &Reply) -> Result<(i64, i64), String> {
     integer("first").zip(integer("last")).ok_or_else(|| reply.code().to_owned())
 }
 
+/// This user at the server's command line: without a schema between them and the verbs, and so in line at once.
+async fn in_person(user: &Caller) -> cloakroom::caller::Caller {
+    use cloakroom::caller::{Caller, Identity};
+    let reply = user.run("{ viewer { user { id } } }").await;
+    let id = reply.data()["viewer"]["user"]["id"].as_str().expect("an id");
+    let user = cloakroom::id::UserId::parse(id).expect("a user's id");
+    Caller { identity: Identity::Impersonated { user, admin: false }, ..Caller::operator() }
+}
+
 /// A program with an API key of this user's.
 async fn program(test: &TestApp, user: &Caller, scopes: &str, counter: Option<&str>) -> Caller {
     let counter = counter.map(|name| format!(r#", counter: "{name}""#)).unwrap_or_default();

@@ -1,9 +1,10 @@
 //! How long a key is remembered: over restarts, for a day, and no longer; and how many at once.
 
-use cloakroom::counters::answer;
+use cloakroom::counters::{CreateCounter, Next, answer};
+use futures_util::future::join_all;
 use sea_orm::{EntityTrait as _, PaginatorTrait as _};
 
-use super::{all, create, current, range, take};
+use super::{current, in_person, range, take};
 use crate::support::{Caller, TestApp};
 
 const HOUR: i64 = 3600;
@@ -68,37 +69,29 @@ async fn a_forgotten_key_is_free_before_it_is_swept() {
     assert_eq!((replayed(&user, "count: 3, idempotencyKey: \"k\"").await, kept(&test).await), ((5, true), 1));
 }
 
-/// More than one transaction of the sweep, and more than conditions joined by OR may be: each commit has the most
-/// that the settings allow.
+/// Takes one integer, under a key.
+async fn take_once(test: &TestApp, caller: &cloakroom::caller::Caller, counter: &str, key: &str) -> (i64, bool) {
+    let next = Next { counter: Some(counter), count: 1, idempotency_key: Some(key.into()) };
+    let taken = test.app.counters.next(caller, next).await.expect("an integer");
+    (taken.last, taken.replayed)
+}
+
+/// More than one transaction of the sweep, and more than conditions joined by OR may be: all of them in one commit,
+/// the largest that the settings allow.
 #[tokio::test]
 async fn thousands_of_keys_are_kept_at_once_and_swept() {
-    const CALLS: usize = 5000;
+    const CALLS: u64 = 9000;
     let test = TestApp::with_config(|config| config.counters.max_batch = 10_000).await;
-    let user = test.sign_up("anna").await;
-    let user = super::program(&test, &user, "COUNTERS_NEXT, COUNTERS_WRITE", None).await;
-    create(&user, r#"name: "a""#).await;
-    for (first_time, keys) in [(true, CALLS as u64), (false, CALLS as u64)] {
-        let call = |call: usize| {
-            let user = user.clone();
-            async move {
-                let name = if call % 5 == 0 { "a" } else { "default" };
-                replayed(&user, &format!("counter: \"{name}\", idempotencyKey: \"key {call}\"")).await
-            }
-        };
-        let heard = all((0..CALLS).map(call)).await;
-        assert!(heard.iter().all(|(_, replayed)| *replayed != first_time));
-        let (mut a, mut default): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
-        for (call, (number, _)) in heard.into_iter().enumerate() {
-            if call % 5 == 0 { a.push(number) } else { default.push(number) }
-        }
-        for numbers in [&mut a, &mut default] {
-            numbers.sort_unstable();
-            assert!(numbers.iter().zip(1..).all(|(number, place)| *number == place), "each once, without a gap");
-        }
-        assert_eq!(kept(&test).await, keys);
+    let user = in_person(&test.sign_up("anna").await).await;
+    for again in [false, true] {
+        let keys: Vec<_> = (0..CALLS).map(|call| format!("key {call}")).collect();
+        let heard = join_all(keys.iter().map(|key| take_once(&test, &user, "default", key))).await;
+        let expected = (1..).map(|number| (number, again));
+        assert!(heard.into_iter().zip(expected).all(|(heard, expected)| heard == expected));
+        assert_eq!(kept(&test).await, CALLS);
     }
     test.clock.advance(12 * HOUR);
-    take(&user, "idempotencyKey: \"later\"").await.data();
+    take_once(&test, &user, "default", "later").await;
     test.clock.advance(12 * HOUR + 1);
     test.app.counters.sweep().await.expect("a sweep");
     assert_eq!(kept(&test).await, 1);
@@ -107,22 +100,20 @@ async fn thousands_of_keys_are_kept_at_once_and_swept() {
 /// Each of so many counters is decided by itself, in one transaction.
 #[tokio::test]
 async fn thousands_of_counters_are_decided_at_once() {
-    const COUNTERS: usize = 1500;
+    const COUNTERS: i64 = 1500;
     let test = TestApp::with_config(|config| {
         (config.counters.max_batch, config.counters.max_per_user) = (10_000, 10_000);
     });
     let test = test.await;
-    let user = test.sign_up("anna").await;
-    for counter in 0..COUNTERS {
-        create(&user, &format!("name: \"{counter}\", start: {counter}")).await;
+    let user = in_person(&test.sign_up("anna").await).await;
+    let names: Vec<_> = (0..COUNTERS).map(|counter| counter.to_string()).collect();
+    for (name, start) in names.iter().zip(0..) {
+        let input = CreateCounter { name: name.clone(), start, step: 1, max: None };
+        test.app.counters.create(&user, input).await.expect("a counter");
     }
     for again in [false, true] {
-        let call = |call: usize| {
-            let user = user.clone();
-            async move { replayed(&user, &format!("counter: \"{}\", idempotencyKey: \"k\"", call)).await }
-        };
-        let heard = all((0..COUNTERS).map(call)).await;
-        let expected: Vec<_> = (1..).map(|number| (number, again)).take(COUNTERS).collect();
+        let heard = join_all(names.iter().map(|name| take_once(&test, &user, name, "k"))).await;
+        let expected: Vec<_> = (1..=COUNTERS).map(|number| (number, again)).collect();
         assert_eq!(heard, expected);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use cloakroom::caller::{Caller, Identity};
+use cloakroom::caller::Caller;
 use cloakroom::counters::{CreateCounter, Next, SetCurrent};
 use cloakroom::error::{Error, ErrorCode, UserErrorCode};
-use cloakroom::id::UserId;
 use futures_util::future::join_all;
 
+use super::in_person;
 use crate::support::{Random, TestApp};
 
 const BATCHES: usize = 400;
@@ -119,10 +119,7 @@ fn code(error: &Error) -> String {
 async fn begin(test: &TestApp) -> (Vec<Caller>, HashMap<(usize, &'static str), Counter>) {
     let (mut callers, mut model) = (Vec::new(), HashMap::new());
     for (place, name) in ["anna", "bob"].into_iter().enumerate() {
-        let reply = test.sign_up(name).await.run("{ viewer { user { id } } }").await;
-        let id = reply.data()["viewer"]["user"]["id"].as_str().expect("an id").to_owned();
-        let user = UserId::parse(&id).expect("a user's id");
-        let caller = Caller { identity: Identity::Impersonated { user, admin: false }, ..Caller::operator() };
+        let caller = in_person(&test.sign_up(name).await).await;
         for (name, start, step, max) in [("steps", 10, 7, 1_000_000), ("short", 0, 1, 60)] {
             let input = CreateCounter { name: name.to_owned(), start, step, max: Some(max) };
             test.app.counters.create(&caller, input).await.expect("a counter");

@@ -128,7 +128,7 @@ const CONTRACT: &str = r#"
     Mutation.signUp(input: SignUpInput!): SignUpPayload!
     Mutation.login(input: LoginInput!): LoginPayload!
     Mutation.logout(input: LogoutInput): LogoutPayload!
-    Mutation.next: NextPayload!
+    Mutation.next(input: NextInput): NextPayload!
     Mutation.setCurrent(input: SetCurrentInput!): SetCurrentPayload!
     Server.version: String!
     Server.time: DateTime!
@@ -184,4 +184,30 @@ const CONTRACT: &str = r#"
     SetCurrentPayload.previous: SafeInt
     SetCurrentPayload.counter: Counter
     SetCurrentPayload.userErrors: [UserError!]!
+    Mutation.createCounter(input: CreateCounterInput!): CreateCounterPayload!
+    Mutation.deleteCounter(input: DeleteCounterInput!): DeleteCounterPayload!
+    Limits.nextCount: Int!
+    Viewer.counters(after: String, before: String, first: Int, last: Int): CounterConnection!
+    CounterConnection.edges: [CounterEdge!]!
+    CounterConnection.nodes: [Counter!]!
+    CounterConnection.pageInfo: PageInfo!
+    CounterConnection.totalCount: Int!
+    CounterEdge.cursor: String!
+    CounterEdge.node: Counter!
+    NextInput.counter: String! = "default"
+    NextInput.count: Int! = 1
+    NextInput.idempotencyKey: String
+    NextPayload.first: SafeInt!
+    NextPayload.last: SafeInt!
+    NextPayload.replayed: Boolean!
+    SetCurrentInput.idempotencyKey: String
+    CreateCounterInput.name: String!
+    CreateCounterInput.start: SafeInt! = 0
+    CreateCounterInput.step: Int! = 1
+    CreateCounterInput.max: SafeInt
+    CreateCounterPayload.counter: Counter
+    CreateCounterPayload.userErrors: [UserError!]!
+    DeleteCounterInput.name: String!
+    DeleteCounterPayload.deletedCounterId: ID
+    DeleteCounterPayload.userErrors: [UserError!]!
 "#;
