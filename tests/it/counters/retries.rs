@@ -117,3 +117,17 @@ async fn thousands_of_counters_are_decided_at_once() {
         assert_eq!(heard, expected);
     }
 }
+
+#[tokio::test]
+async fn the_upkeep_sweeps() {
+    let (test, user) = TestApp::with_user().await;
+    take(&user, "idempotencyKey: \"k\"").await.data();
+    test.clock.advance(24 * HOUR + 1);
+    test.app.start_upkeep();
+    let swept = async {
+        while kept(&test).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), swept).await.expect("nothing is left");
+}

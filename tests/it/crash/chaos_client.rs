@@ -9,8 +9,7 @@ use tokio::sync::watch;
 use super::{Home, current};
 use crate::support::{Process, Random};
 
-/// The long form of this test has more of them: it takes a minute for each 100.
-const KILLS: u64 = 12;
+const KILLS: u64 = 8;
 const CLIENTS: u64 = 16;
 /// The answers that a client has of each server, on the average.
 const ANSWERS: u64 = 20;
@@ -26,7 +25,7 @@ struct Client {
 }
 
 impl Client {
-    /// Asks until the server is gone or `enough` is said; then only for what it still waits for.
+    /// Asks until the server is gone; the last one only for what it still waits for.
     async fn run(&mut self, process: &Process, token: &str, heard: &watch::Sender<u64>, last: bool) {
         while !last || self.wanted.is_some() {
             let number = self.requests;
@@ -98,4 +97,19 @@ async fn clients_who_lose_answers_and_servers_have_every_integer_once() {
     assert_eq!(current(&process, &token).await, end, "nothing is taken that nobody heard of");
     let requests: u64 = clients.iter().map(|client| client.requests).sum();
     assert!(requests > taken.len() as u64 + 20 && interrupted > 0, "{requests} requests, {interrupted} interrupted");
+}
+
+#[tokio::test]
+async fn a_key_is_remembered_over_a_kill() {
+    let home = Home::new().await;
+    let mut process = home.start();
+    let token = process.sign_up("anna").await;
+    let mutation =
+        r#"mutation { next(input: { count: 5, idempotencyKey: "k" }) { first last counter { updatedAt } } }"#;
+    let first = process.run(Some(&token), mutation).await.expect("an answer");
+    assert_eq!((&first["data"]["next"]["first"], &first["data"]["next"]["last"]), (&1.into(), &5.into()), "{first}");
+    process.end_with("KILL");
+    process = home.start();
+    assert_eq!(process.run(Some(&token), mutation).await, Some(first));
+    assert_eq!(current(&process, &token).await, 5);
 }

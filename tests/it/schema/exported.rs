@@ -187,7 +187,7 @@ const CONTRACT: &str = r#"
     Mutation.createCounter(input: CreateCounterInput!): CreateCounterPayload!
     Mutation.deleteCounter(input: DeleteCounterInput!): DeleteCounterPayload!
     Limits.nextCount: Int!
-    Viewer.counters(after: String, before: String, first: Int, last: Int): CounterConnection!
+    Viewer.counters(first: Int, after: String, last: Int, before: String): CounterConnection!
     CounterConnection.edges: [CounterEdge!]!
     CounterConnection.nodes: [Counter!]!
     CounterConnection.pageInfo: PageInfo!
