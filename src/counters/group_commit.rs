@@ -21,6 +21,8 @@ use crate::id::CounterId;
 use crate::store::Database;
 
 type Answer = Result<Outcome, Refusal>;
+/// What each counter's line asks for, and under which idempotency keys.
+type Orders = HashMap<Key, Vec<(Order, Option<Arc<str>>)>>;
 /// What was answered under an idempotency key of a counter.
 type Given = HashMap<(CounterId, Arc<str>), answer::Model>;
 
@@ -147,7 +149,7 @@ async fn decide(database: &Database, now: DateTime<Utc>, lines: HashMap<Key, Vec
     if lines.is_empty() {
         return;
     }
-    let orders: HashMap<Key, Vec<(Order, Option<Arc<str>>)>> = lines
+    let orders: Orders = lines
         .iter()
         .map(|(key, line)| (key.clone(), line.iter().map(|waiting| (waiting.order, waiting.once.clone())).collect()))
         .collect();
@@ -167,7 +169,7 @@ async fn decide(database: &Database, now: DateTime<Utc>, lines: HashMap<Key, Vec
 async fn decide_within(
     transaction: &DatabaseTransaction,
     now: DateTime<Utc>,
-    orders: Arc<HashMap<Key, Vec<(Order, Option<Arc<str>>)>>>,
+    orders: Arc<Orders>,
 ) -> Result<HashMap<Key, Vec<Answer>>, Error> {
     let mut counters: HashMap<Key, counter::Model> = statements::lock(transaction, orders.keys())
         .await?
@@ -204,7 +206,7 @@ async fn decide_within(
 async fn given_before(
     transaction: &DatabaseTransaction,
     now: DateTime<Utc>,
-    orders: &HashMap<Key, Vec<(Order, Option<Arc<str>>)>>,
+    orders: &Orders,
     counters: &HashMap<Key, counter::Model>,
 ) -> Result<Given, Error> {
     let mut asked = Vec::new();

@@ -137,7 +137,7 @@ async fn the_header_does_the_same_and_the_argument_goes_first() {
         let reply = run_under(&user, &[b"k"], &next).await;
         assert_eq!((&reply.data()["next"]["value"], &reply.data()["next"]["replayed"]), (&json!(1), &json!(replayed)));
     }
-    assert_eq!(answer(&take(&user, "idempotencyKey: \"k\"").await).1, true, "they mean the same");
+    assert!(answer(&take(&user, "idempotencyKey: \"k\"").await).1, "they mean the same");
     let both = format!("mutation {{ next(input: {{ idempotencyKey: \"argument\" }}) {TAKEN} }}");
     assert_eq!(range(&run_under(&user, &[b"k"], &both).await), Ok((2, 2)));
     assert_eq!(range(&run_under(&user, &[b"\xff"], &both).await), Ok((2, 2)), "the header is not looked at");
@@ -215,7 +215,7 @@ async fn a_refusal_is_not_kept() {
     assert_eq!(user.run(&beyond).await.user_errors("setCurrent"), ["INVALID input.current"]);
     user.run(&set("current: 3")).await.data();
     assert_eq!(user.run(&conditional).await.data()["setCurrent"]["previous"], 3);
-    assert_eq!(answer(&take(&user, two).await).1, false);
+    assert!(!answer(&take(&user, two).await).1);
     let other = "counter: \"a\", count: 3, idempotencyKey: \"beyond\"";
     assert_eq!(range(&take(&user, other).await), Ok((7, 9)), "a key that did nothing is free");
 }

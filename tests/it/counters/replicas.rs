@@ -97,7 +97,7 @@ async fn keys_and_ranges_of_many_counters_hold_over_all_replicas() {
         async move {
             let mut taken = Vec::new();
             for call in 0..2 * COUNTERS {
-                let counter = if client % 2 == 0 { call % COUNTERS } else { COUNTERS - 1 - call % COUNTERS };
+                let counter = if client.is_multiple_of(2) { call % COUNTERS } else { COUNTERS - 1 - call % COUNTERS };
                 let key = if client % 4 < 2 { format!(", idempotencyKey: \"{client} {call}\"") } else { String::new() };
                 let input = format!("counter: \"c{counter}\", count: {}{key}", 1 + client % 3);
                 let heard = tokio::join!(take(&doors[0], &input), take(&doors[1], &input));
