@@ -1,12 +1,16 @@
 //! Everything wired once, from a [`Config`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::counters::{self, Counters};
 use crate::store::{Database, migrations};
+
+/// How often what is over is removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// The slices of one server, and what they stand on.
 pub struct App {
@@ -27,8 +31,23 @@ impl App {
     /// A data directory that cannot be used.
     pub fn start(config: &Config, database: Database, clock: Clock) -> anyhow::Result<Self> {
         let accounts = Arc::new(Accounts::open(database.clone(), clock.clone(), config, counters::furnish)?);
-        let counters = Counters::start(database.clone(), clock.clone(), &config.counters);
+        let counters = Counters::start(database.clone(), Arc::clone(&accounts), clock.clone(), &config.counters);
         Ok(Self { accounts, counters: Arc::new(counters), database, clock })
+    }
+
+    /// Begins to remove what is over, and to send mails, until [`App::stop`] or the last clone is gone.
+    pub fn start_upkeep(self: &Arc<Self>) {
+        self.accounts.start_upkeep();
+        let app = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(app) = app.upgrade() {
+                if let Err(error) = app.counters.sweep().await {
+                    tracing::warn!(code = error.code().name(), "old answers of counters were not removed");
+                }
+                drop(app);
+                tokio::time::sleep(SWEEP_EVERY).await;
+            }
+        });
     }
 
     /// Whether requests can be served: the database answers, and has the shape that this binary expects.

@@ -15,6 +15,8 @@ pub struct Caller {
     pub identity: Identity,
     /// Where they are.
     pub origin: Origin,
+    /// Under which key what can be done once is done once: the request's `Idempotency-Key` header.
+    pub idempotency_key: Option<Arc<str>>,
 }
 
 /// As whom somebody acts.
@@ -159,13 +161,13 @@ impl Caller {
     /// Nobody, from nowhere in particular.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { identity: Identity::Anonymous, origin: Origin::default() }
+        Self { identity: Identity::Anonymous, ..Self::operator() }
     }
 
     /// Somebody at the server's own command line.
     #[must_use]
     pub fn operator() -> Self {
-        Self { identity: Identity::Operator, origin: Origin::default() }
+        Self { identity: Identity::Operator, origin: Origin::default(), idempotency_key: None }
     }
 
     /// The user who asks, in whatever way.

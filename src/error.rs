@@ -134,6 +134,8 @@ pub enum Error {
     NotFound(&'static str),
     /// A value that the argument cannot have; the text says which and why.
     BadInput(String),
+    /// The request contradicts an earlier one; the text says how.
+    Conflict(String),
     /// The counter would go past its upper bound.
     CounterExhausted {
         /// The bound.
@@ -186,6 +188,7 @@ impl Error {
             Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::BadInput(_) | Self::Invalid(_) => ErrorCode::BadUserInput,
+            Self::Conflict(_) => ErrorCode::Conflict,
             Self::CounterExhausted { .. } => ErrorCode::CounterExhausted,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::Unavailable { .. } => ErrorCode::Unavailable,
@@ -200,7 +203,7 @@ impl Error {
             Self::Unauthenticated => "Sign in first: send `Authorization: Bearer <accessToken>`.".to_owned(),
             Self::InvalidToken => "The access token is malformed, expired, or of a session that has ended.".to_owned(),
             Self::NotFound(what) => format!("There is no such {what}."),
-            Self::Forbidden(message) | Self::BadInput(message) => message.clone(),
+            Self::Forbidden(message) | Self::BadInput(message) | Self::Conflict(message) => message.clone(),
             Self::CounterExhausted { max } => format!("The counter cannot go past {max}."),
             Self::RateLimited { retry_after_seconds } => {
                 format!("Too many attempts: this was not done. Try again in {retry_after_seconds} s.")

@@ -3,6 +3,8 @@
 //! A cursor is the key of a row, so that a page stays where it is while rows come and go before it. It names its list:
 //! that of another is refused.
 
+use async_graphql::OutputType;
+use async_graphql::connection::{Connection, Edge, PageInfo};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -84,6 +86,27 @@ impl Window {
             return Page { rows: found, has_previous: goes_on, has_next: self.before.is_some() };
         }
         Page { rows: found, has_previous: self.after.is_some(), has_next: goes_on }
+    }
+}
+
+impl<T> Page<T> {
+    /// The page as a connection: what `edge` makes of a row is its cursor and its node.
+    pub fn connection<N: OutputType>(self, edge: impl Fn(T) -> (String, N)) -> Connection<String, N> {
+        let mut connection = Connection::new(self.has_previous, self.has_next);
+        let edges = self.rows.into_iter().map(edge).map(|(cursor, node)| Edge::new(cursor, node));
+        connection.edges.extend(edges);
+        connection
+    }
+}
+
+/// Where a connection's page is in its list.
+#[must_use]
+pub fn page_info<N: OutputType>(page: &Connection<String, N>) -> PageInfo {
+    PageInfo {
+        has_previous_page: page.has_previous_page,
+        has_next_page: page.has_next_page,
+        start_cursor: page.edges.first().map(|edge| edge.cursor.clone()),
+        end_cursor: page.edges.last().map(|edge| edge.cursor.clone()),
     }
 }
 

@@ -12,6 +12,7 @@ mod m20261121_000005_session_origins;
 mod m20261121_000006_api_keys;
 mod m20261121_000007_account_events;
 mod m20261121_000008_mails;
+mod m20261121_000009_counter_answers;
 
 /// The changes, in order.
 pub struct Migrator;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_api_keys::Migration),
             Box::new(m20261121_000007_account_events::Migration),
             Box::new(m20261121_000008_mails::Migration),
+            Box::new(m20261121_000009_counter_answers::Migration),
         ]
     }
 }

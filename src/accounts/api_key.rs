@@ -6,9 +6,9 @@
 
 use aws_lc_rs::digest;
 use chrono::Utc;
-use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
+use sea_orm::{QueryOrder as _, QuerySelect as _};
 
 use crate::accounts::user;
 use crate::error::Error;
@@ -138,6 +138,15 @@ pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<
 /// This key, if it is this user's.
 pub(super) async fn find_own(db: &impl ConnectionTrait, id: ApiKeyId, user: UserId) -> Result<Option<Model>, Error> {
     Ok(Entity::find_by_id(id).filter(Column::UserId.eq(user)).one(db).await?)
+}
+
+/// The hashes of the keys that are limited to a counter, which end with it.
+///
+/// # Errors
+/// What the database says.
+pub async fn list_hashes_of(db: &impl ConnectionTrait, counter: CounterId) -> Result<Vec<String>, Error> {
+    let keys = Entity::find().filter(Column::CounterId.eq(counter));
+    Ok(keys.select_only().column(Column::SecretHash).into_tuple().all(db).await?)
 }
 
 /// Removes a key, for whoever does so first.

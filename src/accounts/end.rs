@@ -6,13 +6,13 @@ use futures_util::future::BoxFuture;
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
-use crate::accounts::{Accounts, session};
+use crate::accounts::{Accounts, api_key, session};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
 
 /// What a transaction has ended, for the memory of verified tokens.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ended {
+pub struct Ended {
     /// Sessions by id, API keys by [`api_key::credential`](super::api_key::credential).
     pub(super) credentials: Vec<Uuid>,
     /// One access token alone, of this session.
@@ -27,6 +27,12 @@ impl Ended {
         Self { credentials: ids.iter().map(|id| id.uuid()).collect(), ..Self::default() }
     }
 
+    /// The API keys with these hashes.
+    #[must_use]
+    pub fn api_keys(hashes: &[String]) -> Self {
+        Self { credentials: hashes.iter().map(|hash| api_key::credential(hash)).collect(), ..Self::default() }
+    }
+
     /// Whatever gives access to a user.
     pub(super) fn user() -> Self {
         Self { user: true, ..Self::default() }
@@ -36,7 +42,10 @@ impl Ended {
 impl Accounts {
     /// Runs `work` in a transaction and, once it is committed, refuses what it ended. To the end, also if the client
     /// goes away in between: what is committed must be refused as well.
-    pub(super) async fn write_and_end<T, F>(&self, work: F) -> Result<T, Error>
+    ///
+    /// # Errors
+    /// What `work` or the database says.
+    pub async fn write_and_end<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<(T, Ended), Error>> + Send + Sync + 'static,

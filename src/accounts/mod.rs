@@ -76,6 +76,7 @@ use crate::store::Database;
 
 pub use api_keys::{CreateApiKey, Created};
 pub use change_password::ChangePassword;
+pub use end::Ended;
 pub use inspect::Inspected;
 pub use login::{Login, SignedIn};
 pub use logout::LogoutScope;

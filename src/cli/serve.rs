@@ -48,7 +48,7 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     // Port 0 has become a real one: links in mails have it.
     config.server.listen = listener.local_addr()?;
     let app = Arc::new(App::start(&config, database, Clock::System)?);
-    app.accounts.start_upkeep();
+    app.start_upkeep();
     let router = http::router(Arc::clone(&app), &config)?;
     let signalled = shutdown_signal()?;
     say(banner(&config, config.server.listen, &app.database))?;

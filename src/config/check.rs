@@ -48,6 +48,7 @@ impl Config {
             ("mail.attempts", self.mail.attempts as usize),
             ("counters.queue", self.counters.queue),
             ("counters.max_batch", self.counters.max_batch),
+            ("counters.max_per_user", usize::try_from(self.counters.max_per_user).unwrap_or(usize::MAX)),
         ] {
             ensure!(value > 0, "{name} must be at least 1");
         }

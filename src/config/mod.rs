@@ -168,6 +168,7 @@ pub struct Bucket {
 pub struct Counters {
     pub queue: usize,
     pub max_batch: usize,
+    pub max_per_user: u64,
 }
 
 /// `[log]`

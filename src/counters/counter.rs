@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder as _, QuerySelect};
+use sea_orm::sea_query::LockType;
+use sea_orm::{DatabaseTransaction, DbBackend, QueryOrder as _, QuerySelect};
 
+use crate::counters::DEFAULT;
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
 
 /// Characters of a counter's name at most.
-const MAX_NAME_CHARS: usize = 128;
+pub(super) const MAX_NAME_CHARS: usize = 128;
 
 /// A row of `counters`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -50,10 +52,14 @@ pub(super) struct Key {
 impl Key {
     /// The key of `owner`'s counter `name`; `None` for what no counter is called.
     pub(super) fn of(owner: UserId, name: &str) -> Option<Self> {
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-        let called = (1..=MAX_NAME_CHARS).contains(&name.len()) && name.bytes().all(good);
-        called.then(|| Self { owner, name: name.into() })
+        is_name(name).then(|| Self { owner, name: name.into() })
     }
+}
+
+/// Whether a counter can be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    (1..=MAX_NAME_CHARS).contains(&name.len()) && name.bytes().all(good)
 }
 
 /// The integer that this counter shows.
@@ -80,6 +86,33 @@ pub(super) async fn list_by_ids(
 /// Every counter of `owner`, by name.
 pub(super) async fn list_all(db: &impl ConnectionTrait, owner: UserId) -> Result<Vec<Model>, Error> {
     Ok(Entity::find().filter(Column::UserId.eq(owner)).order_by_asc(Column::Name).all(db).await?)
+}
+
+/// A user's counters, to be filtered and ordered further.
+pub(super) fn of(owner: UserId) -> Select<Entity> {
+    Entity::find().filter(Column::UserId.eq(owner))
+}
+
+/// How many counters a user has.
+pub(super) async fn count(db: &impl ConnectionTrait, owner: UserId) -> Result<u64, Error> {
+    Ok(of(owner).count(db).await?)
+}
+
+/// Locks a user's default counter until the transaction ends, and with it the set of their counters: on SQLite there
+/// is one writer.
+pub(super) async fn lock_default(transaction: &DatabaseTransaction, owner: UserId) -> Result<(), Error> {
+    let default = of(owner).filter(Column::Name.eq(DEFAULT));
+    let default = match transaction.get_database_backend() {
+        DbBackend::Sqlite => default,
+        _ => default.lock(LockType::Update),
+    };
+    default.one(transaction).await?;
+    Ok(())
+}
+
+/// Removes a counter, for whoever does so first.
+pub(super) async fn remove(db: &impl ConnectionTrait, id: CounterId) -> Result<bool, Error> {
+    Ok(Entity::delete_by_id(id).exec(db).await?.rows_affected == 1)
 }
 
 fn by_key(key: &Key) -> Select<Entity> {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use async_graphql::connection::{Connection, Edge, EmptyFields, PageInfo};
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::caller::Caller;
-use crate::counters::{self, Counters, Replaced, counter};
+use crate::counters::{self, Counters, Replaced, Taken, counter};
 use crate::error::{Error, UserError};
+use crate::page::{self, Page, page_info};
 use crate::scalars::{DateTime, SafeInt};
 
 /// A counter of the caller's.
@@ -46,11 +48,70 @@ impl Counter {
     }
 }
 
+/// A page of the caller's counters.
+pub struct CounterConnection {
+    page: Connection<String, Counter>,
+    counters: Arc<Counters>,
+}
+
+impl CounterConnection {
+    /// What its cursors say that they are of.
+    pub const LIST: &'static str = "counters";
+
+    /// This page of these counters.
+    #[must_use]
+    pub fn new(page: Page<counter::Model>, counters: Arc<Counters>) -> Self {
+        Self { page: page.connection(|row| (page::cursor(Self::LIST, &row.name), Counter(row))), counters }
+    }
+}
+
+/// A page of the caller's counters.
+#[Object]
+impl CounterConnection {
+    /// The counters, each with its cursor.
+    async fn edges(&self) -> &[Edge<String, Counter, EmptyFields>] {
+        &self.page.edges
+    }
+    /// The counters.
+    async fn nodes(&self) -> Vec<&Counter> {
+        self.page.edges.iter().map(|edge| &edge.node).collect()
+    }
+    /// Where the page is in the list.
+    async fn page_info(&self) -> PageInfo {
+        page_info(&self.page)
+    }
+    /// How many counters the whole list has. It costs a count: ask only when it is shown.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, Error> {
+        self.counters.count(caller(ctx)).await
+    }
+}
+
+/// Which integers to take.
+#[derive(InputObject)]
+pub struct NextInput {
+    /// The counter's name.
+    #[graphql(default_with = "counters::DEFAULT.to_owned()")]
+    counter: String,
+    /// How many integers to take at once, from 1 to 1,000,000: one unbroken range.
+    #[graphql(default = 1)]
+    count: i32,
+    /// A retry with the same key gets the first answer again, and takes nothing: 1 to 128 printable ASCII characters,
+    /// remembered for 24 hours for this counter. The same key with another count ends in CONFLICT. In its place the
+    /// header Idempotency-Key can be sent with a request for a single field.
+    idempotency_key: Option<String>,
+}
+
 /// What `next` did.
 #[derive(SimpleObject)]
 pub struct NextPayload {
-    /// The integer taken.
+    /// The integer taken; with a count above 1, the last of the range.
     value: SafeInt,
+    /// The first integer of the range.
+    first: SafeInt,
+    /// The last integer of the range.
+    last: SafeInt,
+    /// True when an idempotency key brought back an earlier answer.
+    replayed: bool,
     /// The counter as it was right after.
     counter: Counter,
 }
@@ -65,6 +126,8 @@ pub struct SetCurrentInput {
     counter: String,
     /// Set only if the current integer is still this one; otherwise a CONFLICT user error.
     if_current: Option<SafeInt>,
+    /// A retry with the same key gets the first answer again, and sets nothing; as for `next`.
+    idempotency_key: Option<String>,
 }
 
 /// What `setCurrent` did.
@@ -74,6 +137,46 @@ pub struct SetCurrentPayload {
     previous: Option<SafeInt>,
     /// The counter as it was right after. Null when there are user errors.
     counter: Option<Counter>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// A counter to make.
+#[derive(InputObject)]
+pub struct CreateCounterInput {
+    /// 1 to 128 ASCII letters, digits, dots, underscores, colons and dashes; unique among the caller's counters.
+    name: String,
+    /// What it shows at first, from 0: the first `next` gives one step more.
+    #[graphql(default_with = "SafeInt::from(0)")]
+    start: SafeInt,
+    /// What `next` adds, from 1 to 1,000,000.
+    #[graphql(default = 1)]
+    step: i32,
+    /// What `next` never goes past; the greatest SafeInt if it is left out.
+    max: Option<SafeInt>,
+}
+
+/// What `createCounter` did.
+#[derive(SimpleObject, Default)]
+pub struct CreateCounterPayload {
+    /// The new counter. Null when there are user errors.
+    counter: Option<Counter>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Which counter to delete.
+#[derive(InputObject)]
+pub struct DeleteCounterInput {
+    /// The counter's name.
+    name: String,
+}
+
+/// What `deleteCounter` did.
+#[derive(SimpleObject, Default)]
+pub struct DeleteCounterPayload {
+    /// The id of the counter that is gone. Null when there are user errors.
+    deleted_counter_id: Option<ID>,
     /// What to correct; empty on success.
     user_errors: Vec<UserError>,
 }
@@ -101,16 +204,65 @@ pub struct CountersMutation;
 
 #[Object]
 impl CountersMutation {
-    /// Takes the next integer of the caller's counter: unique, without gaps, and on disk before it is answered.
-    /// UNAUTHENTICATED when nobody is signed in, COUNTER_EXHAUSTED at the counter's `max`, UNAVAILABLE when too
-    /// many writes wait: in each case nothing was taken.
-    async fn next(&self, ctx: &Context<'_>) -> Result<NextPayload, Error> {
-        let counter = counters(ctx).next(caller(ctx)).await?;
-        Ok(NextPayload { value: counter.current.into(), counter: Counter(counter) })
+    /// Takes the next integer of a counter of the caller's, or a range of them: unique, without gaps, and on disk before
+    /// it is answered. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_NEXT or
+    /// for another counter, NOT_FOUND, BAD_USER_INPUT for the count or the idempotency key, CONFLICT for a key that was
+    /// used otherwise, COUNTER_EXHAUSTED when the whole range would not fit below the counter's `max`, UNAVAILABLE when
+    /// too many writes wait: in each case nothing was taken.
+    async fn next(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which integers to take; by default one of the default counter.")] input: Option<NextInput>,
+    ) -> Result<NextPayload, Error> {
+        let (counter, count, key) = match input {
+            Some(input) => (Some(input.counter), input.count, input.idempotency_key),
+            None => (None, 1, None),
+        };
+        // What is below 0 is as wrong as 0.
+        let count = u32::try_from(count).unwrap_or(0);
+        let input = counters::Next { counter: counter.as_deref(), count, idempotency_key: once(ctx, key) };
+        let Taken { first, last, counter, replayed } = counters(ctx).next(caller(ctx), input).await?;
+        let (value, first, last) = (last.into(), first.into(), last.into());
+        Ok(NextPayload { value, first, last, replayed, counter: Counter(counter) })
+    }
+
+    /// Makes a counter of the caller's. User errors: REQUIRED, INVALID, TOO_LONG, TAKEN, LIMIT_REACHED. UNAUTHENTICATED
+    /// when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE.
+    async fn create_counter(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "A counter to make.")] input: CreateCounterInput,
+    ) -> Result<CreateCounterPayload, Error> {
+        let input = counters::CreateCounter {
+            name: input.name,
+            start: input.start.get(),
+            step: input.step,
+            max: input.max.map(SafeInt::get),
+        };
+        Ok(match Error::user_errors(counters(ctx).create(caller(ctx), input).await)? {
+            Ok(counter) => CreateCounterPayload { counter: Some(Counter(counter)), user_errors: Vec::new() },
+            Err(user_errors) => CreateCounterPayload { counter: None, user_errors },
+        })
+    }
+
+    /// Deletes a counter of the caller's with its integer, and the API keys that were limited to it. User errors:
+    /// NOT_FOUND, CONFLICT for the counter named `default`. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an
+    /// API key without COUNTERS_WRITE.
+    async fn delete_counter(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which counter to delete.")] input: DeleteCounterInput,
+    ) -> Result<DeleteCounterPayload, Error> {
+        Ok(match Error::user_errors(counters(ctx).delete(caller(ctx), &input.name).await)? {
+            Ok(id) => DeleteCounterPayload { deleted_counter_id: Some(id.into()), user_errors: Vec::new() },
+            Err(user_errors) => DeleteCounterPayload { deleted_counter_id: None, user_errors },
+        })
     }
 
     /// Replaces the current integer: the next `next` goes on from there. User errors: INVALID, NOT_FOUND,
-    /// CONFLICT. UNAUTHENTICATED when nobody is signed in, UNAVAILABLE when too many writes wait.
+    /// CONFLICT. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE or for
+    /// another counter, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used otherwise, UNAVAILABLE
+    /// when too many writes wait.
     async fn set_current(
         &self,
         ctx: &Context<'_>,
@@ -120,6 +272,7 @@ impl CountersMutation {
             current: input.current.get(),
             counter: input.counter,
             if_current: input.if_current.map(SafeInt::get),
+            idempotency_key: once(ctx, input.idempotency_key),
         };
         Ok(match Error::user_errors(counters(ctx).set_current(caller(ctx), input).await)? {
             Ok(Replaced { previous, counter }) => SetCurrentPayload {
@@ -130,6 +283,11 @@ impl CountersMutation {
             Err(user_errors) => SetCurrentPayload { user_errors, ..SetCurrentPayload::default() },
         })
     }
+}
+
+/// The key of this field, or of the request as a whole.
+fn once(ctx: &Context<'_>, key: Option<String>) -> Option<Arc<str>> {
+    key.map(Arc::from).or_else(|| caller(ctx).idempotency_key.clone())
 }
 
 fn counters<'c>(ctx: &Context<'c>) -> &'c Counters {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DatabaseTransaction;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -15,16 +15,23 @@ use crate::clock::Clock;
 use crate::config;
 use crate::counters::counter::Key;
 use crate::counters::order::{Order, Outcome, Refusal};
-use crate::counters::{counter, statements};
+use crate::counters::{answer, counter, statements};
 use crate::error::Error;
+use crate::id::CounterId;
 use crate::store::Database;
 
 type Answer = Result<Outcome, Refusal>;
+/// What each counter's line asks for, and under which idempotency keys.
+type Orders = HashMap<Key, Vec<(Order, Option<Arc<str>>)>>;
+/// What was answered under an idempotency key of a counter.
+type Given = HashMap<(CounterId, Arc<str>), answer::Model>;
 
 /// A write that waits for its commit.
 struct Waiting {
     key: Key,
     order: Order,
+    /// The idempotency key, if there is one.
+    once: Option<Arc<str>>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -41,14 +48,14 @@ impl GroupCommit {
         Self { queue: std::sync::RwLock::new(Some(queue)), task: Mutex::new(Some(task)) }
     }
 
-    /// Puts a write in line, and waits for its commit.
-    pub(super) async fn order(&self, key: Key, order: Order) -> Answer {
+    /// Puts a write in line, and waits for its commit. Under an idempotency key it is done once.
+    pub(super) async fn order(&self, key: Key, order: Order, once: Option<Arc<str>>) -> Answer {
         let (answer, outcome) = oneshot::channel();
         let full = || Refusal::Failed(Error::Unavailable { retry_after_seconds: 1 });
         {
             let queue = self.queue.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             let queue = queue.as_ref().ok_or_else(full)?;
-            queue.try_send(Waiting { key, order, answer }).map_err(|_| full())?;
+            queue.try_send(Waiting { key, order, once, answer }).map_err(|_| full())?;
         }
         let lost = |_| Err(Refusal::Failed(Error::internal(anyhow::anyhow!("a batch of counters was lost"))));
         outcome.await.unwrap_or_else(lost)
@@ -84,13 +91,15 @@ async fn commit(database: Database, now: DateTime<Utc>, batch: Vec<Waiting>) {
             None => drop(by_counter.insert(waiting.key.clone(), vec![waiting])),
         }
     }
-    let plain = |line: &Vec<Waiting>| line.iter().all(|waiting| waiting.order == Order::Next);
+    let plain = |line: &Vec<Waiting>| {
+        line.iter().all(|waiting| waiting.once.is_none() && matches!(waiting.order, Order::Take { .. }))
+    };
     let (plain, mixed) = by_counter.into_iter().partition(|(_, line)| plain(line));
     let refused = take(&database, now, plain).await;
     decide(&database, now, mixed.into_iter().chain(refused).collect()).await;
 }
 
-/// Lines of `next` alone: one statement for all of them, which is its own transaction. Returns the lines
+/// Lines that only take, under no key: one statement for all of them, which is its own transaction. Returns the lines
 /// that it left out, because their counter does not exist or has not room for the whole line.
 async fn take(
     database: &Database,
@@ -100,7 +109,7 @@ async fn take(
     if lines.is_empty() {
         return lines;
     }
-    let mut amounts: Vec<_> = lines.iter().map(|(key, line)| (key.clone(), line.len())).collect();
+    let mut amounts: Vec<_> = lines.iter().map(|(key, line)| (key.clone(), steps(line))).collect();
     // Every replica locks rows in the same order.
     amounts.sort_unstable();
     let taken = match statements::take(database, now, &amounts).await {
@@ -120,13 +129,18 @@ async fn take(
 /// The statement added the whole line's steps at once; each caller gets its own place in it.
 fn hand_out(line: Vec<Waiting>, counter: &counter::Model) {
     let step = i64::from(counter.step);
-    let mut current = counter.current - step * i64::try_from(line.len()).unwrap_or(i64::MAX);
+    let mut current = counter.current - step * steps(&line);
     for waiting in line {
         let previous = current;
-        current += step;
+        current += step * waiting.order.steps();
         let counter = counter::Model { current, ..counter.clone() };
-        answer(waiting, Ok(Outcome { previous, counter }));
+        give(waiting, Ok(Outcome { previous, counter, replayed: false }));
     }
+}
+
+/// By how many steps a line takes its counter on.
+fn steps(line: &[Waiting]) -> i64 {
+    line.iter().map(|waiting| waiting.order.steps()).sum()
 }
 
 /// Everything else: the rows are locked and read, the orders applied one after the other, and what changed
@@ -135,15 +149,17 @@ async fn decide(database: &Database, now: DateTime<Utc>, lines: HashMap<Key, Vec
     if lines.is_empty() {
         return;
     }
-    let orders: HashMap<Key, Vec<Order>> =
-        lines.iter().map(|(key, line)| (key.clone(), line.iter().map(|waiting| waiting.order).collect())).collect();
+    let orders: Orders = lines
+        .iter()
+        .map(|(key, line)| (key.clone(), line.iter().map(|waiting| (waiting.order, waiting.once.clone())).collect()))
+        .collect();
     let orders = Arc::new(orders);
     let decided = database.write(move |transaction| Box::pin(decide_within(transaction, now, Arc::clone(&orders))));
     match decided.await {
         Ok(mut answers) => {
             for (key, line) in lines {
                 let answers = answers.remove(&key).unwrap_or_default();
-                line.into_iter().zip(answers).for_each(|(waiting, given)| answer(waiting, given));
+                line.into_iter().zip(answers).for_each(|(waiting, given)| give(waiting, given));
             }
         }
         Err(error) => fail(lines, &error),
@@ -153,26 +169,76 @@ async fn decide(database: &Database, now: DateTime<Utc>, lines: HashMap<Key, Vec
 async fn decide_within(
     transaction: &DatabaseTransaction,
     now: DateTime<Utc>,
-    orders: Arc<HashMap<Key, Vec<Order>>>,
+    orders: Arc<Orders>,
 ) -> Result<HashMap<Key, Vec<Answer>>, Error> {
     let mut counters: HashMap<Key, counter::Model> = statements::lock(transaction, orders.keys())
         .await?
         .into_iter()
         .map(|counter| (key_of(&counter), counter))
         .collect();
-    let mut answers = HashMap::new();
+    let mut given = given_before(transaction, now, &orders, &counters).await?;
+    let (mut answers, mut changed, mut kept) = (HashMap::new(), Vec::new(), Vec::new());
     for (key, orders) in orders.iter() {
         let Some(counter) = counters.get_mut(key) else {
             answers.insert(key.clone(), orders.iter().map(|_| Err(Refusal::NotFound)).collect());
             continue;
         };
-        let outcomes: Vec<Answer> = orders.iter().map(|order| order.apply(counter, now)).collect();
-        if outcomes.iter().any(Result::is_ok) {
-            statements::store(transaction, counter.clone()).await?;
+        let mut outcomes = Vec::with_capacity(orders.len());
+        for (order, once) in orders {
+            outcomes.push(match once {
+                None => order.apply(counter, now),
+                Some(once) => apply_once(*order, once, counter, now, &mut given).inspect(|outcome| {
+                    kept.extend((!outcome.replayed).then(|| answer::Model::new(once, *order, outcome)));
+                }),
+            });
+        }
+        if outcomes.iter().flatten().any(|outcome| !outcome.replayed) {
+            changed.push((counter.id, counter.current));
         }
         answers.insert(key.clone(), outcomes);
     }
+    statements::store(transaction, now, &changed).await?;
+    statements::keep_answers(transaction, now, &kept).await?;
     Ok(answers)
+}
+
+/// The answers given under the keys of these orders, by counter and key.
+async fn given_before(
+    transaction: &DatabaseTransaction,
+    now: DateTime<Utc>,
+    orders: &Orders,
+    counters: &HashMap<Key, counter::Model>,
+) -> Result<Given, Error> {
+    let mut asked = Vec::new();
+    for (key, orders) in orders {
+        if let Some(counter) = counters.get(key) {
+            asked.extend(orders.iter().filter_map(|(_, once)| Some((counter.id, once.as_deref()?))));
+        }
+    }
+    let since = now - TimeDelta::hours(answer::KEPT_HOURS);
+    let given = statements::list_answers(transaction, since, &asked).await?;
+    Ok(given.into_iter().map(|answer| ((answer.counter_id, answer.key.as_str().into()), answer)).collect())
+}
+
+/// Does it, unless it was done under this key: then the first answer is given again. A refusal is not kept: nothing was
+/// done, and a retry may find it possible.
+fn apply_once(
+    order: Order,
+    once: &Arc<str>,
+    counter: &mut counter::Model,
+    now: DateTime<Utc>,
+    given: &mut Given,
+) -> Answer {
+    let key = (counter.id, Arc::clone(once));
+    match given.get(&key) {
+        Some(answer) if answer.answers(order) => Ok(answer.outcome(counter)),
+        Some(_) => Err(Refusal::KeyReused),
+        None => {
+            let outcome = order.apply(counter, now)?;
+            given.insert(key, answer::Model::new(once, order, &outcome));
+            Ok(outcome)
+        }
+    }
 }
 
 fn key_of(counter: &counter::Model) -> Key {
@@ -181,11 +247,11 @@ fn key_of(counter: &counter::Model) -> Key {
 
 fn fail(lines: HashMap<Key, Vec<Waiting>>, error: &Error) {
     for waiting in lines.into_values().flatten() {
-        answer(waiting, Err(Refusal::Failed(error.clone())));
+        give(waiting, Err(Refusal::Failed(error.clone())));
     }
 }
 
 /// A caller that has gone away does not hear the answer; what was committed stays committed.
-fn answer(waiting: Waiting, answer: Answer) {
+fn give(waiting: Waiting, answer: Answer) {
     drop(waiting.answer.send(answer));
 }

@@ -11,11 +11,14 @@
 //! retried on its behalf once the commit may have happened.
 //! **Invariant:** `0 <= current <= max <= 2^53 - 1`.
 
+pub mod answer;
 pub mod counter;
+mod create;
 mod export;
 mod furnish;
 pub mod graphql;
 mod group_commit;
+mod list;
 pub mod loader;
 mod next;
 mod order;
@@ -25,11 +28,17 @@ mod statements;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
+use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config;
+use crate::error::Error;
 use crate::store::Database;
 
+pub use create::{CreateCounter, MAX_STEP};
 pub use furnish::furnish;
+pub use next::{MAX_COUNT, Next, Taken};
 pub use set_current::{Replaced, SetCurrent};
 
 use group_commit::GroupCommit;
@@ -42,14 +51,32 @@ pub struct Counters {
     database: Database,
     group_commit: GroupCommit,
     default: Arc<str>,
+    accounts: Arc<Accounts>,
+    clock: Clock,
+    max_per_user: u64,
 }
 
 impl Counters {
     /// Starts the group commit, on the current runtime.
     #[must_use]
-    pub fn start(database: Database, clock: Clock, settings: &config::Counters) -> Self {
-        let group_commit = GroupCommit::start(database.clone(), clock, settings);
-        Self { database, group_commit, default: DEFAULT.into() }
+    pub fn start(database: Database, accounts: Arc<Accounts>, clock: Clock, settings: &config::Counters) -> Self {
+        let group_commit = GroupCommit::start(database.clone(), clock.clone(), settings);
+        let max_per_user = settings.max_per_user;
+        Self { database, group_commit, default: DEFAULT.into(), accounts, clock, max_per_user }
+    }
+
+    /// Removes the answers that no retry gets any more.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        let moment = self.clock.now() - TimeDelta::hours(answer::KEPT_HOURS);
+        let some = || {
+            self.database
+                .write(move |transaction| Box::pin(async move { answer::remove_before(transaction, moment).await }))
+        };
+        while some().await? {}
+        Ok(())
     }
 
     /// Commits what is waiting, and takes nothing more.

@@ -8,8 +8,8 @@ use crate::error::Error;
 /// What is to be done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Take the next integer.
-    Next,
+    /// Take so many integers, in one unbroken range.
+    Take { count: u32 },
     /// Replace the current integer, if it is still `if_current`.
     Set { current: i64, if_current: Option<i64> },
 }
@@ -21,6 +21,8 @@ pub(super) struct Outcome {
     pub(super) previous: i64,
     /// The counter after.
     pub(super) counter: counter::Model,
+    /// Whether it is the answer to an earlier order under the same idempotency key.
+    pub(super) replayed: bool,
 }
 
 /// Why nothing was done, or nothing is known to have been done.
@@ -28,23 +30,34 @@ pub(super) struct Outcome {
 pub(super) enum Refusal {
     /// There is no such counter.
     NotFound,
-    /// `next` would go past `max`.
+    /// Taking would go past `max`.
     Exhausted { max: i64 },
     /// Another integer cannot be set: it is not from 0 to `max`.
     OutOfRange { max: i64 },
     /// `current` is not the expected one any more.
     Changed { current: i64 },
+    /// The idempotency key was used for another order.
+    KeyReused,
     /// The batch failed as a whole.
     Failed(Error),
 }
 
 impl Order {
+    /// By how many steps the counter goes on, if it takes anything.
+    pub(super) fn steps(self) -> i64 {
+        match self {
+            Self::Take { count } => count.into(),
+            Self::Set { .. } => 0,
+        }
+    }
+
     /// Does it to `counter`, or leaves it untouched.
     pub(super) fn apply(self, counter: &mut counter::Model, now: DateTime<Utc>) -> Result<Outcome, Refusal> {
         let previous = counter.current;
         let current = match self {
-            Self::Next => {
-                let next = previous.checked_add(counter.step.into()).filter(|next| *next <= counter.max);
+            Self::Take { count } => {
+                let next = previous.checked_add(self.steps().saturating_mul(counter.step.into()));
+                let next = next.filter(|next| count > 0 && *next <= counter.max);
                 next.ok_or(Refusal::Exhausted { max: counter.max })?
             }
             Self::Set { if_current: Some(expected), .. } if expected != previous => {
@@ -57,6 +70,6 @@ impl Order {
         };
         counter.current = current;
         counter.updated_at = now;
-        Ok(Outcome { previous, counter: counter.clone() })
+        Ok(Outcome { previous, counter: counter.clone(), replayed: false })
     }
 }

@@ -1,9 +1,11 @@
 //! `setCurrent`: another integer in place of the current one, in the same order as `next`.
 
+use std::sync::Arc;
+
 use crate::caller::{Caller, Scope};
 use crate::counters::counter::Key;
 use crate::counters::order::{Order, Refusal};
-use crate::counters::{Counters, counter};
+use crate::counters::{Counters, answer, counter};
 use crate::error::{Error, UserError, UserErrorCode};
 
 /// What to set.
@@ -15,6 +17,8 @@ pub struct SetCurrent {
     pub counter: String,
     /// Set only if the current integer is still this one.
     pub if_current: Option<i64>,
+    /// Under which key it is done once.
+    pub idempotency_key: Option<Arc<str>>,
 }
 
 /// What `setCurrent` did.
@@ -30,13 +34,16 @@ impl Counters {
     /// Replaces the current integer of the caller's counter.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`]; [`Error::Invalid`] with `INVALID` for an integer out of range, `NOT_FOUND`,
-    /// or `CONFLICT` when `if_current` no longer holds; [`Error::Unavailable`] when too many writes wait.
+    /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `COUNTERS_WRITE` on it; [`Error::Invalid`]
+    /// with `INVALID` for an integer out of range, `NOT_FOUND`, or `CONFLICT` when `if_current` no longer holds;
+    /// [`Error::BadInput`] for what is no key; [`Error::Conflict`] for a key that was used for another order;
+    /// [`Error::Unavailable`] when too many writes wait.
     pub async fn set_current(&self, caller: &Caller, input: SetCurrent) -> Result<Replaced, Error> {
         let order = Order::Set { current: input.current, if_current: input.if_current };
         let owner = caller.require_on(Scope::CountersWrite, &input.counter)?;
+        input.idempotency_key.as_deref().map_or(Ok(()), answer::check_key)?;
         let outcome = match Key::of(owner, &input.counter) {
-            Some(key) => self.group_commit.order(key, order).await,
+            Some(key) => self.group_commit.order(key, order, input.idempotency_key).await,
             None => Err(Refusal::NotFound),
         };
         let outcome = outcome.map_err(|refusal| match refusal {
@@ -49,6 +56,7 @@ impl Counters {
                 let message = format!("The current integer is {current}.");
                 UserError::of("ifCurrent", UserErrorCode::Conflict, message).into()
             }
+            Refusal::KeyReused => answer::reused(),
             Refusal::Failed(error) => error,
             Refusal::Exhausted { .. } => Error::internal(anyhow::anyhow!("setCurrent cannot be exhausted")),
         })?;

@@ -23,6 +23,11 @@ use crate::http::media_type::{self, MediaType};
 use crate::http::origin::{self, Peer};
 use crate::schema::{Answer, Kind};
 
+/// draft-ietf-httpapi-idempotency-key-header.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// In place of a key that cannot be used: the field that would use it refuses it.
+const NO_KEY: &str = "";
+
 /// A request as the body has it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -99,7 +104,7 @@ struct Asked {
 async fn run(server: &Server, asked: Asked, headers: &HeaderMap, parameters: Parameters) -> Response {
     let Asked { id, media_type, reads_only, peer } = asked;
     let started = Instant::now();
-    let caller = match authenticate(server, headers, peer).await {
+    let mut caller = match authenticate(server, headers, peer).await {
         Ok(caller) => caller,
         Err(error) => {
             log(id, None, started, error.code().name());
@@ -120,6 +125,10 @@ async fn run(server: &Server, asked: Asked, headers: &HeaderMap, parameters: Par
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
+    if !operation.is_single() && caller.idempotency_key.is_some() {
+        // Under one key the second field would get the first one's answer as if it were its own.
+        caller.idempotency_key = Some(NO_KEY.into());
+    }
     let described = (operation.kind(), operation.name().map(str::to_owned));
     let answer = server.schema.execute(operation, parameters.variables, caller, id).await;
     log(id, Some(described), started, outcome(&answer));
@@ -129,15 +138,19 @@ async fn run(server: &Server, asked: Asked, headers: &HeaderMap, parameters: Par
 /// RFC 6750, section 2.1: only the header counts, and only one of it.
 async fn authenticate(server: &Server, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Error> {
     let origin = origin::of(headers, peer, &server.settings.trusted_proxies);
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    // What is no text, or sent twice, is none.
+    let key = keys.next().map(|key| key.to_str().ok().filter(|_| keys.next().is_none()).unwrap_or(NO_KEY).into());
+    let caller = |identity| Caller { identity, origin, idempotency_key: key };
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(Caller { identity: Identity::Anonymous, origin }) };
+    let Some(value) = values.next() else { return Ok(caller(Identity::Anonymous)) };
     let credentials = value.to_str().ok().filter(|_| values.next().is_none());
     let (scheme, token) = credentials.and_then(|text| text.split_once(' ')).ok_or(Error::InvalidToken)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Error::InvalidToken);
     }
     let identity = server.app.accounts.authenticate(token.trim()).await?;
-    Ok(Caller { identity, origin })
+    Ok(caller(identity))
 }
 
 async fn read(server: &Server, body: Body) -> Result<Bytes, Box<Response>> {

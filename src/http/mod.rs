@@ -84,7 +84,12 @@ fn cors(settings: &config::Http) -> anyhow::Result<CorsLayer> {
     Ok(CorsLayer::new()
         .allow_origin(if any { AllowOrigin::any() } else { AllowOrigin::list(origins) })
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            HeaderName::from_static("idempotency-key"),
+        ])
         .expose_headers([header::RETRY_AFTER, HeaderName::from_static(edge::REQUEST_ID)])
         .max_age(std::time::Duration::from_secs(3600)))
 }

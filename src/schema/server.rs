@@ -3,6 +3,7 @@
 use async_graphql::{Context, Object};
 
 use crate::clock::Clock;
+use crate::counters::MAX_COUNT;
 use crate::page;
 use crate::scalars::{DateTime, SafeInt};
 use crate::schema::limits::{Limits, MAX_INTROSPECTION_LISTS, MAX_NAME_BYTES, MAX_NESTING, MAX_NODES};
@@ -65,6 +66,10 @@ impl LimitsObject {
     /// How many rows a page of a connection has at most.
     async fn page_size(&self) -> usize {
         page::MAX_ROWS
+    }
+    /// How many integers `next` takes at once.
+    async fn next_count(&self) -> u32 {
+        MAX_COUNT
     }
     /// How many ids `nodes` takes.
     async fn nodes(&self) -> usize {

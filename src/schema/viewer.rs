@@ -7,7 +7,7 @@ use async_graphql::{Context, Object};
 use crate::accounts::graphql::{AccountEventConnection, Role, Session, User};
 use crate::accounts::{Accounts, user};
 use crate::caller::Caller;
-use crate::counters::graphql::Counter;
+use crate::counters::graphql::{Counter, CounterConnection};
 use crate::counters::{self, Counters};
 use crate::error::Error;
 use crate::page::{Arguments, Window};
@@ -62,6 +62,20 @@ impl Viewer {
         let (accounts, caller) = asked(ctx);
         let window = Window::of(AccountEventConnection::LIST, Arguments { first, after, last, before })?;
         Ok(accounts.list_events(caller, &window).await?.into())
+    }
+    /// The caller's counters, by name. BAD_USER_INPUT for a page of more than 100 or a cursor that is none.
+    async fn counters(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,
+        #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
+    ) -> Result<CounterConnection, Error> {
+        let (counters, caller) = (ctx.data_unchecked::<Arc<Counters>>(), ctx.data_unchecked::<Caller>());
+        let window = Window::of(CounterConnection::LIST, Arguments { first, after, last, before })?;
+        let page = counters.list(caller, &window).await?;
+        Ok(CounterConnection::new(page, Arc::clone(counters)))
     }
     /// The caller's counter of this name; null when there is none.
     async fn counter(

@@ -4,8 +4,7 @@ use async_graphql::connection::{Connection, Edge, EmptyFields, PageInfo};
 use async_graphql::{Enum, ID, Object};
 
 use crate::accounts::account_event;
-use crate::accounts::graphql::{connection, page_info};
-use crate::page::{self, Page};
+use crate::page::{self, Page, page_info};
 use crate::scalars::DateTime;
 
 /// What was done to an account.
@@ -85,7 +84,7 @@ impl AccountEventConnection {
 
 impl From<Page<account_event::Model>> for AccountEventConnection {
     fn from(page: Page<account_event::Model>) -> Self {
-        Self(connection(page, |row| (page::cursor(Self::LIST, &row.id.to_string()), AccountEvent(row))))
+        Self(page.connection(|row| (page::cursor(Self::LIST, &row.id.to_string()), AccountEvent(row))))
     }
 }
 

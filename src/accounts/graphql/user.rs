@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_graphql::connection::{Connection, Edge, EmptyFields, PageInfo};
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
-use crate::accounts::graphql::{accounts, caller, connection, page_info, payload};
+use crate::accounts::graphql::{accounts, caller, payload};
 use crate::accounts::{self, Accounts, user};
 use crate::error::{Error, UserError};
-use crate::page::{self, Arguments, Window};
+use crate::page::{self, Arguments, Window, page_info};
 use crate::scalars::DateTime;
 
 /// What its cursors say that they are of.
@@ -151,7 +151,7 @@ impl UsersQuery {
         let window = Window::of(LIST, Arguments { first, after, last, before })?;
         let accounts = Arc::clone(ctx.data_unchecked::<Arc<Accounts>>());
         let page = accounts.list_users(caller(ctx), search.as_deref(), &window).await?;
-        let page = connection(page, |row| (page::cursor(LIST, &row.username_key), User::from(row)));
+        let page = page.connection(|row| (page::cursor(LIST, &row.username_key), User::from(row)));
         Ok(UserConnection { page, accounts, search })
     }
 }

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 
 use crate::accounts::Accounts;
 use crate::accounts::user::{Model, Role};
-use crate::caller::{Caller, Identity, Origin};
+use crate::caller::{Caller, Identity};
 use crate::cli::fault::fault;
 use crate::cli::terminal::visible;
 use crate::id::UserId;
@@ -50,7 +50,7 @@ impl Actor {
         let Self::User { id, .. } = self else { return Ok(Caller::anonymous()) };
         let user = look_up(accounts, &id.to_string()).await?.ok_or_else(|| anyhow!("{} is no more", self.name()))?;
         let identity = Identity::Impersonated { user: user.id, admin: user.role == Role::Admin };
-        Ok(Caller { identity, origin: Origin::default() })
+        Ok(Caller { identity, ..Caller::anonymous() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Finding an account by whatever names it: only for administrators and the command line.
 
 use cloakroom::accounts::user::Model;
-use cloakroom::caller::{Caller, Identity, Origin};
+use cloakroom::caller::{Caller, Identity};
 use cloakroom::error::ErrorCode;
 
 use crate::support::{TestApp, alter};
@@ -44,7 +44,7 @@ async fn a_user_is_found_in_whatever_state() {
 async fn only_administrators_and_the_command_line_may_look() {
     let (test, _) = TestApp::with_user().await;
     let user = find(&test, &Caller::operator(), "anna").await.expect("allowed").expect("anna").id;
-    let as_user = |admin| Caller { identity: Identity::Impersonated { user, admin }, origin: Origin::default() };
+    let as_user = |admin| Caller { identity: Identity::Impersonated { user, admin }, ..Caller::anonymous() };
     assert!(find(&test, &as_user(true), "anna").await.expect("allowed").is_some());
     assert_eq!(find(&test, &as_user(false), "anna").await, Err(ErrorCode::Forbidden));
     assert_eq!(find(&test, &Caller::anonymous(), "anna").await, Err(ErrorCode::Unauthenticated));

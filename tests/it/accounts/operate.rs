@@ -227,7 +227,7 @@ async fn nobody_but_an_operator_does_any_of_it() {
             counter: None,
         },
     ] {
-        let caller = Caller { identity, origin: Origin::default() };
+        let caller = Caller { identity, ..Caller::anonymous() };
         let change = UpdateProfile { username: Some("other".to_owned()), name: None };
         let new = Password::from("quarry lantern 52 violin".to_owned());
         for refused in [

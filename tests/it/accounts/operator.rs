@@ -1,7 +1,7 @@
 //! Who may do what an operator does, and whom they see.
 
 use cloakroom::accounts::{AddUser, Password, Profile, Rehearsal, Secret, UpdateProfile, user};
-use cloakroom::caller::{Caller, Identity, Origin};
+use cloakroom::caller::{Caller, Identity};
 use cloakroom::error::{Error, ErrorCode};
 use cloakroom::id::UserId;
 use cloakroom::page::Window;
@@ -31,7 +31,7 @@ fn code<T>(result: Result<T, Error>) -> Option<ErrorCode> {
 async fn nobody_but_an_operator_does_what_an_operator_does() {
     let (test, _) = TestApp::with_user().await;
     let (accounts, id) = (&test.app.accounts, anna(&test).await);
-    let admin = Caller { identity: Identity::Impersonated { user: id, admin: true }, origin: Origin::default() };
+    let admin = Caller { identity: Identity::Impersonated { user: id, admin: true }, ..Caller::anonymous() };
     for caller in [Caller::anonymous(), admin] {
         let password = Password::from(PASSWORD.to_owned());
         let codes = [
@@ -61,7 +61,7 @@ async fn only_an_operator_lists_those_who_are_not_there_for_others() {
         let page = test.app.accounts.list_users(&caller, search, &window).await.expect("a page");
         page.rows.into_iter().map(|user| user.username).collect::<Vec<_>>()
     };
-    let as_user = |admin| Caller { identity: Identity::Impersonated { user: id, admin }, origin: Origin::default() };
+    let as_user = |admin| Caller { identity: Identity::Impersonated { user: id, admin }, ..Caller::anonymous() };
     assert_eq!(listed(as_user(true), None).await, ["anna"]);
     assert_eq!(listed(as_user(false), None).await, ["anna"]);
     assert_eq!(listed(Caller::operator(), None).await, ["anna", "bob"]);

@@ -154,6 +154,25 @@ pub const PLACES: &[Place] = &[
     quiet(place("node", "id", "ID!", "{ node(id: $value) { id } }")),
     quiet(place("nodes", "ids", "ID!", "{ nodes(ids: [$value]) { id } }")),
     taking(&[], place("nodes", "ids", "[ID!]!", "{ nodes(ids: $value) { id } }")),
+    place("next", "counter", "String!", "counter: $value"),
+    taking(&["number"], place("next", "count", "Int!", "count: $value")),
+    taking(OPTIONAL, place("next", "idempotencyKey", "String", r#"counter: "none", idempotencyKey: $value"#)),
+    taking(OPTIONAL, place("setCurrent", "idempotencyKey", "String", "current: -1, idempotencyKey: $value")),
+    place("createCounter", "name", "String!", "name: $value"),
+    taking(&["number"], place("createCounter", "start", "SafeInt!", r#"name: "fresh", start: $value"#)),
+    taking(&["number"], place("createCounter", "step", "Int!", r#"name: "fresh", step: $value"#)),
+    taking(&["number", "null"], place("createCounter", "max", "SafeInt", r#"name: "fresh", max: $value"#)),
+    place("deleteCounter", "name", "String!", "name: $value"),
+    taking(
+        &["number", "null"],
+        place("counters", "first", "Int", "{ viewer { counters(first: $value) { totalCount } } }"),
+    ),
+    taking(
+        &["number", "null"],
+        place("counters", "last", "Int", "{ viewer { counters(last: $value) { totalCount } } }"),
+    ),
+    taking(OPTIONAL, place("counters", "after", "String", "{ viewer { counters(after: $value) { totalCount } } }")),
+    taking(OPTIONAL, place("counters", "before", "String", "{ viewer { counters(before: $value) { totalCount } } }")),
 ];
 
 impl Place {
@@ -176,6 +195,7 @@ impl Place {
         let selection = match *root {
             "logout" => "endedSessions",
             "requestPasswordReset" => "accepted",
+            "next" => "value",
             _ => "userErrors { code field message }",
         };
         match self.is_query() {
@@ -194,6 +214,8 @@ impl Place {
                 let chars = text.chars().count();
                 !(8..=1024).contains(&chars) || text.chars().any(char::is_control)
             }
+            // A blank is a key.
+            Some(text) if self.name == "idempotencyKey" => text != " ",
             Some(_) => true,
             None => kind == "number" || !self.takes.contains(&kind),
         }

@@ -39,6 +39,21 @@ impl Recorder {
         .await
     }
 
+    /// A range, asked for at both doors at once under one key: both hear the same, and one that it is a replay.
+    pub(super) async fn range(&self, doors: [&Caller; 2], count: i64, key: &str) -> Event {
+        let input = format!("count: {count}, idempotencyKey: \"{key}\"");
+        self.record(async {
+            let (one, other) = tokio::join!(super::take(doors[0], &input), super::take(doors[1], &input));
+            let (first, last) = super::range(&one).expect("a range");
+            assert_eq!(super::range(&other), Ok((first, last)), "{key}");
+            let replayed = [&one, &other].map(|reply| reply.data()["next"]["replayed"] == true);
+            assert_ne!(replayed[0], replayed[1], "one of them took it");
+            assert_eq!(last - first, count - 1);
+            What::Moved { from: first - 1, to: last }
+        })
+        .await
+    }
+
     pub(super) async fn current(&self, caller: &Caller) -> Event {
         self.record(async { What::Shown(super::current(caller).await) }).await
     }

@@ -3,17 +3,24 @@
 mod clock;
 mod exhaustion;
 mod history;
+mod idempotency;
+mod keys;
 mod load;
 mod model;
+mod named;
 mod network;
 mod next;
+mod pages;
 mod proxy;
 mod queue;
+mod ranges;
 mod reconnect;
 mod replicas;
+mod retries;
+mod sequential;
 mod set_current;
 
-use crate::support::{Caller, Reply};
+use crate::support::{Caller, Reply, TestApp};
 
 const NEXT: &str = "mutation { next { value } }";
 
@@ -42,4 +49,53 @@ async fn all<T: Send + 'static>(calls: impl IntoIterator<Item = impl Future<Outp
         outcomes.push(task.await.expect("no panic"));
     }
     outcomes
+}
+
+/// Makes a counter with this input; it must work.
+async fn create(caller: &Caller, input: &str) -> String {
+    let reply = caller.run(&format!("mutation {{ createCounter(input: {{ {input} }}) {CREATED} }}")).await;
+    let id = reply.data()["createCounter"]["counter"]["id"].as_str();
+    id.unwrap_or_else(|| panic!("a counter, not {}", reply.body)).to_owned()
+}
+
+const CREATED: &str = "{ counter { id name current step max } userErrors { code field message } }";
+
+/// Deletes a counter.
+async fn delete(caller: &Caller, name: &str) -> Reply {
+    let mutation = "mutation ($name: String!) { deleteCounter(input: { name: $name }) {
+        deletedCounterId userErrors { code field message } } }";
+    caller.run_with(mutation, serde_json::json!({ "name": name })).await
+}
+
+/// Takes integers with this input.
+async fn take(caller: &Caller, input: &str) -> Reply {
+    caller.run(&format!("mutation {{ next(input: {{ {input} }}) {TAKEN} }}")).await
+}
+
+const TAKEN: &str = "{ value first last replayed counter { id name current updatedAt } }";
+
+/// The first and the last integer in an answer, or the code of what stood in the way.
+fn range(reply: &Reply) -> Result<(i64, i64), String> {
+    let integer = |name| reply.at(&format!("/data/next/{name}")).as_i64();
+    integer("first").zip(integer("last")).ok_or_else(|| reply.code().to_owned())
+}
+
+/// This user at the server's command line: without a schema between them and the verbs, and so in line at once.
+async fn in_person(user: &Caller) -> cloakroom::caller::Caller {
+    use cloakroom::caller::{Caller, Identity};
+    let reply = user.run("{ viewer { user { id } } }").await;
+    let id = reply.data()["viewer"]["user"]["id"].as_str().expect("an id");
+    let user = cloakroom::id::UserId::parse(id).expect("a user's id");
+    Caller { identity: Identity::Impersonated { user, admin: false }, ..Caller::operator() }
+}
+
+/// A program with an API key of this user's.
+async fn program(test: &TestApp, user: &Caller, scopes: &str, counter: Option<&str>) -> Caller {
+    let counter = counter.map(|name| format!(r#", counter: "{name}""#)).unwrap_or_default();
+    let mutation = format!(
+        r#"mutation {{ createApiKey(input: {{ name: "robot", scopes: [{scopes}]{counter} }}) {{ secret userErrors {{ code }} }} }}"#
+    );
+    let reply = user.run(&mutation).await;
+    let secret = reply.data()["createApiKey"]["secret"].as_str().unwrap_or_else(|| panic!("a key, not {}", reply.body));
+    test.bearer(Some(secret))
 }

@@ -1,4 +1,4 @@
-//! `next`, `current` and `setCurrent` mixed, against the model of one integer.
+//! `next`, ranges, `current` and `setCurrent` mixed, against the model of one integer.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ async fn set_current_keeps_its_place_among_concurrent_calls_of_next() {
     let (_test, user) = TestApp::with_user().await;
     let recorder = Arc::new(Recorder::default());
     let client = |client: u64| {
-        let choices: Vec<u64> = (0..CALLS).map(|_| random.below(8)).collect();
+        let choices: Vec<u64> = (0..CALLS).map(|_| random.below(9)).collect();
         let (user, recorder) = (user.clone(), Arc::clone(&recorder));
         async move {
             let mut events = Vec::new();
@@ -27,6 +27,7 @@ async fn set_current_keeps_its_place_among_concurrent_calls_of_next() {
                     0 => recorder.set(&user, lone, None).await,
                     1 => recorder.current(&user).await,
                     2 | 3 => recorder.set(&user, lone + 500_000, Some(seen)).await,
+                    4 => recorder.range([&user, &user], 1 + lone % 7_000, &lone.to_string()).await,
                     _ => recorder.next(&user).await,
                 };
                 if let What::Moved { to: integer, .. } | What::Shown(integer) = event.what {

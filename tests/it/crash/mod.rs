@@ -1,5 +1,6 @@
 //! What is left after a crash, a failed sync, a full disk: the real binary, on a data directory that outlives it.
 
+mod chaos_client;
 mod disk_full;
 mod durability;
 mod kill;

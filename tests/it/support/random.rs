@@ -16,6 +16,11 @@ impl Random {
         Self(seed)
     }
 
+    /// A stream of its own for somebody who draws beside others.
+    pub fn fork(&mut self) -> Self {
+        Self(self.below(u64::MAX))
+    }
+
     /// A number from 0 to `limit - 1`.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

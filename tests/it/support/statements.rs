@@ -8,15 +8,20 @@ use tracing::{Event, Metadata, Subscriber};
 
 thread_local! {
     static ASKED: Cell<usize> = const { Cell::new(0) };
+    static IN_TRANSACTIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Counts on this thread. Use it in a `#[tokio::test]` of the default flavour, where everything runs on the
 /// test's own thread.
 pub struct Statements {
     before: usize,
+    before_in_transactions: usize,
 }
 
 struct Counter;
+
+/// Where the statements of a transaction are asked.
+const TRANSACTION: &str = "sea_orm::database::transaction";
 
 impl Statements {
     pub fn count() -> Self {
@@ -25,11 +30,17 @@ impl Statements {
         LISTENING.call_once(|| {
             tracing::subscriber::set_global_default(Counter).expect("nobody else listens to all of the process");
         });
-        Self { before: ASKED.get() }
+        Self { before: ASKED.get(), before_in_transactions: IN_TRANSACTIONS.get() }
     }
 
+    /// All of them, but for those that begin and end transactions.
     pub fn so_far(&self) -> usize {
         ASKED.get() - self.before
+    }
+
+    /// Those of them that are within transactions.
+    pub fn in_transactions(&self) -> usize {
+        IN_TRANSACTIONS.get() - self.before_in_transactions
     }
 }
 
@@ -43,6 +54,9 @@ impl Subscriber for Counter {
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         if asks(span.metadata()) {
             ASKED.set(ASKED.get() + 1);
+            if span.metadata().target() == TRANSACTION {
+                IN_TRANSACTIONS.set(IN_TRANSACTIONS.get() + 1);
+            }
         }
         Id::from_u64(1)
     }
@@ -62,7 +76,7 @@ impl Subscriber for Counter {
 fn asks(metadata: &Metadata<'_>) -> bool {
     // A pool hands on to its driver, a transaction asks by itself.
     let names = match metadata.target() {
-        "sea_orm::database::transaction" => ["query_one_raw", "query_all_raw", "execute_raw", "execute_unprepared"],
+        TRANSACTION => ["query_one_raw", "query_all_raw", "execute_raw", "execute_unprepared"],
         target if target.starts_with("sea_orm::driver") => ["query_one", "query_all", "execute", "execute_unprepared"],
         _ => return false,
     };

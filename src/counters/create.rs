@@ -1,0 +1,130 @@
+//! `createCounter` and `deleteCounter`: counters beside the one that every user has.
+
+use sea_orm::ActiveModelTrait as _;
+use sea_orm::ActiveValue::Set;
+use sea_orm::{DbErr, SqlErr};
+
+use crate::accounts::{Ended, api_key};
+use crate::caller::{Caller, Scope};
+use crate::counters::counter::{Key, MAX_NAME_CHARS};
+use crate::counters::{Counters, DEFAULT, counter, statements};
+use crate::error::{Error, UserError, UserErrorCode};
+use crate::id::{CounterId, UserId};
+use crate::scalars::MAX_SAFE_INTEGER;
+
+/// What `next` can add at most.
+pub const MAX_STEP: i32 = 1_000_000;
+
+/// A counter to make.
+#[derive(Clone, Debug)]
+pub struct CreateCounter {
+    /// Unique among its owner's.
+    pub name: String,
+    /// What it shows at first.
+    pub start: i64,
+    /// What `next` adds.
+    pub step: i32,
+    /// What `next` never goes past; the greatest integer if it is left out.
+    pub max: Option<i64>,
+}
+
+impl Counters {
+    /// Makes a counter of the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `COUNTERS_WRITE`, or limited to a counter;
+    /// [`Error::Invalid`] for what cannot be, with `TAKEN`, or with `LIMIT_REACHED` at `counters.max_per_user`.
+    pub async fn create(&self, caller: &Caller, input: CreateCounter) -> Result<counter::Model, Error> {
+        let owner = caller.require(Scope::CountersWrite)?;
+        let (row, most) = (self.row(owner, input)?, self.max_per_user);
+        self.database
+            .write(move |transaction| {
+                let row = row.clone();
+                Box::pin(async move {
+                    // Locked, so that two at once cannot both be the last that there is room for.
+                    counter::lock_default(transaction, owner).await?;
+                    if counter::count(transaction, owner).await? >= most {
+                        let message = format!("A user has at most {most} counters: delete one that is not needed.");
+                        return Err(UserError { code: UserErrorCode::LimitReached, field: None, message }.into());
+                    }
+                    row.insert(transaction).await.map_err(taken)
+                })
+            })
+            .await
+    }
+
+    /// Deletes a counter of the caller's, and the API keys that were limited to it.
+    ///
+    /// # Errors
+    /// As [`Counters::create`]; [`Error::Invalid`] with `NOT_FOUND`, or with `CONFLICT` for the default counter.
+    pub async fn delete(&self, caller: &Caller, name: &str) -> Result<CounterId, Error> {
+        let owner = caller.require(Scope::CountersWrite)?;
+        let unknown = || Error::from(UserError::of("name", UserErrorCode::NotFound, "There is no such counter."));
+        if name == DEFAULT {
+            let message = "Every user has this counter: it cannot be deleted, but set to 0.";
+            return Err(UserError::of("name", UserErrorCode::Conflict, message).into());
+        }
+        let key = Key::of(owner, name).ok_or_else(unknown)?;
+        let deleted = self.accounts.write_and_end(move |transaction| {
+            let key = key.clone();
+            Box::pin(async move {
+                // Locked, so that no API key can be limited to it any more.
+                let counter = statements::lock(transaction, [&key].into_iter()).await?.into_iter().next();
+                let counter = counter.ok_or_else(unknown)?;
+                let keys = api_key::list_hashes_of(transaction, counter.id).await?;
+                match counter::remove(transaction, counter.id).await? {
+                    true => Ok((counter.id, Ended::api_keys(&keys))),
+                    false => Err(unknown()),
+                }
+            })
+        });
+        deleted.await
+    }
+
+    /// Everything that is wrong at once, or the row.
+    fn row(&self, owner: UserId, input: CreateCounter) -> Result<counter::ActiveModel, Error> {
+        let mut faults = Vec::new();
+        let mut fault = |field, code, message: String| faults.push(UserError::of(field, code, message));
+        let CreateCounter { name, start, step, max } = input;
+        let max = max.unwrap_or(MAX_SAFE_INTEGER);
+        if name.is_empty() {
+            fault("name", UserErrorCode::Required, "A counter needs a name.".to_owned());
+        } else if name.chars().nth(MAX_NAME_CHARS).is_some() {
+            fault("name", UserErrorCode::TooLong, format!("A name has at most {MAX_NAME_CHARS} characters."));
+        } else if !counter::is_name(&name) {
+            let message = "A name has ASCII letters, digits, '.', '_', ':' and '-'.";
+            fault("name", UserErrorCode::Invalid, message.to_owned());
+        }
+        if !(1..=MAX_STEP).contains(&step) {
+            fault("step", UserErrorCode::Invalid, format!("The step must be from 1 to {MAX_STEP}."));
+        }
+        if !(0..=MAX_SAFE_INTEGER).contains(&max) {
+            fault("max", UserErrorCode::Invalid, format!("The upper bound must be from 0 to {MAX_SAFE_INTEGER}."));
+        } else if !(0..=max).contains(&start) {
+            fault("start", UserErrorCode::Invalid, format!("The first integer must be from 0 to {max}."));
+        }
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let now = self.clock.now();
+        Ok(counter::ActiveModel {
+            id: Set(CounterId::generate()),
+            user_id: Set(owner),
+            name: Set(name),
+            current: Set(start),
+            step: Set(step),
+            max: Set(max),
+            created_at: Set(now),
+            updated_at: Set(now),
+        })
+    }
+}
+
+fn taken(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            UserError::of("name", UserErrorCode::Taken, "You have a counter of this name.").into()
+        }
+        _ => error.into(),
+    }
+}
