@@ -1,7 +1,7 @@
 //! What only an operator does, and nobody else who asks.
 
 use cloakroom::accounts::{AddUser, Password, Profile, Secret, UpdateProfile, user};
-use cloakroom::caller::{Caller, Identity, Origin, Scope};
+use cloakroom::caller::{Caller, Identity, Scope};
 use cloakroom::error::Error;
 use cloakroom::id::{ApiKeyId, SessionId, UserId};
 use serde_json::{Value, json};
