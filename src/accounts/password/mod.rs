@@ -1,8 +1,12 @@
 //! Passwords: which are good, how they are hashed, and whether one matches what is stored.
 //!
-//! Argon2id, as OWASP's Password Storage Cheat Sheet asks for it, in the bounded pool of `password_pool.rs`.
+//! Argon2id, as OWASP's Password Storage Cheat Sheet asks for it, in the bounded pool of `pool.rs`.
 //! What is hashed is the password's NFKC form. A hash from elsewhere may be of the bytes as they are typed, so
 //! where the two differ both are tried.
+
+mod hash;
+mod pool;
+mod strength;
 
 use std::fmt;
 
@@ -11,9 +15,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use crate::accounts::password_hash::{self, StoredHash};
-use crate::accounts::password_pool::{Memory, Pool};
-use crate::accounts::password_strength;
+use crate::accounts::password::hash::StoredHash;
+use crate::accounts::password::pool::{Memory, Pool};
 use crate::config;
 use crate::error::{Error, UserError, UserErrorCode};
 
@@ -137,12 +140,12 @@ impl Passwords {
         }
         let normalised: Zeroizing<String> = Zeroizing::new(password.0.nfkc().collect());
         let personal: Vec<String> = personal.iter().map(|&text| text.to_owned()).collect();
-        self.pool.run(move |_| password_strength::weakness(&normalised, &personal, wanted)).await
+        self.pool.run(move |_| strength::weakness(&normalised, &personal, wanted)).await
     }
 
     /// Whether this hash from elsewhere can be stored here: Argon2, bcrypt or PBKDF2-SHA256 of a bearable cost.
     pub(super) fn check_importable(hash: &str) -> Result<(), &'static str> {
-        password_hash::check_importable(hash)
+        hash::check_importable(hash)
     }
 }
 

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
-use crate::accounts::password_pool::Memory;
+use crate::accounts::password::pool::Memory;
 
 /// Characters of a stored hash at most: twice what the longest of these formats needs.
 const MAX_CHARS: usize = 255;
