@@ -35,7 +35,7 @@ impl App {
         Ok(Self { accounts, counters: Arc::new(counters), database, clock })
     }
 
-    /// Begins to remove what is over, and to send mails, until [`App::stop`] or the last clone is gone.
+    /// Begins to remove what is over, and to send mails, for as long as this is served.
     pub fn start_upkeep(self: &Arc<Self>) {
         self.accounts.start_upkeep();
         let app = Arc::downgrade(self);
