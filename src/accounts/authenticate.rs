@@ -178,15 +178,16 @@ impl Accounts {
         let hash = api_key::hash(secret).ok_or(Error::InvalidToken)?;
         let liveness = self.verified.liveness(api_key::credential(&hash));
         let key = api_key::find_live(self.database.reader(), &hash, now).await?;
-        let id = Uuid::nil();
-        let key = key.filter(|_| !liveness.refuses(id)).ok_or(Error::InvalidToken)?;
+        // A key is its only token: it is revoked as a whole.
+        let token = Uuid::nil();
+        let key = key.filter(|_| !liveness.refuses(token)).ok_or(Error::InvalidToken)?;
         let ends_at = key.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
         let scopes = Scopes::from_bits(key.scopes);
         let counter = key.counter_name.map(Into::into);
         Ok(Remembered {
             identity: Identity::ApiKey { user: key.user_id, key: key.id, scopes, counter },
             used: key.id.uuid(),
-            token: id,
+            token,
             // The row knows its end to the microsecond, and is asked from then on.
             refused_from: i64::MAX,
             good_until: self.recheck_at(ends_at, now),

@@ -12,6 +12,7 @@ use crate::accounts::prove::Claim;
 use crate::accounts::{Accounts, Password, identity, queued_mail, user};
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
+use crate::id::UserId;
 
 impl Accounts {
     /// Sends a link to `new_email`; once it is followed, that is the caller's address, and the old one is told.
@@ -62,7 +63,7 @@ impl Accounts {
             .map_err(|_| Error::internal(anyhow::anyhow!("a token for no address")))?;
         let verified = self.event(caller, token.user_id, Kind::EmailVerified);
         let changed = self.event(caller, token.user_id, Kind::EmailChanged);
-        let user = self.write_and_end(move |transaction| {
+        let user = self.database.write(move |transaction| {
             let (token, address) = (token.clone(), address.clone());
             let (verified, changed) = (verified.clone(), changed.clone());
             Box::pin(async move {
@@ -93,7 +94,7 @@ impl Accounts {
                     email_token::remove_all(transaction, email_token::Kind::ResetPassword, user.id).await?;
                     queued_mail::add(transaction, queued_mail::Kind::EmailChanged, &before, Some(user.id), now).await?;
                 }
-                Ok((user, super::end::Ended::default()))
+                Ok(user)
             })
         });
         let user = user.await?;
@@ -107,7 +108,7 @@ impl Accounts {
         caller: &Caller,
         kind: queued_mail::Kind,
         address: identity::Identity,
-        user: Option<crate::id::UserId>,
+        user: Option<UserId>,
     ) -> Result<(), Error> {
         self.limits.mail_per_address.count_from(&caller.origin)?;
         self.limits.mail_per_account.count(&address.key)?;
