@@ -7,10 +7,14 @@ use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::counters::{self, Counters};
+use crate::photos::Photos;
 use crate::store::{Database, migrations};
+use crate::upload::Folder;
 
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How often the contents of deleted photos are.
+const SWEEP_PHOTOS_EVERY: Duration = Duration::from_secs(60);
 
 /// The slices of one server, and what they stand on.
 pub struct App {
@@ -18,8 +22,12 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Their numbers.
     pub counters: Arc<Counters>,
-    /// Where both are kept.
+    /// Their pictures.
+    pub photos: Arc<Photos>,
+    /// Where all of it is kept.
     pub database: Database,
+    /// Where files are while they arrive.
+    pub uploads: Folder,
     /// What time it is.
     pub clock: Clock,
 }
@@ -28,11 +36,13 @@ impl App {
     /// Opens the signing keys and starts the slices, on the current runtime and a migrated database.
     ///
     /// # Errors
-    /// A data directory that cannot be used.
+    /// A data directory or a storage that cannot be used.
     pub fn start(config: &Config, database: Database, clock: Clock) -> anyhow::Result<Self> {
         let accounts = Arc::new(Accounts::open(database.clone(), clock.clone(), config, counters::furnish)?);
         let counters = Counters::start(database.clone(), Arc::clone(&accounts), clock.clone(), &config.counters);
-        Ok(Self { accounts, counters: Arc::new(counters), database, clock })
+        let photos = Photos::open(database.clone(), Arc::clone(&accounts), clock.clone(), config)?;
+        let uploads = Folder::within(&config.server.data_dir);
+        Ok(Self { accounts, counters: Arc::new(counters), photos: Arc::new(photos), database, uploads, clock })
     }
 
     /// Begins to remove what is over, and to send mails, for as long as this is served.
@@ -44,8 +54,24 @@ impl App {
                 if let Err(error) = app.counters.sweep().await {
                     tracing::warn!(code = error.code().name(), "old answers of counters were not removed");
                 }
+                if let Err(error) = app.photos.sweep_unfinished().await {
+                    tracing::warn!(?error, "contents that were half written when a server was killed were not removed");
+                }
+                if let Err(error) = app.uploads.sweep(app.clock.now()).await {
+                    tracing::warn!(%error, "files of uploads that were killed were not removed");
+                }
                 drop(app);
                 tokio::time::sleep(SWEEP_EVERY).await;
+            }
+        });
+        let app = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(app) = app.upgrade() {
+                if let Err(error) = app.photos.sweep().await {
+                    tracing::warn!(?error, "contents that nobody holds were not removed");
+                }
+                drop(app);
+                tokio::time::sleep(SWEEP_PHOTOS_EVERY).await;
             }
         });
     }

@@ -57,6 +57,17 @@ pub enum Identity {
     Operator,
 }
 
+impl Identity {
+    /// The session, if it is one.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Session { session, .. } => Some(*session),
+            _ => None,
+        }
+    }
+}
+
 /// Where a request comes from, for the audit log and the limits.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
@@ -242,10 +253,7 @@ impl Caller {
     /// The session that asks, if it is one.
     #[must_use]
     pub fn own_session(&self) -> Option<SessionId> {
-        match self.identity {
-            Identity::Session { session, .. } => Some(session),
-            _ => None,
-        }
+        self.identity.session()
     }
 
     /// The administrator who asks; `None` for an operator, who is no user.

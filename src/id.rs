@@ -31,6 +31,9 @@ pub enum ApiKey {}
 /// The kind of [`AccountEventId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AccountEvent {}
+/// The kind of [`PhotoId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Photo {}
 
 impl Kind for User {
     const PREFIX: &'static str = "usr";
@@ -47,6 +50,9 @@ impl Kind for ApiKey {
 impl Kind for AccountEvent {
     const PREFIX: &'static str = "evt";
 }
+impl Kind for Photo {
+    const PREFIX: &'static str = "pho";
+}
 
 /// The id of a user.
 pub type UserId = Id<User>;
@@ -58,6 +64,8 @@ pub type CounterId = Id<Counter>;
 pub type ApiKeyId = Id<ApiKey>;
 /// The id of an entry of an account's audit log.
 pub type AccountEventId = Id<AccountEvent>;
+/// The id of a photo.
+pub type PhotoId = Id<Photo>;
 
 /// The id of something of the kind `K`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,24 +1,24 @@
-//! Cloakroom: accounts and gap-free numbers behind one GraphQL schema, from one binary.
+//! Cloakroom: accounts, gap-free numbers and photos behind one GraphQL schema, from one binary.
 //!
 //! # Code map, in reading order
 //!
 //! 1. [`config`]: every setting, read and checked once; [`cli`]: one file a command.
 //! 2. [`app`]: everything wired once. A slice is a struct that owns what it needs and whose verbs are its
 //!    methods: `app.counters.next(&caller)`.
-//! 3. [`accounts`]: people and their sessions. [`counters`]: their numbers. Each has the same silhouette:
-//!    story, entities, one verb a file, loader, `graphql.rs`.
-//! 4. [`store`]: the database, one way to read and one to write.
-//!    [`mail`]: letters to people, through a mail server or into a folder.
+//! 3. [`accounts`]: people and their sessions. [`counters`]: their numbers. [`photos`]: their pictures. Each has the
+//!    same silhouette: story, entities, one verb a file, loader, `graphql.rs`.
+//! 4. [`store`]: the database, one way to read and one to write; contents, on disk or in S3.
+//!    [`mail`]: letters to people, through a mail server or into a folder. [`backup`]: all of it in a folder, and back.
 //! 5. [`schema`]: the slices' parts merged, and the limits of an operation.
-//! 6. [`http`]: the route table, GraphQL over HTTP, the playground.
+//! 6. [`http`]: the route table, GraphQL over HTTP, over WebSockets and as event streams, the playground.
 //! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`id`], [`page`],
-//!    [`scalars`], [`clock`].
+//!    [`scalars`], [`clock`], [`upload`] (files that came with a request), [`batching`] (many questions, one statement).
 //!
 //! # Who may know whom
 //!
 //! ```text
-//! main → cli → http → schema → app → counters → accounts → { store, mail }
-//!      → { config, clock, error, caller, id, page, scalars }
+//! main → cli → http → schema → { app, backup } → { photos, counters } → accounts → { store, mail }
+//!      → { config, clock, error, caller, id, page, scalars, upload, batching }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.
@@ -32,6 +32,8 @@
 
 pub mod accounts;
 pub mod app;
+pub mod backup;
+pub mod batching;
 pub mod caller;
 pub mod cli;
 pub mod clock;
@@ -42,6 +44,8 @@ pub mod http;
 pub mod id;
 pub mod mail;
 pub mod page;
+pub mod photos;
 pub mod scalars;
 pub mod schema;
 pub mod store;
+pub mod upload;

@@ -3,8 +3,8 @@
 //! A cursor is the key of a row, so that a page stays where it is while rows come and go before it. It names its list:
 //! that of another is refused.
 
-use async_graphql::OutputType;
 use async_graphql::connection::{Connection, Edge, PageInfo};
+use async_graphql::{Enum, OutputType};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -16,6 +16,15 @@ pub const MAX_ROWS: usize = 100;
 const DEFAULT_ROWS: usize = 20;
 /// Bytes of a cursor at most.
 const MAX_CURSOR_BYTES: usize = 1024;
+
+/// Which end of a list comes first.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The oldest first.
+    Asc,
+    /// The newest first.
+    Desc,
+}
 
 /// What a client asks for: `first` rows `after` a cursor, or the `last` ones `before` one.
 #[derive(Clone, Debug, Default)]

@@ -12,7 +12,10 @@ use tokio::{
 };
 
 pub(crate) struct Connection {
+    address: SocketAddr,
     stream: TcpStream,
+    /// Some servers close after each answer.
+    closed: bool,
     /// Holds at most one answer: with one request in flight nothing can follow it.
     answer: Vec<u8>,
 }
@@ -24,13 +27,16 @@ pub(crate) struct Answer<'a> {
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, answer: vec![0; 64 * 1024] })
+        let stream = connect(address).await?;
+        Ok(Self { address, stream, closed: false, answer: vec![0; 64 * 1024] })
     }
 
-    /// Sends one request and waits for the whole answer.
+    /// Sends one request and waits for the whole answer; connects anew when the server closed after the last one.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
+        if self.closed {
+            self.stream = connect(self.address).await?;
+            self.closed = false;
+        }
         self.write(request).await?;
         let mut filled = 0;
         let head = loop {
@@ -45,6 +51,7 @@ impl Connection {
             filled += self.read(filled).await?;
         }
         ensure!(filled == end, "the answer goes on after its Content-Length");
+        self.closed = head.closes;
         let body = self.answer.get(head.bytes..end).context("the answer has a body")?;
         Ok(Answer { status: head.status, body })
     }
@@ -70,8 +77,15 @@ impl Connection {
     }
 }
 
+async fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 struct Head {
     status: u16,
+    closes: bool,
     content_length: usize,
     bytes: usize,
 }
@@ -81,6 +95,7 @@ impl Head {
     fn read(received: &[u8]) -> anyhow::Result<Option<Self>> {
         let mut bytes = 0;
         let mut content_length = None;
+        let mut closes = received.starts_with(b"HTTP/1.0");
         for line in received.split_inclusive(|&byte| byte == b'\n') {
             bytes += line.len();
             if line == b"\r\n" {
@@ -88,10 +103,12 @@ impl Head {
                 let (Some(status), Some(content_length)) = (status, content_length) else {
                     bail!("an answer this client cannot read:\n{}", String::from_utf8_lossy(received));
                 };
-                return Ok(Some(Self { status: u16::try_from(status)?, content_length, bytes }));
+                return Ok(Some(Self { status: u16::try_from(status)?, closes, content_length, bytes }));
             }
             if let Some(value) = value_of(line, b"content-length:") {
                 content_length = digits(value);
+            } else if let Some(value) = value_of(line, b"connection:") {
+                closes = value.trim_ascii().eq_ignore_ascii_case(b"close");
             }
         }
         Ok(None)

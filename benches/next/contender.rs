@@ -7,12 +7,13 @@ use clap::ValueEnum;
 
 use crate::{
     accounts,
+    cell::{Candidate, Store},
     databases::Databases,
     ledger::Ledger,
     operation::Operation,
     options::Options,
-    peers::Peer,
-    plan::{Candidate, Store},
+    peers,
+    references::Reference,
     server::Server,
 };
 
@@ -28,12 +29,12 @@ pub(crate) const ACCESS_TOKEN: Duration = Duration::from_secs(3600);
 
 impl Contender {
     pub(crate) async fn start(candidate: Candidate, options: &Options, databases: &Databases) -> anyhow::Result<Self> {
-        let command = command(candidate, options, databases)?;
-        let server = Server::start(command).await.with_context(|| format!("starting {candidate}"))?;
+        let server = server(candidate, options, databases).await.with_context(|| format!("starting {candidate}"))?;
         let tokens = match candidate {
             Candidate::Cloakroom(_) => accounts::sign_up(&server, options.users)
                 .await
                 .with_context(|| format!("signing up on {candidate}; {}", server.last_words()))?,
+            Candidate::Peer(_) => (0..options.users).map(peers::token).collect(),
             // A reference believes whoever names a user.
             _ => (0..options.users).map(|user| user.to_string()).collect(),
         };
@@ -55,28 +56,30 @@ impl Contender {
     }
 }
 
-fn command(candidate: Candidate, options: &Options, databases: &Databases) -> anyhow::Result<Command> {
-    Ok(match candidate {
-        Candidate::Hello => peer(Peer::Hello, options)?,
-        Candidate::Memory => peer(Peer::Memory, options)?,
-        Candidate::Naive(Store::Sqlite) => peer(Peer::Naive, options)?,
+async fn server(candidate: Candidate, options: &Options, databases: &Databases) -> anyhow::Result<Server> {
+    let command = match candidate {
+        Candidate::Hello => reference(Reference::Hello, options)?,
+        Candidate::Memory => reference(Reference::Memory, options)?,
+        Candidate::Naive(Store::Sqlite) => reference(Reference::Naive, options)?,
         Candidate::Naive(Store::Postgres) => {
-            let mut command = peer(Peer::Naive, options)?;
-            command.args(["--database", &databases.naive()?]);
+            let mut command = reference(Reference::Naive, options)?;
+            command.args(["--database", &databases.url_of("naive")?]);
             command
         }
         Candidate::Cloakroom(store) => {
             let mut command = cloakroom();
             if store == Store::Postgres {
-                command.args(["--database", &databases.product()?, "--migrate"]);
+                command.args(["--database", &databases.url_of("product")?, "--migrate"]);
             }
             command
         }
-    })
+        Candidate::Peer(peer) => return peers::start(peer, options.users, databases).await,
+    };
+    Server::start(command).await
 }
 
 /// The product with its defaults, not what whoever measures has set for other servers.
-fn cloakroom() -> Command {
+pub(crate) fn cloakroom() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
     for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CLOAKROOM")) {
         command.env_remove(name);
@@ -89,9 +92,9 @@ fn cloakroom() -> Command {
     command
 }
 
-fn peer(peer: Peer, options: &Options) -> anyhow::Result<Command> {
+fn reference(reference: Reference, options: &Options) -> anyhow::Result<Command> {
     let mut command = Command::new(env::current_exe()?);
-    let name = peer.to_possible_value().context("every peer can be named")?;
-    command.args(["--peer", name.get_name(), "--users", &options.users.to_string()]);
+    let name = reference.to_possible_value().context("every reference can be named")?;
+    command.args(["--reference", name.get_name(), "--users", &options.users.to_string()]);
     Ok(command)
 }

@@ -3,7 +3,7 @@
 //! Their names are fixed: what a killed run left behind is replaced by the next one.
 
 use anyhow::Context;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
 
 /// Absent when PostgreSQL is not measured.
 pub(crate) struct Databases(Option<Postgres>);
@@ -11,41 +11,46 @@ pub(crate) struct Databases(Option<Postgres>);
 struct Postgres {
     administration: DatabaseConnection,
     url: String,
+    names: Vec<&'static str>,
 }
 
-const PRODUCT: &str = "cloakroom_bench_product";
-const NAIVE: &str = "cloakroom_bench_naive";
+/// So that nobody else's database is dropped.
+const PREFIX: &str = "cloakroom_bench_";
 
 impl Databases {
-    pub(crate) async fn create(url: Option<String>) -> anyhow::Result<Self> {
+    pub(crate) async fn create(url: Option<String>, names: Vec<&'static str>) -> anyhow::Result<Self> {
         let Some(url) = url else { return Ok(Self(None)) };
-        let mut options = ConnectOptions::new(&url);
-        options.max_connections(1).sqlx_logging(false);
-        let administration = Database::connect(options)
+        let administration = connect(&url)
             .await
-            .context("no PostgreSQL there: name one with --postgres, or leave it out with --only sqlite")?;
-        let databases = Self(Some(Postgres { administration, url }));
+            .context("no PostgreSQL there: name one with --postgres, or leave it out with --only")?;
+        let databases = Self(Some(Postgres { administration, url, names }));
         databases.drop_all().await?;
-        for name in [PRODUCT, NAIVE] {
-            databases.run(&format!("CREATE DATABASE {name}")).await?;
+        for name in databases.names() {
+            databases.run(&format!("CREATE DATABASE {PREFIX}{name}")).await?;
         }
         Ok(databases)
     }
 
     pub(crate) async fn drop_all(&self) -> anyhow::Result<()> {
-        for name in [PRODUCT, NAIVE] {
+        for name in self.names() {
             // FORCE: the servers were killed, and their connections may not have noticed yet.
-            self.run(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+            self.run(&format!("DROP DATABASE IF EXISTS {PREFIX}{name} WITH (FORCE)")).await?;
         }
         Ok(())
     }
 
-    pub(crate) fn product(&self) -> anyhow::Result<String> {
-        self.url_of(PRODUCT)
+    /// Runs statements in one of the databases.
+    pub(crate) async fn execute(&self, name: &str, sql: &str) -> anyhow::Result<()> {
+        connect(&self.url_of(name)?).await?.execute_unprepared(sql).await?;
+        Ok(())
     }
 
-    pub(crate) fn naive(&self) -> anyhow::Result<String> {
-        self.url_of(NAIVE)
+    /// The one number that a query in one of the databases answers.
+    pub(crate) async fn number(&self, name: &str, sql: &str) -> anyhow::Result<u64> {
+        let database = connect(&self.url_of(name)?).await?;
+        let row = database.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+        let number: i64 = row.context("the query answers a row")?.try_get_by_index(0)?;
+        Ok(u64::try_from(number)?)
     }
 
     /// `PostgreSQL 15.4`, or nothing without PostgreSQL.
@@ -57,6 +62,10 @@ impl Databases {
         Ok(version.split_whitespace().next().map(|number| format!("PostgreSQL {number}")))
     }
 
+    fn names(&self) -> &[&'static str] {
+        self.0.as_ref().map_or(&[], |postgres| &postgres.names)
+    }
+
     async fn run(&self, sql: &str) -> anyhow::Result<()> {
         if let Some(postgres) = &self.0 {
             postgres.administration.execute_unprepared(sql).await?;
@@ -65,11 +74,17 @@ impl Databases {
     }
 
     /// The server's address with another database's name: `postgres://host/NAME?parameters`.
-    fn url_of(&self, name: &str) -> anyhow::Result<String> {
+    pub(crate) fn url_of(&self, name: &str) -> anyhow::Result<String> {
         let url = &self.0.as_ref().context("PostgreSQL is left out of this run")?.url;
         let (address, parameters) = url.split_once('?').unwrap_or((url, ""));
         let (server, _) = address.rsplit_once('/').context("the address of PostgreSQL names a database")?;
         let mark = if parameters.is_empty() { "" } else { "?" };
-        Ok(format!("{server}/{name}{mark}{parameters}"))
+        Ok(format!("{server}/{PREFIX}{name}{mark}{parameters}"))
     }
+}
+
+async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    Database::connect(options).await
 }

@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use crate::{
     accounts::{password_of, username_of},
     connection::Connection,
-    measure::Sample,
     operation::post,
+    sample::Sample,
     server::Server,
 };
 

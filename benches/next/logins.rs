@@ -15,15 +15,16 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::{task::LocalSet, time::sleep};
 
 use crate::{
+    cell::{Candidate, Cell, Store},
     contender::Contender,
     flood::{self, CONNECTIONS, Flood, Rate, Who},
     load,
     machine::{header, progress},
-    measure::{PAUSE, Sample, sample},
+    measure::PAUSE,
     operation::Operation,
     options::Options,
-    plan::{Candidate, Cell, Store},
     report::Spread,
+    sample::Sample,
     server::processor_time,
 };
 
@@ -103,8 +104,8 @@ async fn round(servers: &mut Servers, cell: &Cell, cores: usize, duration: Durat
 async fn next_of(contender: &mut Contender, cell: &Cell, duration: Duration) -> anyhow::Result<Sample> {
     let asked = load::round(contender, cell, duration).await;
     let mut round = asked.with_context(|| format!("{cell}; {}", contender.server.last_words()))?;
-    contender.ledger.enter(&mut round.taken).context("WRONG NUMBERS")?;
-    Ok(sample(&round))
+    contender.ledger.enter(&mut round.taken)?.require_none().context("WRONG NUMBERS")?;
+    Ok(round.sample())
 }
 
 /// The hashes of so many threads, each with memory of its own that is paged in already.

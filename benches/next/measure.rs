@@ -6,30 +6,16 @@ use anyhow::{Context, ensure};
 use tokio::time::sleep;
 
 use crate::{
+    cell::{Cell, Store},
     contender::{ACCESS_TOKEN, Contender},
     databases::Databases,
-    load::{self, Round},
+    load,
     machine::{header, progress},
     operation::Operation,
     options::Options,
-    plan::{self, Cell, Store},
-    report,
+    plan, report,
+    sample::{Row, Sample},
 };
-
-/// What one round of one cell showed.
-#[derive(Clone, Copy)]
-pub(crate) struct Sample {
-    pub(crate) requests_per_second: f64,
-    pub(crate) processor_microseconds: f64,
-    pub(crate) median_milliseconds: f64,
-    pub(crate) tail_milliseconds: f64,
-}
-
-/// A cell and its samples, one a round.
-pub(crate) struct Row {
-    pub(crate) cell: Cell,
-    pub(crate) samples: Vec<Sample>,
-}
 
 /// Between two cells, for the syncs and clean-up work of the last one to end.
 pub(crate) const PAUSE: Duration = Duration::from_millis(200);
@@ -43,7 +29,7 @@ pub(crate) async fn everything(options: &Options) -> anyhow::Result<()> {
     ensure!(run + MARGIN < ACCESS_TOKEN, "that takes {run:?}, longer than an access token lives");
     progress(&format!("measuring for {run:.0?}, after the sign-ups"))?;
     let postgres = options.stores().contains(&Store::Postgres).then(|| options.postgres_url());
-    let databases = Databases::create(postgres).await?;
+    let databases = Databases::create(postgres, vec!["product", "naive"]).await?;
     // The servers are gone when this returns, however it returns: then their databases can go too.
     let rows = rows(options, &databases).await;
     let header = header(options, databases.version().await?);
@@ -89,23 +75,8 @@ async fn ask(contenders: &mut [Contender], cell: &Cell, duration: Duration) -> a
     let asked = load::round(contender, cell, duration).await;
     let mut round = asked.with_context(|| format!("{cell}; {}", contender.server.last_words()))?;
     if cell.operation != Operation::Hello {
-        contender.ledger.enter(&mut round.taken).with_context(|| format!("WRONG NUMBERS: {cell}"))?;
+        let faults = contender.ledger.enter(&mut round.taken)?;
+        faults.require_none().with_context(|| format!("WRONG NUMBERS: {cell}"))?;
     }
-    Ok(sample(&round))
-}
-
-pub(crate) fn sample(round: &Round) -> Sample {
-    let mut latencies: Vec<u32> = round.taken.iter().map(|taken| taken.answered - taken.sent).collect();
-    latencies.sort_unstable();
-    let milliseconds = |hundredth: usize| {
-        let latency = latencies.get(latencies.len() * hundredth / 100).copied().unwrap_or_default();
-        f64::from(latency) / 1000.0
-    };
-    let requests = latencies.len().max(1) as f64;
-    Sample {
-        requests_per_second: requests / round.elapsed.as_secs_f64(),
-        processor_microseconds: round.processor_time.as_secs_f64() * 1e6 / requests,
-        median_milliseconds: milliseconds(50),
-        tail_milliseconds: milliseconds(99),
-    }
+    Ok(round.sample())
 }

@@ -1,16 +1,25 @@
 //! The command line: what follows `--` in `cargo bench --bench next --`.
 
-use std::{env, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{env, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
-use crate::{peers::Peer, plan::Store};
+use crate::{
+    cell::{Part, Store},
+    references::{Place, Reference},
+};
 
 /// Which benchmark is run.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
     /// `next`, against reference servers.
     Next,
+    /// `next`, against Redis, pgbench, Apollo Server, PostGraphile and Flask, which are installed for it.
+    Peers,
+    /// How soon many subscribers of one counter are told of its changes.
+    Fanout,
+    /// Uploads, and thumbnails against nginx, which must be installed. Only seconds and rounds can be set.
+    Photos,
     /// Logins, against the bare hash, and `next` beside them. Only seconds and rounds can be set.
     Login,
 }
@@ -35,19 +44,23 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1000)]
     pub(crate) users: usize,
 
-    /// A trial run: 2 rounds of half a second and 50 users. Its figures mean nothing.
+    /// How many subscribers `fanout` has.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) subscribers: usize,
+
+    /// A trial run: 2 rounds of half a second, 50 users and 500 subscribers. Its figures mean nothing.
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// Leave the other store out.
-    #[arg(long, value_enum)]
-    pub(crate) only: Option<Store>,
+    /// Leave everything else out: of `next` one store; of `peers` all but these, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
 
     /// Leave Cloakroom out: what the references reach on this machine.
     #[arg(long)]
     pub(crate) references_only: bool,
 
-    /// A PostgreSQL where this may create and drop the databases `cloakroom_bench_product` and `cloakroom_bench_naive`
+    /// A PostgreSQL where this may create and drop the databases `cloakroom_bench_…`
     /// [default: CLOAKROOM_TEST_DATABASE, else postgres://root@127.0.0.1:5432/postgres].
     #[arg(long, value_name = "URL")]
     pub(crate) postgres: Option<String>,
@@ -58,19 +71,10 @@ pub(crate) struct Options {
 
     /// Be a reference server instead.
     #[arg(long, hide = true, value_enum)]
-    pub(crate) peer: Option<Peer>,
+    pub(crate) reference: Option<Reference>,
 
-    /// Where the reference server listens.
-    #[arg(long, hide = true, default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
-
-    /// Where the naive reference keeps its SQLite file, unless it has a database.
-    #[arg(long, hide = true, default_value = ".")]
-    pub(crate) data_dir: PathBuf,
-
-    /// The naive reference's PostgreSQL database.
-    #[arg(long, hide = true)]
-    pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 impl Options {
@@ -81,14 +85,21 @@ impl Options {
             settled.seconds = 0.5;
             settled.rounds = 2;
             settled.users = 50;
+            settled.subscribers = 500;
         }
         settled.rounds = settled.rounds.max(1);
         settled.users = settled.users.max(1);
+        settled.subscribers = settled.subscribers.max(1);
         settled
     }
 
     pub(crate) fn stores(&self) -> Vec<Store> {
-        Store::value_variants().iter().copied().filter(|store| self.only.is_none_or(|only| only == *store)).collect()
+        let stores = [(Store::Sqlite, Part::Sqlite), (Store::Postgres, Part::Postgres)];
+        stores.into_iter().filter(|(_, part)| self.wants(*part)).map(|(store, _)| store).collect()
+    }
+
+    pub(crate) fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
     }
 
     #[expect(
@@ -102,6 +113,11 @@ impl Options {
 
     pub(crate) fn round(&self) -> Duration {
         Duration::from_secs_f64(self.seconds.clamp(0.1, 3600.0))
+    }
+
+    /// Node compiles what it has run for a while.
+    pub(crate) fn peers_warm_up(&self) -> Duration {
+        if self.quick { self.warm_up() } else { Duration::from_secs(4) }
     }
 
     pub(crate) fn warm_up(&self) -> Duration {

@@ -1,64 +1,10 @@
 //! Who is measured, and how: the rows of the table.
 
-use std::fmt;
-
-use clap::ValueEnum;
-
-use crate::{operation::Operation, options::Options};
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Store {
-    Sqlite,
-    Postgres,
-}
-
-impl fmt::Display for Store {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Sqlite => "SQLite",
-            Self::Postgres => "PostgreSQL",
-        })
-    }
-}
-
-/// One server of the comparison.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Candidate {
-    /// axum answering a constant text: what HTTP alone costs.
-    Hello,
-    /// The same GraphQL over counters in memory: what is lost with the process is not paid for.
-    Memory,
-    /// The same GraphQL with one transaction a request.
-    Naive(Store),
-    Cloakroom(Store),
-}
-
-impl fmt::Display for Candidate {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hello => formatter.write_str("axum hello"),
-            Self::Memory => formatter.write_str("GraphQL in memory"),
-            Self::Naive(store) => write!(formatter, "naive, {store}"),
-            Self::Cloakroom(store) => write!(formatter, "**Cloakroom, {store}**"),
-        }
-    }
-}
-
-/// One row of the table: a candidate under one load.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cell {
-    pub(crate) candidate: Candidate,
-    pub(crate) operation: Operation,
-    pub(crate) users: usize,
-    pub(crate) connections: usize,
-}
-
-impl fmt::Display for Cell {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { candidate, operation, users, connections } = self;
-        write!(formatter, "{candidate}: {operation}, {users} user(s), {connections} connections")
-    }
-}
+use crate::{
+    cell::{Candidate, Cell, Store},
+    operation::Operation,
+    options::Options,
+};
 
 pub(crate) const CONNECTIONS: [usize; 2] = [64, 256];
 
@@ -85,9 +31,13 @@ pub(crate) fn cells(options: &Options) -> Vec<Cell> {
             }
             cells.push(cell);
             cells.push(Cell { users: options.users, ..cell });
-            let named = connections == 256 && candidate == Candidate::Cloakroom(Store::Sqlite);
-            if named {
-                cells.push(Cell { operation: Operation::TakeNumber, ..cell });
+            let Candidate::Cloakroom(store) = candidate else { continue };
+            if connections == 256 {
+                if store == Store::Sqlite {
+                    cells.push(Cell { operation: Operation::TakeNumber, ..cell });
+                }
+                let further = [Operation::Range, Operation::FreshKey, Operation::Replay];
+                cells.extend(further.map(|operation| Cell { operation, ..cell }));
             }
         }
     }

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use crate::{
-    measure::{Row, Sample},
+    cell::Candidate,
     operation::Operation,
-    plan::Candidate,
+    sample::{Row, Sample},
 };
 
 /// What a round says about one property.
@@ -81,7 +81,7 @@ fn ratios(out: &mut impl Write, rows: &[Row]) -> anyhow::Result<()> {
 fn naive_beside(candidate: Candidate) -> Option<Candidate> {
     match candidate {
         Candidate::Cloakroom(store) => Some(Candidate::Naive(store)),
-        Candidate::Hello | Candidate::Memory | Candidate::Naive(_) => None,
+        Candidate::Hello | Candidate::Memory | Candidate::Naive(_) | Candidate::Peer(_) => None,
     }
 }
 
@@ -137,7 +137,7 @@ impl Spread {
 }
 
 /// `12,345`
-fn thousands(figure: f64) -> String {
+pub(crate) fn thousands(figure: f64) -> String {
     let digits = format!("{figure:.0}");
     let first = digits.len() % 3;
     let mut groups: Vec<&str> = vec![digits.get(..first).unwrap_or_default()];

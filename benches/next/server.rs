@@ -3,12 +3,13 @@
 use std::{
     fs::{self, File},
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -26,48 +27,89 @@ const START: Duration = Duration::from_secs(30);
 /// What one tick of /proc/<pid>/stat is on every Linux (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 
+/// When a server counts as started.
+#[derive(Clone, Copy)]
+pub(crate) enum Ready {
+    /// When `/readyz` says 200.
+    Says,
+    /// When it answers HTTP, whatever it says.
+    Answers,
+    /// When it accepts connections.
+    Accepts,
+}
+
 impl Server {
     /// Runs `command` with `--listen` and `--data-dir` added, and returns when `/readyz` says 200.
     pub(crate) async fn start(mut command: Command) -> anyhow::Result<Self> {
+        let start = |address: SocketAddr, directory: &Path| {
+            command.args(["--listen", &address.to_string(), "--data-dir"]).arg(directory);
+            command
+        };
+        Self::launch(start, Ready::Says).await
+    }
+
+    /// Runs the command made for a free address and a new directory, and returns when it is ready.
+    pub(crate) async fn launch(
+        command: impl FnOnce(SocketAddr, &Path) -> Command,
+        ready: Ready,
+    ) -> anyhow::Result<Self> {
         // Not /tmp: that may be memory, where a sync costs nothing.
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
         let log = File::create(directory.path().join("log"))?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        command.args(["--listen", &address.to_string(), "--data-dir"]).arg(directory.path());
+        let mut command = command(address, directory.path());
         command.current_dir(directory.path());
-        // A peer leaves when its standard input closes, so that none outlives a killed benchmark.
+        // A reference leaves when its standard input closes, so that none outlives a killed benchmark.
         command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
         let mut server = Self { address, child, directory };
-        server.wait_until_ready().await.with_context(|| format!("{command:?}\n{}", server.last_words()))?;
+        let waited = server.wait_until(ready).await;
+        waited.with_context(|| format!("{command:?}\n{}", server.last_words()))?;
         Ok(server)
     }
 
-    async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
-        let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+    async fn wait_until(&mut self, ready: Ready) -> anyhow::Result<()> {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server stopped by itself: {status}");
             }
-            let refusal = match Connection::open(self.address).await {
-                Ok(mut connection) => match connection.ask(request.as_bytes()).await {
-                    Ok(answer) if answer.status == 200 => return Ok(()),
-                    Ok(answer) => format!("status {}", answer.status),
-                    Err(error) => format!("{error:#}"),
-                },
-                Err(error) => format!("{error:#}"),
+            let refusal = match self.try_out(ready).await {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
             };
             if begun.elapsed() > START {
-                bail!("/readyz does not say 200 after {START:?}: {refusal}");
+                return Err(refusal.context(format!("not ready after {START:?}")));
             }
             sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// What it has used so far.
+    async fn try_out(&self, ready: Ready) -> anyhow::Result<()> {
+        let mut connection = Connection::open(self.address).await?;
+        if matches!(ready, Ready::Accepts) {
+            return Ok(());
+        }
+        let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+        let status = connection.ask(request.as_bytes()).await?.status;
+        ensure!(status == 200 || matches!(ready, Ready::Answers), "/readyz says {status}");
+        Ok(())
+    }
+
+    /// What it and its worker processes have used so far.
     pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
-        processor_time(self.child.id())
+        let mut sum = processor_time(self.child.id())?;
+        for worker in workers(self.child.id()) {
+            sum += processor_time(worker)?;
+        }
+        Ok(sum)
+    }
+
+    /// What it keeps in memory, shared pages included.
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        Ok(kilobytes.context("/proc/<pid>/status has VmRSS")?.parse::<u64>()? * 1024)
     }
 
     /// The end of its log, for the message about its failure.
@@ -86,6 +128,12 @@ impl Server {
     }
 }
 
+/// The processes that a process has started.
+fn workers(process: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|worker| worker.parse().ok()).collect()
+}
+
 /// User and kernel time of all threads of a process so far, in steps of 10 ms.
 pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
     let stat =
@@ -100,7 +148,12 @@ pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
 impl Drop for Server {
     fn drop(&mut self) {
         // Its data is about to be deleted: there is nothing to leave in order. Errors mean that it is gone already.
+        let workers = workers(self.child.id());
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for worker in workers {
+            let worker = i32::try_from(worker).ok().and_then(Pid::from_raw);
+            let _ = worker.map(|worker| kill_process(worker, Signal::KILL));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The schema of Cloakroom's database: an ordered list of changes, one a file, each with its way back.
 //!
 //! **Invariant:** a migration that has been released is never edited; it knows nothing of the entities.
+//! **Invariant:** its steps are those of `steps.rs`, so that it can be run again where MySQL has left it half done.
 
 pub use sea_orm_migration::prelude::*;
 
@@ -13,6 +14,9 @@ mod m20261121_000006_api_keys;
 mod m20261121_000007_account_events;
 mod m20261121_000008_mails;
 mod m20261121_000009_counter_answers;
+mod m20261121_000010_blobs;
+mod m20261121_000011_photos;
+mod steps;
 
 /// The changes, in order.
 pub struct Migrator;
@@ -30,6 +34,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_account_events::Migration),
             Box::new(m20261121_000008_mails::Migration),
             Box::new(m20261121_000009_counter_answers::Migration),
+            Box::new(m20261121_000010_blobs::Migration),
+            Box::new(m20261121_000011_photos::Migration),
         ]
     }
 }

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::steps::{create_index, create_table, drop_table, moment};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -18,19 +20,19 @@ impl MigrationTrait for Migration {
             .col(string_len_null("name", 100))
             .col(string_len("password_hash", 255))
             .col(string_len("role", 16))
-            .col(timestamp_with_time_zone("created_at"))
-            .col(timestamp_with_time_zone("updated_at"))
+            .col(moment(manager, "created_at"))
+            .col(moment(manager, "updated_at"))
             .to_owned();
-        manager.create_table(table).await?;
+        create_table(manager, table).await?;
         for column in ["username_key", "email_key"] {
             let name = format!("users_{column}");
-            let index = Index::create().name(name).table("users").col(column).unique().to_owned();
-            manager.create_index(index).await?;
+            let index = Index::create().name(name).col(column).unique().to_owned();
+            create_index(manager, "users", index).await?;
         }
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table("users").to_owned()).await
+        drop_table(manager, "users").await
     }
 }

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::steps::{create_index, create_table, drop_table, moment, moment_null};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -14,10 +16,10 @@ impl MigrationTrait for Migration {
             .col(uuid("user_id"))
             .col(integer("generation"))
             .col(string_len_null("name", 100))
-            .col(timestamp_with_time_zone("created_at"))
-            .col(timestamp_with_time_zone("expires_at"))
-            .col(timestamp_with_time_zone_null("refresh_ended_at"))
-            .col(timestamp_with_time_zone_null("ended_at"))
+            .col(moment(manager, "created_at"))
+            .col(moment(manager, "expires_at"))
+            .col(moment_null(manager, "refresh_ended_at"))
+            .col(moment_null(manager, "ended_at"))
             .foreign_key(
                 ForeignKey::create()
                     .name("sessions_user_id")
@@ -26,14 +28,14 @@ impl MigrationTrait for Migration {
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .to_owned();
-        manager.create_table(table).await?;
-        let by_user = Index::create().name("sessions_by_user").table("sessions").col("user_id").to_owned();
-        manager.create_index(by_user).await?;
+        create_table(manager, table).await?;
+        let by_user = Index::create().name("sessions_by_user").col("user_id").to_owned();
+        create_index(manager, "sessions", by_user).await?;
         let revoked = Table::create()
             .table("revoked_access_tokens")
             .col(uuid("id").primary_key())
             .col(uuid("session_id"))
-            .col(timestamp_with_time_zone("expires_at"))
+            .col(moment(manager, "expires_at"))
             .foreign_key(
                 ForeignKey::create()
                     .name("revoked_access_tokens_session_id")
@@ -42,11 +44,11 @@ impl MigrationTrait for Migration {
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .to_owned();
-        manager.create_table(revoked).await
+        create_table(manager, revoked).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table("revoked_access_tokens").to_owned()).await?;
-        manager.drop_table(Table::drop().table("sessions").to_owned()).await
+        drop_table(manager, "revoked_access_tokens").await?;
+        drop_table(manager, "sessions").await
     }
 }

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::steps::{create_index, create_table, drop_table, moment};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -16,8 +18,8 @@ impl MigrationTrait for Migration {
             .col(big_integer("current"))
             .col(integer("step"))
             .col(big_integer("max"))
-            .col(timestamp_with_time_zone("created_at"))
-            .col(timestamp_with_time_zone("updated_at"))
+            .col(moment(manager, "created_at"))
+            .col(moment(manager, "updated_at"))
             .foreign_key(
                 ForeignKey::create()
                     .name("counters_user_id")
@@ -26,18 +28,12 @@ impl MigrationTrait for Migration {
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .to_owned();
-        manager.create_table(table).await?;
-        let by_name = Index::create()
-            .name("counters_user_id_name")
-            .table("counters")
-            .col("user_id")
-            .col("name")
-            .unique()
-            .to_owned();
-        manager.create_index(by_name).await
+        create_table(manager, table).await?;
+        let by_name = Index::create().name("counters_user_id_name").col("user_id").col("name").unique().to_owned();
+        create_index(manager, "counters", by_name).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table("counters").to_owned()).await
+        drop_table(manager, "counters").await
     }
 }

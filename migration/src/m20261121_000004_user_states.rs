@@ -1,6 +1,8 @@
 //! What can become of an account, and the text by which it is found.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::prelude::*;
+
+use crate::steps::{add_column, drop_column, moment_null, text_or_empty};
 
 const MOMENTS: [&str; 4] = ["email_verified_at", "unconfirmed_until", "suspended_at", "deleted_at"];
 
@@ -12,11 +14,9 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // SQLite adds one column at a time.
         for moment in MOMENTS {
-            let add = Table::alter().table("users").add_column(timestamp_with_time_zone_null(moment)).to_owned();
-            manager.alter_table(add).await?;
+            add_column(manager, "users", moment_null(manager, moment)).await?;
         }
-        let search_key = text("search_key").default("").to_owned();
-        manager.alter_table(Table::alter().table("users").add_column(search_key).to_owned()).await?;
+        add_column(manager, "users", text_or_empty(manager, "search_key")).await?;
         let fill = "UPDATE users SET search_key = username_key || '\n' || lower(coalesce(name, ''))";
         manager.get_connection().execute_unprepared(fill).await?;
         Ok(())
@@ -24,7 +24,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for column in MOMENTS.into_iter().chain(["search_key"]) {
-            manager.alter_table(Table::alter().table("users").drop_column(column).to_owned()).await?;
+            drop_column(manager, "users", column).await?;
         }
         Ok(())
     }

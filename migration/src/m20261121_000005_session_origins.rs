@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::steps::{add_column, drop_column, moment_null};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -9,16 +11,16 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let columns =
-            [string_len_null("ip_address", 45), text_null("user_agent"), timestamp_with_time_zone_null("last_used_at")];
+            [string_len_null("ip_address", 45), text_null("user_agent"), moment_null(manager, "last_used_at")];
         for column in columns {
-            manager.alter_table(Table::alter().table("sessions").add_column(column).to_owned()).await?;
+            add_column(manager, "sessions", column).await?;
         }
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for column in ["ip_address", "user_agent", "last_used_at"] {
-            manager.alter_table(Table::alter().table("sessions").drop_column(column).to_owned()).await?;
+            drop_column(manager, "sessions", column).await?;
         }
         Ok(())
     }

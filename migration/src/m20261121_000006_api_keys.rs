@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::steps::{create_index, create_table, drop_table, moment, moment_null};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -18,9 +20,9 @@ impl MigrationTrait for Migration {
             .col(small_integer("scopes"))
             .col(uuid_null("counter_id"))
             .col(string_len_null("counter_name", 128))
-            .col(timestamp_with_time_zone("created_at"))
-            .col(timestamp_with_time_zone_null("last_used_at"))
-            .col(timestamp_with_time_zone_null("expires_at"))
+            .col(moment(manager, "created_at"))
+            .col(moment_null(manager, "last_used_at"))
+            .col(moment_null(manager, "expires_at"))
             .foreign_key(
                 ForeignKey::create()
                     .name("api_keys_user_id")
@@ -36,18 +38,17 @@ impl MigrationTrait for Migration {
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .to_owned();
-        manager.create_table(table).await?;
-        let by_hash =
-            Index::create().name("api_keys_secret_hash").table("api_keys").col("secret_hash").unique().to_owned();
-        manager.create_index(by_hash).await?;
+        create_table(manager, table).await?;
+        let by_hash = Index::create().name("api_keys_secret_hash").col("secret_hash").unique().to_owned();
+        create_index(manager, "api_keys", by_hash).await?;
         for column in ["user_id", "counter_id"] {
             let name = format!("api_keys_by_{column}");
-            manager.create_index(Index::create().name(name).table("api_keys").col(column).to_owned()).await?;
+            create_index(manager, "api_keys", Index::create().name(name).col(column).to_owned()).await?;
         }
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table("api_keys").to_owned()).await
+        drop_table(manager, "api_keys").await
     }
 }

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::steps::{create_index, create_table, drop_table, moment};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -17,7 +19,7 @@ impl MigrationTrait for Migration {
             .col(string_len("kind", 32))
             .col(string_len_null("ip_address", 45))
             .col(text_null("user_agent"))
-            .col(timestamp_with_time_zone("created_at"))
+            .col(moment(manager, "created_at"))
             .foreign_key(
                 ForeignKey::create()
                     .name("account_events_user_id")
@@ -26,15 +28,14 @@ impl MigrationTrait for Migration {
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .to_owned();
-        manager.create_table(table).await?;
-        let by_user =
-            Index::create().name("account_events_by_user").table("account_events").col("user_id").col("id").to_owned();
-        manager.create_index(by_user).await?;
-        let by_age = Index::create().name("account_events_by_age").table("account_events").col("created_at").to_owned();
-        manager.create_index(by_age).await
+        create_table(manager, table).await?;
+        let by_user = Index::create().name("account_events_by_user").col("user_id").col("id").to_owned();
+        create_index(manager, "account_events", by_user).await?;
+        let by_age = Index::create().name("account_events_by_age").col("created_at").to_owned();
+        create_index(manager, "account_events", by_age).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table("account_events").to_owned()).await
+        drop_table(manager, "account_events").await
     }
 }

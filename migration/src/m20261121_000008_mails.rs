@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::steps::{create_index, create_table, drop_table, moment};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -16,19 +18,19 @@ impl MigrationTrait for Migration {
             .col(string_len("recipient", 254))
             .col(uuid_null("user_id"))
             .col(integer("attempts"))
-            .col(timestamp_with_time_zone("created_at"))
-            .col(timestamp_with_time_zone("due_at"))
+            .col(moment(manager, "created_at"))
+            .col(moment(manager, "due_at"))
             .to_owned();
-        manager.create_table(mails).await?;
-        let by_due = Index::create().name("mails_by_due").table("mails").col("due_at").to_owned();
-        manager.create_index(by_due).await?;
+        create_table(manager, mails).await?;
+        let by_due = Index::create().name("mails_by_due").col("due_at").to_owned();
+        create_index(manager, "mails", by_due).await?;
         let tokens = Table::create()
             .table("email_tokens")
             .col(string_len("hash", 64).primary_key())
             .col(string_len("kind", 32))
             .col(uuid("user_id"))
             .col(string_len("email", 254))
-            .col(timestamp_with_time_zone("expires_at"))
+            .col(moment(manager, "expires_at"))
             .foreign_key(
                 ForeignKey::create()
                     .name("email_tokens_user_id")
@@ -37,13 +39,13 @@ impl MigrationTrait for Migration {
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .to_owned();
-        manager.create_table(tokens).await?;
-        let by_user = Index::create().name("email_tokens_by_user").table("email_tokens").col("user_id").to_owned();
-        manager.create_index(by_user).await
+        create_table(manager, tokens).await?;
+        let by_user = Index::create().name("email_tokens_by_user").col("user_id").to_owned();
+        create_index(manager, "email_tokens", by_user).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table("email_tokens").to_owned()).await?;
-        manager.drop_table(Table::drop().table("mails").to_owned()).await
+        drop_table(manager, "email_tokens").await?;
+        drop_table(manager, "mails").await
     }
 }

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::steps::{create_index, create_table, drop_table, moment};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -17,7 +19,7 @@ impl MigrationTrait for Migration {
             .col(big_integer_null("if_current"))
             .col(big_integer("previous"))
             .col(big_integer("current"))
-            .col(timestamp_with_time_zone("created_at"))
+            .col(moment(manager, "created_at"))
             .primary_key(Index::create().col("counter_id").col("key"))
             .foreign_key(
                 ForeignKey::create()
@@ -27,13 +29,12 @@ impl MigrationTrait for Migration {
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .to_owned();
-        manager.create_table(table).await?;
-        let by_age =
-            Index::create().name("counter_answers_by_age").table("counter_answers").col("created_at").to_owned();
-        manager.create_index(by_age).await
+        create_table(manager, table).await?;
+        let by_age = Index::create().name("counter_answers_by_age").col("created_at").to_owned();
+        create_index(manager, "counter_answers", by_age).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table("counter_answers").to_owned()).await
+        drop_table(manager, "counter_answers").await
     }
 }

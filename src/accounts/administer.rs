@@ -1,7 +1,7 @@
 //! What administrators do to others: roles, suspension and its end. It holds from the next request on.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::end::{self, Ended};
@@ -9,6 +9,7 @@ use crate::accounts::{Accounts, user};
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
+use crate::store::DatabaseTransaction;
 
 /// What is done to a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,15 @@
 //! real one from something that looks like one, without asking us. With 160 random bits one SHA-256 is a hash that
 //! nobody inverts; Argon2 is for what people make up.
 
+use std::collections::HashSet;
+
 use aws_lc_rs::digest;
 use chrono::Utc;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
 
+use crate::accounts::ASKED_AT_ONCE;
 use crate::accounts::user;
 use crate::error::Error;
 use crate::id::{ApiKeyId, CounterId, UserId};
@@ -102,6 +105,23 @@ pub(super) async fn find_live(
 ) -> Result<Option<Model>, Error> {
     let key = Entity::find().filter(Column::SecretHash.eq(hash)).filter(is_live(now));
     Ok(key.inner_join(user::Entity).filter(user::is_welcome()).one(db).await?)
+}
+
+/// Those of `ids` that have not expired at `now`, of users who may act.
+pub(super) async fn list_welcome(
+    db: &impl ConnectionTrait,
+    ids: &HashSet<ApiKeyId>,
+    now: chrono::DateTime<Utc>,
+) -> Result<HashSet<ApiKeyId>, Error> {
+    let mut welcome = HashSet::new();
+    let ids: Vec<ApiKeyId> = ids.iter().copied().collect();
+    for some in ids.chunks(ASKED_AT_ONCE) {
+        let keys = Entity::find().filter(Column::Id.is_in(some.iter().copied())).filter(is_live(now));
+        let keys = keys.inner_join(user::Entity).filter(user::is_welcome());
+        let found: Vec<ApiKeyId> = keys.select_only().column(Column::Id).into_tuple().all(db).await?;
+        welcome.extend(found);
+    }
+    Ok(welcome)
 }
 
 /// Whether a key has not expired.

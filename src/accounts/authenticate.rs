@@ -19,6 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
+use crate::accounts::standing::Standings;
 use crate::accounts::token::Verified;
 use crate::accounts::{Accounts, api_key, session};
 use crate::caller::{Identity, Scopes};
@@ -38,6 +39,8 @@ pub(super) struct VerifiedTokens {
     doubts: AtomicU64,
     /// Who was used since [`VerifiedTokens::take_used`], and when.
     used: Mutex<HashMap<Uuid, DateTime<Utc>>>,
+    /// The connections that stay open.
+    pub(super) standings: Arc<Standings>,
 }
 
 /// What this process has ended of a session or API key, and when it last noted a use.
@@ -57,16 +60,28 @@ impl Liveness {
     }
 }
 
-struct Remembered {
-    identity: Identity,
+pub(super) struct Remembered {
+    pub(super) identity: Identity,
+    /// Its name in the memory of verified tokens.
+    pub(super) credential: Uuid,
     /// The session or API key, as `lastUsedAt` is noted for it.
     used: Uuid,
     token: Uuid,
     refused_from: i64,
+    ends_at: DateTime<Utc>,
     good_until: DateTime<Utc>,
     keys_changed: u64,
     doubts: u64,
     liveness: Arc<Liveness>,
+}
+
+impl Remembered {
+    /// From when on the token is refused, if nothing else happens; `None` for never.
+    pub(super) fn ends_at(&self) -> Option<DateTime<Utc>> {
+        let refused = DateTime::from_timestamp(self.refused_from, 0);
+        let ends_at = refused.map_or(self.ends_at, |refused| refused.min(self.ends_at));
+        (ends_at < DateTime::<Utc>::MAX_UTC).then_some(ends_at)
+    }
 }
 
 impl VerifiedTokens {
@@ -76,12 +91,14 @@ impl VerifiedTokens {
             credentials: Mutex::default(),
             doubts: AtomicU64::new(0),
             used: Mutex::default(),
+            standings: Arc::default(),
         }
     }
 
     /// Refuses every token of this session, or this API key, from now on.
     pub(super) fn end(&self, credential: Uuid) {
         self.liveness(credential).ended.store(true, Ordering::SeqCst);
+        self.standings.end(credential);
     }
 
     /// Refuses this one token from now on.
@@ -89,11 +106,13 @@ impl VerifiedTokens {
         let liveness = self.liveness(session);
         liveness.revoked.lock().unwrap_or_else(PoisonError::into_inner).push(token);
         liveness.any_revoked.store(true, Ordering::SeqCst);
+        self.standings.revoke(session, token);
     }
 
     /// Trusts nothing that was remembered before: each is looked up again at its next use.
     pub(super) fn doubt(&self) {
         self.doubts.fetch_add(1, Ordering::SeqCst);
+        self.standings.doubt();
     }
 
     /// The sessions and API keys that were used since this was last asked, and when.
@@ -132,6 +151,10 @@ impl Accounts {
     /// [`Error::InvalidToken`] for one that is malformed, not ours, expired, of an ended session, or of somebody who
     /// is suspended or gone.
     pub async fn authenticate(&self, token: &str) -> Result<Identity, Error> {
+        Ok(self.recognise(token).await?.identity.clone())
+    }
+
+    pub(super) async fn recognise(&self, token: &str) -> Result<Arc<Remembered>, Error> {
         let now = self.clock.now();
         if let Some(remembered) = self.verified.tokens.get(token) {
             if remembered.liveness.refuses(remembered.token) || now.timestamp() >= remembered.refused_from {
@@ -142,17 +165,18 @@ impl Accounts {
                 && remembered.doubts == self.verified.doubts.load(Ordering::SeqCst);
             if now < remembered.good_until && undoubted {
                 self.verified.note(&remembered, now);
-                return Ok(remembered.identity.clone());
+                return Ok(remembered);
             }
         }
         let remembered = match token.starts_with(api_key::PREFIX) {
-            true => self.look_up_key(token, now).await?,
-            false => self.look_up_token(token, now).await?,
+            // Boxed: this is part of every request's future, and rarely needed.
+            true => Box::pin(self.look_up_key(token, now)).await?,
+            false => Box::pin(self.look_up_token(token, now)).await?,
         };
         self.verified.note(&remembered, now);
-        let identity = remembered.identity.clone();
-        self.verified.tokens.insert(token.into(), Arc::new(remembered));
-        Ok(identity)
+        let remembered = Arc::new(remembered);
+        self.verified.tokens.insert(token.into(), Arc::clone(&remembered));
+        Ok(remembered)
     }
 
     async fn look_up_token(&self, token: &str, now: DateTime<Utc>) -> Result<Remembered, Error> {
@@ -163,9 +187,11 @@ impl Accounts {
         let (ends_at, admin) = honoured.filter(|_| !liveness.refuses(token)).ok_or(Error::InvalidToken)?;
         Ok(Remembered {
             identity: Identity::Session { user, session, token, admin },
+            credential: session.uuid(),
             used: session.uuid(),
             token,
             refused_from,
+            ends_at,
             good_until: self.recheck_at(ends_at, now),
             keys_changed,
             doubts,
@@ -186,10 +212,12 @@ impl Accounts {
         let counter = key.counter_name.map(Into::into);
         Ok(Remembered {
             identity: Identity::ApiKey { user: key.user_id, key: key.id, scopes, counter },
+            credential: api_key::credential(&hash),
             used: key.id.uuid(),
             token,
             // The row knows its end to the microsecond, and is asked from then on.
             refused_from: i64::MAX,
+            ends_at,
             good_until: self.recheck_at(ends_at, now),
             keys_changed,
             doubts,

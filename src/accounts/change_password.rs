@@ -1,7 +1,6 @@
 //! `changePassword`: another password, for whoever knows the present one.
 
 use chrono::{DateTime, Utc};
-use sea_orm::DatabaseTransaction;
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::end::{self, Ended};
@@ -10,6 +9,7 @@ use crate::accounts::{Accounts, Password, email_token, identity, queued_mail, us
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::SessionId;
+use crate::store::DatabaseTransaction;
 
 /// What to change, and the proof that one may.
 #[derive(Clone, Debug)]

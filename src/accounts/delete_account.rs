@@ -6,7 +6,6 @@
 //! id where they acted on others as an administrator, and whatever backups and the server's log hold.
 
 use chrono::{DateTime, Utc};
-use sea_orm::DatabaseTransaction;
 
 use crate::accounts::administer::last_admin;
 use crate::accounts::end::{self, Ended};
@@ -15,6 +14,7 @@ use crate::accounts::{Accounts, Password, user};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::id::UserId;
+use crate::store::DatabaseTransaction;
 
 impl Accounts {
     /// Deletes the caller's own account.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
 use crate::accounts::{Accounts, api_key, session};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
+use crate::store::DatabaseTransaction;
 
 /// What a transaction has ended, for the memory of verified tokens.
 #[derive(Clone, Debug, Default)]

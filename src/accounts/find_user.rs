@@ -3,6 +3,7 @@
 use crate::accounts::{Accounts, identity, user};
 use crate::caller::{Caller, Scope};
 use crate::error::Error;
+use crate::id::UserId;
 
 impl Accounts {
     /// The user with this username, to any signed-in caller.
@@ -14,5 +15,20 @@ impl Accounts {
         // What cannot be a username is nobody's.
         let Ok(identity) = identity::username("username", username) else { return Ok(None) };
         user::find_present(self.database.reader(), &identity.key).await
+    }
+
+    /// Those of `ids` that are there for others, in no order. For a slice that has authorised its caller: what it shows
+    /// is signed with its author's name.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn list_present(&self, ids: &[UserId]) -> Result<Vec<user::Model>, Error> {
+        user::list_by_ids(self.database.reader(), ids).await
+    }
+
+    /// The form in which usernames are compared, as [`user::Model::username_key`] has it; none for what cannot be one.
+    #[must_use]
+    pub fn username_key(&self, username: &str) -> Option<String> {
+        identity::username("username", username).ok().map(|identity| identity.key)
     }
 }

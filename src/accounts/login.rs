@@ -1,12 +1,13 @@
 //! `login`: a password for a session.
 
-use sea_orm::{ActiveModelTrait, DatabaseTransaction};
+use sea_orm::ActiveModelTrait;
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::prove::Claim;
 use crate::accounts::{Accounts, Password, Tokens, identity, session, user};
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::store::DatabaseTransaction;
 
 /// How often a login is tried whose user changes between the check of the password and the session.
 const ATTEMPTS: usize = 3;

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
 use crate::accounts::account_event::{self, Kind};
@@ -11,6 +10,7 @@ use crate::accounts::{Accounts, revoked_access_token, session, user};
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
+use crate::store::DatabaseTransaction;
 
 /// What a logout ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

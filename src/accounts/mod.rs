@@ -52,6 +52,7 @@ pub mod revoked_access_token;
 pub mod session;
 mod sign_up;
 pub mod signing_keys;
+mod standing;
 mod token;
 mod update_profile;
 mod upkeep;
@@ -62,14 +63,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use sea_orm::DatabaseTransaction;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::error::Error;
 use crate::id::UserId;
 use crate::mail::Mailer;
-use crate::store::Database;
+use crate::store::{Database, DatabaseTransaction};
 
 pub use api_keys::{CreateApiKey, Created};
 pub use change_password::ChangePassword;
@@ -82,6 +82,7 @@ pub use operate::{AddUser, Secret};
 pub use password::Password;
 pub use rehearse::Rehearsal;
 pub use sign_up::SignUp;
+pub use standing::Standing;
 pub use token::Tokens;
 pub use update_profile::UpdateProfile;
 
@@ -93,6 +94,9 @@ use post::Post;
 use refresh_token::RefreshKey;
 use signing_keys::SigningKeys;
 use upkeep::Tasks;
+
+/// Ids in one statement at most.
+const ASKED_AT_ONCE: usize = 500;
 
 /// What another slice adds to a new user, in the transaction that makes them.
 pub type Furnish = for<'t> fn(&'t DatabaseTransaction, UserId, &'t Clock) -> BoxFuture<'t, Result<(), Error>>;
@@ -136,6 +140,15 @@ impl Accounts {
             settings,
             furnish,
         })
+    }
+
+    /// A key for another slice's `purpose`: the same for as long as the folder of keys lasts, and on every server that
+    /// shares it. A rotation of the signing keys does not change it.
+    ///
+    /// # Errors
+    /// None that a purpose of our own can cause.
+    pub fn derive_key(&self, purpose: &str) -> anyhow::Result<[u8; 32]> {
+        self.refresh_key.derive(purpose)
     }
 
     /// The public halves of the signing keys, as a JWK Set (RFC 7517).

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use sea_orm::{ActiveModelTrait as _, DatabaseTransaction};
+use sea_orm::ActiveModelTrait as _;
 use tokio::sync::Notify;
 
 use crate::accounts::queued_mail::{self, Kind};
@@ -23,6 +23,7 @@ use crate::accounts::{Accounts, email_token, identity, user};
 use crate::config;
 use crate::error::Error;
 use crate::mail::{self, Letter, Mailer};
+use crate::store::DatabaseTransaction;
 
 /// After how many seconds a mail is tried again at first, at least; doubled each time; and at most.
 const RETRY_SECONDS: i64 = 60;

@@ -1,7 +1,7 @@
 //! A password as proof of who somebody is: for `login`, and again before whatever a stolen session must not do.
 
+use sea_orm::ColumnTrait as _;
 use sea_orm::sea_query::IntoCondition as _;
-use sea_orm::{ColumnTrait as _, Condition};
 
 use crate::accounts::identity::Identifier;
 use crate::accounts::limits::{self, Account};
@@ -49,11 +49,7 @@ impl Accounts {
     async fn find_claimed(&self, claim: &Claim) -> Result<Option<(UserId, String)>, Error> {
         let which = match claim {
             Claim::Identifier(Identifier::Username(key)) => Column::UsernameKey.eq(key).into_condition(),
-            // A sign-up with an address that is known makes an account without it. One that nobody confirmed must be
-            // as hard to find by its address, or a login after the sign-up would tell the two apart.
-            Claim::Identifier(Identifier::Email(key)) => {
-                Condition::all().add(Column::EmailKey.eq(key)).add(Column::UnconfirmedUntil.is_null())
-            }
+            Claim::Identifier(Identifier::Email(key)) => Column::EmailKey.eq(key).into_condition(),
             Claim::User(id, _) => Column::Id.eq(*id).into_condition(),
         };
         user::find_hash(self.database.reader(), which).await

@@ -7,7 +7,6 @@
 
 use chrono::TimeDelta;
 use sea_orm::ActiveValue::Set;
-use sea_orm::DatabaseTransaction;
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::end::Ended;
@@ -16,6 +15,7 @@ use crate::accounts::{Accounts, Tokens, session, user};
 use crate::caller::{Caller, Origin};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
+use crate::store::DatabaseTransaction;
 
 /// How often a refresh is tried that others overtook.
 const ATTEMPTS: usize = 5;

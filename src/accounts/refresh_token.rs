@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use aws_lc_rs::hmac;
+use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
@@ -31,8 +31,11 @@ pub(super) struct RefreshToken {
     pub(super) generation: i32,
 }
 
-/// The key that proves tokens to be ours: HMAC-SHA-256.
-pub(super) struct RefreshKey(hmac::Key);
+/// The key that proves tokens to be ours: HMAC-SHA-256. Other keys are derived from it.
+pub(super) struct RefreshKey {
+    tokens: hmac::Key,
+    others: hkdf::Prk,
+}
 
 impl RefreshKey {
     /// Reads the key from `folder`, making it where there is none.
@@ -45,12 +48,25 @@ impl RefreshKey {
             Zeroizing::new(fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?);
         let key = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim())?);
         ensure!(key.len() == KEY_BYTES, "{} is no key of {KEY_BYTES} bytes in base64url", path.display());
-        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &key)))
+        Ok(Self {
+            tokens: hmac::Key::new(hmac::HMAC_SHA256, &key),
+            // No token is made with what this makes of the key: RFC 5869.
+            others: hkdf::Salt::new(hkdf::HKDF_SHA256, b"cloakroom").extract(&key),
+        })
+    }
+
+    /// A key for another purpose, the same on every server that shares the folder.
+    pub(super) fn derive(&self, purpose: &str) -> anyhow::Result<[u8; KEY_BYTES]> {
+        let mut derived = [0; KEY_BYTES];
+        let purposes = [purpose.as_bytes()];
+        let expanded = self.others.expand(&purposes, hkdf::HKDF_SHA256);
+        expanded.and_then(|key| key.fill(&mut derived)).map_err(|_| anyhow::anyhow!("no key for {purpose}"))?;
+        Ok(derived)
     }
 
     pub(super) fn write(&self, token: RefreshToken) -> String {
         let content = content(token);
-        let proof = hmac::sign(&self.0, &content);
+        let proof = hmac::sign(&self.tokens, &content);
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([&content, proof.as_ref()].concat()))
     }
 
@@ -59,7 +75,7 @@ impl RefreshKey {
         let encoded = text.strip_prefix(PREFIX).filter(|encoded| encoded.len() <= 128)?;
         let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
         let (content, proof) = bytes.split_at_checked(CONTENT_BYTES)?;
-        hmac::verify(&self.0, content, proof).ok()?;
+        hmac::verify(&self.tokens, content, proof).ok()?;
         let (session, generation) = content.split_at_checked(16)?;
         let session = Uuid::from_slice(session).ok()?.into();
         Some(RefreshToken { session, generation: i32::from_be_bytes(generation.try_into().ok()?) })

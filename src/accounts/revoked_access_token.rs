@@ -1,10 +1,13 @@
 //! An access token that was given up alone, while its session lives on. Kept until it would have expired.
 
+use std::collections::HashSet;
+
 use chrono::Utc;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::SelectStatement;
 use sea_orm::{ActiveValue::Set, QuerySelect, QueryTrait, TryInsertResult};
 
+use crate::accounts::ASKED_AT_ONCE;
 use crate::error::Error;
 use crate::id::SessionId;
 
@@ -39,6 +42,18 @@ pub(super) async fn add(
     match Entity::insert(row).on_conflict_do_nothing().exec_without_returning(db).await? {
         TryInsertResult::Empty | TryInsertResult::Conflicted | TryInsertResult::Inserted(_) => Ok(()),
     }
+}
+
+/// Those of `ids` that are revoked.
+pub(super) async fn list(db: &impl ConnectionTrait, ids: &HashSet<Uuid>) -> Result<HashSet<Uuid>, Error> {
+    let mut revoked = HashSet::new();
+    let ids: Vec<Uuid> = ids.iter().copied().collect();
+    for some in ids.chunks(ASKED_AT_ONCE) {
+        let rows = Entity::find().filter(Column::Id.is_in(some.iter().copied()));
+        let found: Vec<Uuid> = rows.select_only().column(Column::Id).into_tuple().all(db).await?;
+        revoked.extend(found);
+    }
+    Ok(revoked)
 }
 
 /// Forgets those that are refused anyhow at `moment`.

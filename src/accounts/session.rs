@@ -1,5 +1,6 @@
 //! A session, as the database keeps it: from a login to its logout or expiry.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use chrono::Utc;
@@ -7,6 +8,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{Condition, QueryOrder as _, QuerySelect};
 
+use crate::accounts::ASKED_AT_ONCE;
 use crate::accounts::{revoked_access_token, user};
 use crate::caller::Origin;
 use crate::error::Error;
@@ -91,6 +93,23 @@ pub(super) async fn honours(
         .one(db)
         .await?;
     Ok(honoured.map(|(expires_at, role)| (expires_at, role == user::Role::Admin)))
+}
+
+/// Those of `ids` that are live at `now`, of users who are not shut out.
+pub(super) async fn list_honoured(
+    db: &impl ConnectionTrait,
+    ids: &HashSet<SessionId>,
+    now: chrono::DateTime<Utc>,
+) -> Result<HashSet<SessionId>, Error> {
+    let mut honoured = HashSet::new();
+    let ids: Vec<SessionId> = ids.iter().copied().collect();
+    for some in ids.chunks(ASKED_AT_ONCE) {
+        let live = live(now).filter(Column::Id.is_in(some.iter().copied()));
+        let live = live.inner_join(user::Entity).filter(user::is_welcome());
+        let found: Vec<SessionId> = live.select_only().column(Column::Id).into_tuple().all(db).await?;
+        honoured.extend(found);
+    }
+    Ok(honoured)
 }
 
 /// The live sessions of a user.

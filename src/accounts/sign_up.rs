@@ -5,8 +5,8 @@
 //! database keeps addresses unique only then. If the address is somebody's, the mail tells them instead, and the
 //! new account goes when those that nobody confirmed go.
 
+use sea_orm::ActiveModelTrait;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, DatabaseTransaction};
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::login::SignedIn;
@@ -16,6 +16,7 @@ use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::config::EmailVerification;
 use crate::error::{Error, UserError, UserErrorCode};
+use crate::store::DatabaseTransaction;
 
 /// What a new user says about themselves.
 #[derive(Clone, Debug)]

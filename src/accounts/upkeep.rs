@@ -29,6 +29,10 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const LOOK_FOR_MAILS_EVERY: Duration = Duration::from_secs(15);
 /// How soon it is noticed that another program, such as `cloakroom users`, has written to the embedded database.
 const LOOK_OUTSIDE_EVERY: Duration = Duration::from_millis(200);
+/// How soon an open connection ends with a session that ends by itself, on the embedded database.
+const RECHECK_EVERY: Duration = Duration::from_secs(10);
+/// Between two looks at all open connections, however much is in doubt.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The tasks, ended with the server.
 #[derive(Default)]
@@ -54,6 +58,7 @@ impl Accounts {
         if !self.database.is_shared() {
             self.every(LOOK_OUTSIDE_EVERY, |accounts| Box::pin(async move { accounts.look_outside().await }));
         }
+        self.start_rechecks();
         let (accounts, waiting) = (Arc::downgrade(self), self.post.waiting());
         let post = tokio::spawn(async move {
             while let Some(accounts) = accounts.upgrade() {
@@ -100,6 +105,24 @@ impl Accounts {
             self.post.wake();
         }
         Ok(())
+    }
+
+    /// At once when there is reason to doubt; otherwise as often as others may have ended what is open here.
+    fn start_rechecks(self: &Arc<Self>) {
+        let pause = match self.database.is_shared() {
+            true => Duration::from_secs(self.settings.session_recheck_seconds.into()),
+            false => RECHECK_EVERY,
+        };
+        let (accounts, standings) = (Arc::downgrade(self), Arc::clone(&self.verified.standings));
+        let task = tokio::spawn(async move {
+            while let Some(accounts) = accounts.upgrade() {
+                tell(accounts.recheck().await);
+                drop(accounts);
+                tokio::time::sleep(LEAST_PAUSE).await;
+                drop(tokio::time::timeout(pause, standings.doubted()).await);
+            }
+        });
+        self.tasks.add(task.abort_handle());
     }
 
     fn every(self: &Arc<Self>, pause: Duration, work: fn(Arc<Self>) -> BoxFuture<'static, Result<(), Error>>) {

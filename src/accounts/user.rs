@@ -2,11 +2,12 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, IntoCondition, LockType, Query};
-use sea_orm::{Condition, DatabaseTransaction, DbBackend, QueryOrder as _, QuerySelect as _, SqlErr};
+use sea_orm::{Condition, DbBackend, QueryOrder as _, QuerySelect as _, SqlErr};
 
 use crate::accounts::identity;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
+use crate::store::DatabaseTransaction;
 
 /// A row of `users`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -122,7 +123,7 @@ pub(super) fn is_welcome() -> Condition {
 }
 
 /// Whether a user is there for others: neither deleted nor still to be confirmed.
-pub(super) fn is_present() -> Condition {
+pub fn is_present() -> Condition {
     Condition::all().add(Column::DeletedAt.is_null()).add(Column::UnconfirmedUntil.is_null())
 }
 
@@ -170,7 +171,7 @@ pub(super) async fn list_by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Re
     Ok(Entity::find().filter(Column::Id.is_in(ids.iter().copied())).filter(is_present()).all(db).await?)
 }
 
-/// This user, locked until the transaction ends: on PostgreSQL by the row, on SQLite there is one writer.
+/// This user, locked until the transaction ends: by the row, but on SQLite, where there is one writer.
 pub(super) async fn lock(transaction: &DatabaseTransaction, id: UserId) -> Result<Option<Model>, Error> {
     Ok(locked(transaction, Entity::find_by_id(id)).one(transaction).await?)
 }
@@ -200,12 +201,14 @@ pub(super) fn search_key(username_key: &str, name: Option<&str>) -> String {
     format!("{username_key}\n{}", identity::key_of(name.unwrap_or_default()))
 }
 
-/// What a failed insert or update says of a name or address that somebody has: both backends name the column or its
-/// index, which are called alike.
+/// What a failed insert or update says of a name or address that somebody has: every backend names the column or its
+/// index, which are called alike. MariaDB says what was to be stored before it, which may be called so as well.
 pub(super) fn taken(error: DbErr) -> Error {
-    match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("email_key") => email_taken().into(),
-        Some(SqlErr::UniqueConstraintViolation(text)) if text.contains("username_key") => username_taken().into(),
+    let Some(SqlErr::UniqueConstraintViolation(text)) = error.sql_err() else { return error.into() };
+    let key = text.rsplit("' for key ").next().unwrap_or_default();
+    match key {
+        key if key.contains("email_key") => email_taken().into(),
+        key if key.contains("username_key") => username_taken().into(),
         _ => error.into(),
     }
 }

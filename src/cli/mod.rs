@@ -1,11 +1,13 @@
 //! The command line: one file a command.
 
+mod backup;
 mod config;
 mod console;
 mod fault;
 mod keys;
 mod log;
 mod migrate;
+mod photos;
 mod schema;
 mod serve;
 mod table;
@@ -20,6 +22,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
+use crate::backup::RESTORING;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
 use crate::store::{Database, migrations};
@@ -43,6 +46,7 @@ Examples:
   cloakroom --database postgres://cloakroom@db/cloakroom --migrate
   cloakroom migrate status                             what the database has
   cloakroom users promote anna                         make somebody an administrator
+  cloakroom backup /backups/today                      copy everything, also while it serves
   cloakroom console --as anna                          GraphQL at a prompt, as this user"
 )]
 pub struct Cli {
@@ -61,7 +65,7 @@ struct Settings {
     /// Where the embedded database and the signing keys lie [default: ./data]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<String>,
-    /// sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME [default: SQLite in the data directory]
+    /// sqlite://PATH, postgres:// or mysql://USER:PASSWORD@HOST/NAME [default: SQLite in the data directory]
     #[arg(long, global = true, value_name = "URL")]
     database: Option<String>,
     #[command(flatten)]
@@ -82,6 +86,13 @@ enum Command {
     Keys(keys::Keys),
     /// See and manage users, also while the server runs
     Users(users::Users),
+    /// Check what is kept of photos, and make their sizes anew, also while the server runs
+    #[command(subcommand)]
+    Photos(photos::Photos),
+    /// Copy everything into a folder, also while the server runs
+    Backup(backup::Backup),
+    /// Put a backup into an empty data directory
+    Restore(backup::Restore),
     /// Run GraphQL as any user: at a prompt, from a pipe or from the command line
     Console(console::Options),
     /// Print the settings in force, with secrets masked
@@ -101,6 +112,9 @@ impl Cli {
             Some(Command::Schema) => schema::run(),
             Some(Command::Keys(command)) => keys::run(&config, &command),
             Some(Command::Users(users)) => users::run(&config, &users),
+            Some(Command::Photos(command)) => photos::run(&config, &command),
+            Some(Command::Backup(options)) => backup::back_up(&config, &options),
+            Some(Command::Restore(options)) => backup::restore(&config, &options),
             Some(Command::Console(options)) => console::run(config, &options),
             Some(Command::Config(show)) => config::run(&config, &show),
         }
@@ -121,8 +135,11 @@ impl Settings {
     }
 }
 
-/// Makes the data directory, for its owner only.
+/// Makes the data directory, for its owner only. One with half a restore in it is refused.
 fn create_data_dir(path: &Path) -> anyhow::Result<()> {
+    if path.join(RESTORING).exists() {
+        bail!("a restore into {} has not ended: wait for it, or empty the directory and restore again", path.display());
+    }
     let mut builder = fs::DirBuilder::new();
     let created = builder.recursive(true).mode(0o700).create(path);
     created.with_context(|| format!("cannot create the data directory {}", path.display()))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -40,6 +41,7 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
 }
 
 async fn serve(mut config: Config) -> anyhow::Result<()> {
+    raise_open_files();
     let database = Database::open(&config.database, &config.server.data_dir).await?;
     let _lock = lock(&config, &database)?;
     migrate(&config, &database).await?;
@@ -59,6 +61,15 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     app.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Every connection is an open file, and the usual soft limit of 1024 is for programs that use `select`.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
 }
 
 /// One server a data directory of SQLite: what it remembers of sessions must not be changed by another.

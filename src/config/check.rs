@@ -33,6 +33,31 @@ impl Config {
         ensure!(accounts.token_leeway_seconds <= 120, "accounts.token_leeway_seconds must be at most 120");
         ensure!(!accounts.token_issuer.is_empty(), "accounts.token_issuer must not be empty");
         ensure!(!accounts.token_audience.is_empty(), "accounts.token_audience must not be empty");
+        ensure!(self.graphql.max_tokens <= 20_000, "graphql.max_tokens must be at most 20000");
+        ensure!(self.counters.max_batch <= 10_000, "counters.max_batch must be at most 10000");
+        ensure!(self.http.max_header_bytes >= 8192, "http.max_header_bytes must be at least 8192");
+        self.check_photos()?;
+        self.storage.check()?;
+        self.check_positive()?;
+        self.check_limits()
+    }
+
+    fn check_photos(&self) -> anyhow::Result<()> {
+        let photos = &self.photos;
+        ensure!((1024..=100 << 20).contains(&photos.max_bytes), "photos.max_bytes must be from 1024 to 104857600");
+        ensure!(
+            (1..=100_000_000).contains(&photos.max_pixels),
+            "photos.max_pixels must be from 1 to 100000000: each takes up to 4 bytes of memory"
+        );
+        ensure!(photos.max_per_upload <= 100, "photos.max_per_upload must be at most 100");
+        ensure!(photos.threads <= 256, "photos.threads must be at most 256");
+        ensure!(photos.quota_bytes <= 1 << 53, "photos.quota_bytes must be at most 9007199254740992");
+        ensure!((60..=86_400).contains(&photos.url_seconds), "photos.url_seconds must be from 60 to 86400");
+        Ok(())
+    }
+
+    fn check_positive(&self) -> anyhow::Result<()> {
+        let accounts = &self.accounts;
         for (name, value) in [
             ("server.max_connections", self.server.max_connections),
             ("database.max_connections", self.database.max_connections as usize),
@@ -47,14 +72,18 @@ impl Config {
             ("mail.smtp_connections", self.mail.smtp_connections as usize),
             ("mail.attempts", self.mail.attempts as usize),
             ("counters.queue", self.counters.queue),
+            ("counters.poll_milliseconds", usize::try_from(self.counters.poll_milliseconds).unwrap_or(usize::MAX)),
+            ("photos.max_per_upload", self.photos.max_per_upload),
+            ("photos.max_uploads", self.photos.max_uploads),
+            ("photos.max_uploads_per_user", self.photos.max_uploads_per_user),
+            ("photos.queue", self.photos.queue),
+            ("subscriptions.max_operations", self.subscriptions.max_operations),
+            ("subscriptions.max_per_caller", self.subscriptions.max_per_caller),
             ("counters.max_batch", self.counters.max_batch),
             ("counters.max_per_user", usize::try_from(self.counters.max_per_user).unwrap_or(usize::MAX)),
         ] {
             ensure!(value > 0, "{name} must be at least 1");
         }
-        ensure!(self.graphql.max_tokens <= 20_000, "graphql.max_tokens must be at most 20000");
-        ensure!(self.counters.max_batch <= 10_000, "counters.max_batch must be at most 10000");
-        ensure!(self.http.max_header_bytes >= 8192, "http.max_header_bytes must be at least 8192");
         for (name, seconds) in [
             ("database.acquire_seconds", self.database.acquire_seconds),
             ("http.header_seconds", self.http.header_seconds),
@@ -62,10 +91,13 @@ impl Config {
             ("http.answer_seconds", self.http.answer_seconds),
             ("http.request_seconds", self.http.request_seconds),
             ("mail.smtp_seconds", self.mail.smtp_seconds),
+            ("photos.upload_seconds", self.photos.upload_seconds),
+            ("subscriptions.init_seconds", self.subscriptions.init_seconds),
+            ("subscriptions.ping_seconds", self.subscriptions.ping_seconds),
         ] {
             ensure!(seconds > 0, "{name} must be at least 1");
         }
-        self.check_limits()
+        Ok(())
     }
 
     fn check_limits(&self) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::config::Config;
 
 impl Config {
-    /// The settings as TOML, with the password in the database's URL masked.
+    /// The settings as TOML, with the passwords in URLs and the storage's secret masked.
     ///
     /// # Errors
     /// None that a loaded configuration can cause.
@@ -13,6 +13,11 @@ impl Config {
         let mut shown = self.clone();
         shown.database.url = mask_password(&self.database.url);
         shown.mail.smtp_url = mask_password(&self.mail.smtp_url);
+        shown.storage.url = mask_password(&self.storage.url);
+        shown.storage.s3_endpoint = mask_password(&self.storage.s3_endpoint);
+        if !shown.storage.s3_secret_access_key.is_empty() {
+            shown.storage.s3_secret_access_key = "****".to_owned();
+        }
         let table = serde_json::to_value(shown)?;
         let mut text = String::new();
         for (section, settings) in table.as_object().into_iter().flatten() {
@@ -65,6 +70,16 @@ fn mask_authority(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Overrides;
+
+    #[test]
+    fn the_secret_of_the_storage_is_masked() {
+        let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
+        assert!(config.masked().expect("TOML").contains("s3_secret_access_key = \"\"\n"), "there is none yet");
+        config.storage.s3_secret_access_key = "wJalrXUtnFEMI".to_owned();
+        let shown = config.masked().expect("TOML");
+        assert!(shown.contains("s3_secret_access_key = \"****\"\n") && !shown.contains("wJalrXUtnFEMI"), "{shown}");
+    }
 
     #[test]
     fn passwords_in_database_urls_are_masked() {

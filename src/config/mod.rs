@@ -4,6 +4,7 @@
 
 mod check;
 mod mask;
+mod storage;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use mask::mask_password;
+pub use storage::S3Place;
 
 /// The commented defaults, which are also the reference manual.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -32,6 +34,9 @@ pub struct Config {
     pub mail: Mail,
     pub limits: Limits,
     pub counters: Counters,
+    pub photos: Photos,
+    pub storage: Storage,
+    pub subscriptions: Subscriptions,
     pub log: Log,
 }
 
@@ -169,6 +174,47 @@ pub struct Counters {
     pub queue: usize,
     pub max_batch: usize,
     pub max_per_user: u64,
+    pub poll_milliseconds: u64,
+}
+
+/// `[photos]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "config.default.toml is the manual")]
+pub struct Photos {
+    pub max_bytes: u64,
+    pub max_pixels: u64,
+    pub max_per_upload: usize,
+    pub upload_seconds: u64,
+    pub max_uploads: usize,
+    pub max_uploads_per_user: usize,
+    pub threads: usize,
+    pub queue: usize,
+    pub quota_bytes: u64,
+    pub url_seconds: u32,
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "config.default.toml is the manual")]
+pub struct Storage {
+    pub url: String,
+    pub s3_endpoint: String,
+    pub s3_region: String,
+    pub s3_access_key_id: String,
+    pub s3_secret_access_key: String,
+    pub s3_path_style: bool,
+    pub cache_bytes: u64,
+}
+
+/// `[subscriptions]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "config.default.toml is the manual")]
+pub struct Subscriptions {
+    pub init_seconds: u64,
+    pub ping_seconds: u64,
+    pub warn_seconds: u32,
+    pub max_operations: usize,
+    pub max_per_caller: usize,
 }
 
 /// `[log]`

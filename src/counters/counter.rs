@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::LockType;
-use sea_orm::{DatabaseTransaction, DbBackend, QueryOrder as _, QuerySelect};
+use sea_orm::{DbBackend, QueryOrder as _, QuerySelect};
 
 use crate::counters::DEFAULT;
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
+use crate::store::DatabaseTransaction;
 
 /// Characters of a counter's name at most.
 pub(super) const MAX_NAME_CHARS: usize = 128;

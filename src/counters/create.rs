@@ -65,6 +65,7 @@ impl Counters {
             return Err(UserError::of("name", UserErrorCode::Conflict, message).into());
         }
         let key = Key::of(owner, name).ok_or_else(unknown)?;
+        let watched = key.clone();
         let deleted = self.accounts.write_and_end(move |transaction| {
             let key = key.clone();
             Box::pin(async move {
@@ -78,7 +79,9 @@ impl Counters {
                 }
             })
         });
-        deleted.await
+        let deleted = deleted.await?;
+        self.watch.changed([&watched].into_iter());
+        Ok(deleted)
     }
 
     /// Everything that is wrong at once, or the row.

@@ -3,13 +3,13 @@
 use futures_util::future::BoxFuture;
 use sea_orm::ActiveModelTrait;
 use sea_orm::ActiveValue::Set;
-use sea_orm::DatabaseTransaction;
 
 use crate::clock::Clock;
 use crate::counters::{DEFAULT, counter};
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
 use crate::scalars::MAX_SAFE_INTEGER;
+use crate::store::DatabaseTransaction;
 
 /// Makes `owner`'s default counter, at 0, in the transaction that makes `owner`.
 pub fn furnish<'t>(

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::connection::{Connection, Edge, EmptyFields, PageInfo};
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Subscription};
+use futures_util::{Stream, StreamExt as _};
 
 use crate::caller::Caller;
 use crate::counters::{self, Counters, Replaced, Taken, counter};
@@ -239,7 +240,7 @@ impl CountersMutation {
             step: input.step,
             max: input.max.map(SafeInt::get),
         };
-        Ok(match Error::user_errors(counters(ctx).create(caller(ctx), input).await)? {
+        Ok(match Error::user_errors(Box::pin(counters(ctx).create(caller(ctx), input)).await)? {
             Ok(counter) => CreateCounterPayload { counter: Some(Counter(counter)), user_errors: Vec::new() },
             Err(user_errors) => CreateCounterPayload { counter: None, user_errors },
         })
@@ -253,7 +254,7 @@ impl CountersMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which counter to delete.")] input: DeleteCounterInput,
     ) -> Result<DeleteCounterPayload, Error> {
-        Ok(match Error::user_errors(counters(ctx).delete(caller(ctx), &input.name).await)? {
+        Ok(match Error::user_errors(Box::pin(counters(ctx).delete(caller(ctx), &input.name)).await)? {
             Ok(id) => DeleteCounterPayload { deleted_counter_id: Some(id.into()), user_errors: Vec::new() },
             Err(user_errors) => DeleteCounterPayload { deleted_counter_id: None, user_errors },
         })
@@ -282,6 +283,25 @@ impl CountersMutation {
             },
             Err(user_errors) => SetCurrentPayload { user_errors, ..SetCurrentPayload::default() },
         })
+    }
+}
+
+/// What can be listened to of counters.
+#[derive(Default)]
+pub struct CountersSubscription;
+
+#[Subscription]
+impl CountersSubscription {
+    /// The current integer of a counter of the caller's now, then every time it changes; a client that is slow gets the
+    /// newest, and no backlog. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_READ
+    /// or for another counter, NOT_FOUND when the caller has no such counter, or it is deleted.
+    async fn current(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The counter's name.", default_with = "counters::DEFAULT.to_owned()")] counter: String,
+    ) -> Result<impl Stream<Item = Result<SafeInt, Error>>, Error> {
+        let current = counters(ctx).watch(caller(ctx), &counter).await?;
+        Ok(current.map(|current| current.map(SafeInt::from)))
     }
 }
 

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::DatabaseTransaction;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -15,10 +14,11 @@ use crate::clock::Clock;
 use crate::config;
 use crate::counters::counter::Key;
 use crate::counters::order::{Order, Outcome, Refusal};
+use crate::counters::watch::Watch;
 use crate::counters::{answer, counter, statements};
 use crate::error::Error;
 use crate::id::CounterId;
-use crate::store::Database;
+use crate::store::{Database, DatabaseTransaction};
 
 type Answer = Result<Outcome, Refusal>;
 /// What each counter's line asks for, and under which idempotency keys.
@@ -42,9 +42,9 @@ pub(super) struct GroupCommit {
 }
 
 impl GroupCommit {
-    pub(super) fn start(database: Database, clock: Clock, settings: &config::Counters) -> Self {
+    pub(super) fn start(database: Database, clock: Clock, watch: Arc<Watch>, settings: &config::Counters) -> Self {
         let (queue, waiting) = mpsc::channel(settings.queue);
-        let task = tokio::spawn(commit_until_closed(database, clock, waiting, settings.max_batch));
+        let task = tokio::spawn(commit_until_closed(Commit { database, watch }, clock, waiting, settings.max_batch));
         Self { queue: std::sync::RwLock::new(Some(queue)), task: Mutex::new(Some(task)) }
     }
 
@@ -71,19 +71,26 @@ impl GroupCommit {
     }
 }
 
-async fn commit_until_closed(database: Database, clock: Clock, mut waiting: mpsc::Receiver<Waiting>, max_batch: usize) {
+/// What a batch is committed to, and who hears of it.
+#[derive(Clone)]
+struct Commit {
+    database: Database,
+    watch: Arc<Watch>,
+}
+
+async fn commit_until_closed(to: Commit, clock: Clock, mut waiting: mpsc::Receiver<Waiting>, max_batch: usize) {
     let mut batch = Vec::with_capacity(max_batch);
     while waiting.recv_many(&mut batch, max_batch).await > 0 {
         let full = std::mem::replace(&mut batch, Vec::with_capacity(max_batch));
         // In a task of its own: should it panic, its callers get an error and the next batch goes on.
-        let commit = tokio::spawn(commit(database.clone(), clock.now(), full));
+        let commit = tokio::spawn(commit(to.clone(), clock.now(), full));
         if let Err(error) = commit.await {
             tracing::error!(%error, "a batch of counters was lost");
         }
     }
 }
 
-async fn commit(database: Database, now: DateTime<Utc>, batch: Vec<Waiting>) {
+async fn commit(Commit { database, watch }: Commit, now: DateTime<Utc>, batch: Vec<Waiting>) {
     let mut by_counter: HashMap<Key, Vec<Waiting>> = HashMap::new();
     for waiting in batch {
         match by_counter.get_mut(&waiting.key) {
@@ -91,12 +98,15 @@ async fn commit(database: Database, now: DateTime<Utc>, batch: Vec<Waiting>) {
             None => drop(by_counter.insert(waiting.key.clone(), vec![waiting])),
         }
     }
+    // Whoever begins to watch before the end of this may have read what was there before it.
+    let written: Vec<Key> = by_counter.keys().cloned().collect();
     let plain = |line: &Vec<Waiting>| {
         line.iter().all(|waiting| waiting.once.is_none() && matches!(waiting.order, Order::Take { .. }))
     };
     let (plain, mixed) = by_counter.into_iter().partition(|(_, line)| plain(line));
     let refused = take(&database, now, plain).await;
     decide(&database, now, mixed.into_iter().chain(refused).collect()).await;
+    watch.changed(written.iter());
 }
 
 /// Lines that only take, under no key: one statement for all of them, which is its own transaction. Returns the lines

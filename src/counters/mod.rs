@@ -25,8 +25,10 @@ mod order;
 mod read;
 mod set_current;
 mod statements;
+mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -42,6 +44,7 @@ pub use next::{MAX_COUNT, Next, Taken};
 pub use set_current::{Replaced, SetCurrent};
 
 use group_commit::GroupCommit;
+use watch::Watch;
 
 /// The name of the counter that every user has.
 pub const DEFAULT: &str = "default";
@@ -50,6 +53,7 @@ pub const DEFAULT: &str = "default";
 pub struct Counters {
     database: Database,
     group_commit: GroupCommit,
+    watch: Arc<Watch>,
     default: Arc<str>,
     accounts: Arc<Accounts>,
     clock: Clock,
@@ -57,12 +61,14 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Starts the group commit, on the current runtime.
+    /// Starts the group commit and the rounds of the watchers, on the current runtime.
     #[must_use]
     pub fn start(database: Database, accounts: Arc<Accounts>, clock: Clock, settings: &config::Counters) -> Self {
-        let group_commit = GroupCommit::start(database.clone(), clock.clone(), settings);
+        let poll = Duration::from_millis(settings.poll_milliseconds);
+        let watch = Arc::new(Watch::start(database.clone(), poll));
+        let group_commit = GroupCommit::start(database.clone(), clock.clone(), Arc::clone(&watch), settings);
         let max_per_user = settings.max_per_user;
-        Self { database, group_commit, default: DEFAULT.into(), accounts, clock, max_per_user }
+        Self { database, group_commit, watch, default: DEFAULT.into(), accounts, clock, max_per_user }
     }
 
     /// Removes the answers that no retry gets any more.

@@ -16,7 +16,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorCode, error_response};
-use crate::http::Server;
+use crate::http::{Server, media_type};
 
 /// The response header with the request's id, which the log has too.
 pub(super) const REQUEST_ID: &str = "x-request-id";
@@ -32,6 +32,13 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 #[derive(Clone, Copy)]
 pub(super) struct RequestId(u64);
 
+impl RequestId {
+    /// An id that no other request of this process has.
+    pub(super) fn next() -> Self {
+        Self(REQUESTS.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", *PROCESS, self.0)
@@ -40,9 +47,12 @@ impl fmt::Display for RequestId {
 
 /// Runs the rest within the time limit and completes the response's headers.
 pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Request, next: Next) -> Response {
-    let id = RequestId(REQUESTS.fetch_add(1, Ordering::Relaxed));
+    let id = RequestId::next();
     request.extensions_mut().insert(id);
-    let limit = Duration::from_secs(server.settings.request_seconds);
+    let mut limit = Duration::from_secs(server.settings.request_seconds);
+    if media_type::is_form(request.headers()) {
+        limit = limit.saturating_add(server.intake.time());
+    }
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => too_slow(id, limit),

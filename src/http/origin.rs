@@ -19,7 +19,10 @@ pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpNet]) -> 
     let client = peer.and_then(|peer| client(headers, peer, trusted));
     let user_agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
     // PostgreSQL refuses NUL in text; no header has one.
-    let user_agent = user_agent.map(|text| text.chars().take(MAX_USER_AGENT_CHARS).collect::<String>().into());
+    let user_agent = user_agent.map(|text| {
+        let end = text.char_indices().nth(MAX_USER_AGENT_CHARS).map_or(text.len(), |(end, _)| end);
+        text.get(..end).unwrap_or_default().into()
+    });
     Origin { address: client.or(peer), shared: client.is_none(), user_agent }
 }
 

@@ -11,10 +11,11 @@ use rust_embed::{Embed, EmbeddedFile};
 
 use crate::error::{ErrorCode, error_response};
 
-/// Only what the build brought along runs; GraphiQL's editor styles itself inline.
+/// Only what the build brought along runs; GraphiQL's editor styles itself inline. Pictures are those of this server,
+/// the `blob:` of a file that is about to be uploaded, and the `data:` that is drawn until a picture has arrived.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; worker-src 'self'; img-src 'self' data:; \
-     font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; worker-src 'self'; \
+     img-src 'self' blob: data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
 #[derive(Embed)]

@@ -11,15 +11,33 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt as _;
 
 use crate::config::Config;
 use crate::error::{ErrorCode, error_response};
 use crate::http::origin::Peer;
+
+/// The connection that a request came over; an extension of each request.
+#[derive(Clone)]
+pub(super) struct Connection {
+    /// Its place among `server.max_connections`: a WebSocket keeps it.
+    _place: Arc<OwnedSemaphorePermit>,
+    /// Whether the server stops.
+    pub(super) stopping: Stopping,
+}
+
+/// Tells when the server stops.
+#[derive(Clone)]
+pub(super) struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    pub(super) async fn wait(&mut self) {
+        drop(self.0.wait_for(|stopping| *stopping).await);
+    }
+}
 
 /// Serves `router` on `listener` until `shutdown` resolves, then finishes what was accepted.
 ///
@@ -31,8 +49,10 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutd
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(config.http.header_seconds))
         .max_header_size(config.http.max_header_bytes);
-    let connections = Arc::new(Semaphore::new(config.server.max_connections));
-    let graceful = GracefulShutdown::new();
+    let most = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
+    let connections = Arc::new(Semaphore::new(most as usize));
+    let (stop, stopping) = watch::channel(false);
+    let stopping = Stopping(stopping);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -41,9 +61,11 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutd
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let router = router.clone();
+        let held = Connection { _place: Arc::new(place), stopping: stopping.clone() };
         let service = service_fn(move |mut request: Request<Incoming>| {
             let router = router.clone();
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(held.clone());
             async move {
                 match names_its_host(&request) {
                     true => router.oneshot(request).await,
@@ -53,17 +75,27 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutd
         });
         let mut stream = TimeoutWriter::new(stream);
         stream.set_timeout(Some(Duration::from_secs(config.http.answer_seconds)));
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
+        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades();
+        let mut stopping = stopping.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = std::pin::pin!(connection);
+            let outcome = tokio::select! {
+                outcome = connection.as_mut() => outcome,
+                () = stopping.wait() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = outcome {
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop(place);
         });
     }
     drop(listener);
+    stop.send_replace(true);
     let limit = Duration::from_secs(config.server.shutdown_seconds);
-    if tokio::time::timeout(limit, graceful.shutdown()).await.is_err() {
+    // Each connection that is open has a place.
+    if tokio::time::timeout(limit, connections.acquire_many(most)).await.is_err() {
         tracing::warn!(seconds = limit.as_secs(), "requests were still running when the time to finish them was over");
     }
 }

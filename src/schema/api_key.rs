@@ -132,7 +132,7 @@ impl ApiKeysMutation {
         caller.in_person()?;
         let counter = match &input.counter {
             None => None,
-            Some(name) => match counters.find(caller, name).await? {
+            Some(name) => match Box::pin(counters.find(caller, name)).await? {
                 Some(counter) => Some((counter.id, counter.name)),
                 None => {
                     let fault = UserError::of("counter", UserErrorCode::NotFound, "There is no such counter.");
@@ -146,7 +146,7 @@ impl ApiKeysMutation {
             counter,
             expires_at: input.expires_at.map(|moment| moment.0),
         };
-        let created = ctx.data_unchecked::<Arc<Accounts>>().create_api_key(caller, input).await;
+        let created = Box::pin(ctx.data_unchecked::<Arc<Accounts>>().create_api_key(caller, input)).await;
         Ok(match Error::user_errors(created)? {
             Ok(Created { key, secret }) => {
                 CreateApiKeyPayload { api_key: Some(ApiKey(key)), secret: Some(secret), user_errors: Vec::new() }
@@ -163,7 +163,7 @@ impl ApiKeysMutation {
         #[graphql(desc = "Which key to revoke.")] input: RevokeApiKeyInput,
     ) -> Result<RevokeApiKeyPayload, Error> {
         let (accounts, caller) = (ctx.data_unchecked::<Arc<Accounts>>(), ctx.data_unchecked::<Caller>());
-        let revoked = accounts.revoke_api_key(caller, ApiKeyId::parse(&input.api_key_id)).await;
+        let revoked = Box::pin(accounts.revoke_api_key(caller, ApiKeyId::parse(&input.api_key_id))).await;
         Ok(match Error::user_errors(revoked)? {
             Ok(key) => RevokeApiKeyPayload { api_key: Some(ApiKey(key)), user_errors: Vec::new() },
             Err(user_errors) => RevokeApiKeyPayload { api_key: None, user_errors },

@@ -53,6 +53,18 @@ impl Operation {
         self.is_single
     }
 
+    /// Whether it asks for one thing whatever its variables say, as a subscription must (GraphQL, section 5.2.4.1).
+    pub(super) fn has_one_source(&self) -> bool {
+        let Ok((_, operation)) = choose(&self.document, self.name.as_deref()) else { return false };
+        let conditions = ["skip", "include"];
+        match &*operation.node.selection_set.node.items {
+            [Positioned { node: Selection::Field(field), .. }] => {
+                !field.node.directives.iter().any(|directive| conditions.contains(&directive.node.name.node.as_str()))
+            }
+            _ => false,
+        }
+    }
+
     /// Sees to it that no variable is missing that the operation cannot do without: the framework looks only at
     /// those that reach an argument.
     pub(super) fn require(&self, variables: &Variables) -> Result<(), ServerError> {
@@ -164,7 +176,7 @@ fn choose<'d>(
     }
 }
 
-fn refusal(reason: ErrorCode, message: String) -> ServerError {
+pub(super) fn refusal(reason: ErrorCode, message: String) -> ServerError {
     let mut error = ServerError::new(message, None);
     error.extensions = Some(code(reason));
     error

@@ -39,6 +39,12 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Whether the schema may be asked for.
     pub introspection: bool,
+    /// Bytes of a picture's file.
+    pub photo_bytes: u64,
+    /// Pixels of a picture.
+    pub photo_pixels: u64,
+    /// Files of an upload.
+    pub photos_per_upload: usize,
 }
 
 impl From<&Config> for Limits {
@@ -51,6 +57,9 @@ impl From<&Config> for Limits {
             tokens: config.graphql.max_tokens,
             request_bytes: config.http.max_body_bytes,
             introspection: config.graphql.introspection,
+            photo_bytes: config.photos.max_bytes,
+            photo_pixels: config.photos.max_pixels,
+            photos_per_upload: config.photos.max_per_upload,
         }
     }
 }

@@ -20,14 +20,18 @@ mod viewer;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use async_graphql::{EmptySubscription, MergedObject, Request, SDLExportOptions, ValidationMode, Variables};
+use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions, ValidationMode, Variables};
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 
-use crate::accounts::graphql::{AccountsMutation, AccountsQuery};
+use crate::accounts::graphql::{AccountsMutation, AccountsQuery, Renewal};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::config;
-use crate::counters::graphql::{CountersMutation, CountersQuery};
+use crate::counters::graphql::{CountersMutation, CountersQuery, CountersSubscription};
 use crate::error::ErrorCode;
+use crate::photos::graphql::{PhotosMutation, PhotosQuery, PhotosSubscription};
+use crate::upload::Uploads;
 
 pub use document::{Kind, Operation};
 pub use limits::Limits;
@@ -37,20 +41,24 @@ use loaders::Loaders;
 
 /// What can be asked. Depth, size and number of fields are limited: see `server { limits }`.
 #[derive(MergedObject, Default)]
-pub struct Query(server::ServerQuery, viewer::ViewerQuery, AccountsQuery, CountersQuery, node::NodeQuery);
+pub struct Query(server::ServerQuery, viewer::ViewerQuery, AccountsQuery, CountersQuery, PhotosQuery, node::NodeQuery);
 
 /// What can be done. The fields of one operation are done one after the other.
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountsMutation, api_key::ApiKeysMutation, CountersMutation);
+pub struct Mutation(AccountsMutation, api_key::ApiKeysMutation, CountersMutation, PhotosMutation);
 
-type Types = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+/// What can be listened to: over a WebSocket (`graphql-transport-ws`), or as `text/event-stream`. One field an operation.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(CountersSubscription, PhotosSubscription);
+
+type Types = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The schema, ready to execute.
 pub struct Schema {
     strict: Types,
     fast: Types,
     app: Arc<App>,
-    documents: Documents,
+    documents: Arc<Documents>,
 }
 
 /// How an operation went.
@@ -66,6 +74,15 @@ pub struct Answer {
     pub retry_after_seconds: Option<u32>,
 }
 
+impl Answer {
+    /// A request that is refused as a whole.
+    #[must_use]
+    pub fn refusal(code: ErrorCode, message: impl Into<String>) -> Self {
+        let response = async_graphql::Response::from_errors(vec![document::refusal(code, message.into())]);
+        finish(response, false, &"")
+    }
+}
+
 impl Schema {
     /// The schema over `app`, with the limits of `config`.
     #[must_use]
@@ -79,12 +96,13 @@ impl Schema {
                 .data(app.clock.clone())
                 .data(Arc::clone(&app.accounts))
                 .data(Arc::clone(&app.counters))
+                .data(Arc::clone(&app.photos))
                 .finish()
         };
         Self {
             strict: build(ValidationMode::Strict),
             fast: build(ValidationMode::Fast),
-            documents: Documents::new(limits, config.graphql.cached_documents),
+            documents: Arc::new(Documents::new(limits, config.graphql.cached_documents)),
             app,
         }
     }
@@ -100,29 +118,70 @@ impl Schema {
         })
     }
 
-    /// Runs an operation as `caller`. `request_id` is told to the client should a bug turn up.
+    /// Runs an operation as `caller`, on the files that came with it. `request_id` is told to the client should a bug
+    /// turn up.
     pub async fn execute(
         &self,
         operation: Operation,
         variables: Variables,
         caller: Caller,
+        uploads: Uploads,
         request_id: impl Display,
     ) -> Answer {
         if let Err(error) = operation.require(&variables) {
             return finish(async_graphql::Response::from_errors(vec![error]), false, &request_id);
         }
+        let (types, request) = self.request(&operation, variables, caller);
+        let response = types.execute(request.data(uploads)).await;
+        let answer = finish(response, operation.is_single(), &request_id);
+        if !answer.refused {
+            self.documents.keep(operation);
+        }
+        answer
+    }
+
+    /// Runs an operation whose answers come one by one: a subscription's as they happen, any other's once. `renewal`
+    /// gets what renews the connection that asks. The caller's rights are looked at once, in the beginning.
+    pub fn stream(
+        &self,
+        operation: Operation,
+        variables: Variables,
+        caller: Caller,
+        renewal: Renewal,
+        request_id: impl Display + Send + Sync + 'static,
+    ) -> BoxStream<'static, Answer> {
+        let refuse = |answer| stream::once(std::future::ready(answer)).boxed();
+        if let Err(error) = operation.require(&variables) {
+            return refuse(finish(async_graphql::Response::from_errors(vec![error]), false, &request_id));
+        }
+        if operation.kind() == Kind::Subscription && !operation.has_one_source() {
+            // Through a fragment the framework would find no field at all.
+            let message = "A subscription has one field, with no fragment around it, and no condition.";
+            return refuse(Answer::refusal(ErrorCode::GraphqlValidationFailed, message));
+        }
+        let (types, request) = self.request(&operation, variables, caller);
+        let answers = types.execute_stream(request.data(renewal).data(Uploads::default()));
+        let (documents, is_single) = (Arc::clone(&self.documents), operation.is_single());
+        let mut operation = Some(operation);
+        let finished = answers.map(move |response| {
+            let answer = finish(response, is_single, &request_id);
+            if let Some(valid) = operation.take().filter(|_| !answer.refused) {
+                documents.keep(valid);
+            }
+            answer
+        });
+        finished.boxed()
+    }
+
+    /// The operation as the framework wants it, and which of the two schemas is to run it.
+    fn request(&self, operation: &Operation, variables: Variables, caller: Caller) -> (&Types, Request) {
         let mut request =
             Request::new("").variables(variables).data(caller.clone()).data(Loaders::new(&self.app, caller));
         request.operation_name = operation.name().map(str::to_owned);
         // Variables' values are checked by the strict schema alone.
         let fast = operation.is_known_valid() && request.variables.is_empty();
         request.set_parsed_query(operation.document().clone());
-        let response = if fast { self.fast.execute(request).await } else { self.strict.execute(request).await };
-        let answer = finish(response, operation.is_single(), &request_id);
-        if !answer.refused {
-            self.documents.keep(operation);
-        }
-        answer
+        (if fast { &self.fast } else { &self.strict }, request)
     }
 }
 
@@ -149,9 +208,9 @@ pub fn sdl() -> String {
     builder(true).finish().sdl_with_options(options)
 }
 
-fn builder(introspection: bool) -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
-    let builder =
-        Types::build(Query::default(), Mutation::default(), EmptySubscription).register_output_type::<ErrorCode>();
+fn builder(introspection: bool) -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
+    let roots = Types::build(Query::default(), Mutation::default(), Subscription::default());
+    let builder = roots.register_output_type::<ErrorCode>();
     // A schema that is hidden is not given away by "did you mean" either.
     if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
 }

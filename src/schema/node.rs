@@ -11,7 +11,9 @@ use crate::accounts::graphql::{AccountEvent, Session, User};
 use crate::caller::Caller;
 use crate::counters::graphql::Counter;
 use crate::error::Error;
-use crate::id::{AccountEventId, ApiKeyId, CounterId, SessionId, UserId};
+use crate::id::{AccountEventId, ApiKeyId, CounterId, PhotoId, SessionId, UserId};
+use crate::photos::graphql::Photo;
+use crate::photos::{self, Photos};
 use crate::schema::api_key::ApiKey;
 use crate::schema::limits::MAX_NODES;
 use crate::schema::loaders::Loaders;
@@ -30,6 +32,8 @@ pub(super) enum Node {
     AccountEvent(AccountEvent),
     /// A counter.
     Counter(Counter),
+    /// A photo.
+    Photo(Photo),
 }
 
 /// Which object an id stands for.
@@ -40,6 +44,7 @@ enum NodeId {
     ApiKey(ApiKeyId),
     AccountEvent(AccountEventId),
     Counter(CounterId),
+    Photo(PhotoId),
 }
 
 impl NodeId {
@@ -48,6 +53,7 @@ impl NodeId {
         let known = known.or_else(|| CounterId::parse(id).map(Self::Counter));
         let known = known.or_else(|| SessionId::parse(id).map(Self::Session));
         let known = known.or_else(|| ApiKeyId::parse(id).map(Self::ApiKey));
+        let known = known.or_else(|| PhotoId::parse(id).map(Self::Photo));
         known
             .or_else(|| AccountEventId::parse(id).map(Self::AccountEvent))
             .ok_or_else(|| Error::BadInput("This is not an id that Cloakroom gave out.".to_owned()))
@@ -127,5 +133,16 @@ async fn load_own(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, Node
         let events = accounts.list_events_by_ids(caller, &events).await?;
         found.extend(events.into_iter().map(|row| (NodeId::AccountEvent(row.id), AccountEvent(row).into())));
     }
+    found.extend(load_photos(ctx, ids).await?);
     Ok(found)
+}
+
+async fn load_photos(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, Node)>, Error> {
+    let (photos, caller) = (ctx.data_unchecked::<Arc<Photos>>(), ctx.data_unchecked::<Caller>());
+    let ids: Vec<_> = ids.iter().filter_map(|id| if let NodeId::Photo(id) = id { Some(*id) } else { None }).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (found, loaders) = (photos.list_by_ids(caller, &ids).await?, photos::loader::Loaders::new(photos, caller));
+    Ok(found.into_iter().map(|row| (NodeId::Photo(row.id), Photo::new(row, &loaders).into())).collect())
 }

@@ -5,6 +5,7 @@ use async_graphql::{Context, Object};
 use crate::clock::Clock;
 use crate::counters::MAX_COUNT;
 use crate::page;
+use crate::photos;
 use crate::scalars::{DateTime, SafeInt};
 use crate::schema::limits::{Limits, MAX_INTROSPECTION_LISTS, MAX_NAME_BYTES, MAX_NESTING, MAX_NODES};
 
@@ -82,6 +83,22 @@ impl LimitsObject {
     /// How many bytes the body of a request may have.
     async fn request_bytes(&self) -> SafeInt {
         i64::try_from(self.0.request_bytes).unwrap_or(i64::MAX).into()
+    }
+    /// How many bytes the file of a photo may have.
+    async fn photo_bytes(&self) -> SafeInt {
+        i64::try_from(self.0.photo_bytes).unwrap_or(i64::MAX).into()
+    }
+    /// How many pixels a photo may have: its width times its height.
+    async fn photo_pixels(&self) -> SafeInt {
+        i64::try_from(self.0.photo_pixels).unwrap_or(i64::MAX).into()
+    }
+    /// How many files one upload may have.
+    async fn photos_per_upload(&self) -> usize {
+        self.0.photos_per_upload
+    }
+    /// How many photos one mutation may name.
+    async fn photos_at_once(&self) -> usize {
+        photos::MAX_AT_ONCE
     }
 }
 

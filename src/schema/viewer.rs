@@ -10,7 +10,9 @@ use crate::caller::Caller;
 use crate::counters::graphql::{Counter, CounterConnection};
 use crate::counters::{self, Counters};
 use crate::error::Error;
-use crate::page::{Arguments, Window};
+use crate::page::{Arguments, Order, Window};
+use crate::photos::graphql::{PhotoConnection, PhotoState, StorageUse};
+use crate::photos::{self, Owned, Photos};
 use crate::scalars::DateTime;
 use crate::schema::api_key::ApiKey;
 use crate::schema::loaders::Loaders;
@@ -85,6 +87,33 @@ impl Viewer {
     ) -> Option<Result<Counter, Error>> {
         let (counters, caller) = (ctx.data_unchecked::<Arc<Counters>>(), ctx.data_unchecked::<Caller>());
         counters.find(caller, &name).await.map(|counter| counter.map(Counter)).transpose()
+    }
+    /// Own photos, drafts included, by the date of their upload; `state: DRAFT` lists the drafts. FORBIDDEN for an API key
+    /// without PHOTOS_READ, BAD_USER_INPUT for a page of more than 100, more than 10 tags or a cursor that is none.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn photos(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only in this state.")] state: Option<PhotoState>,
+        #[graphql(desc = "Only with all of these tags, at most 10, with or without #; case does not matter.")]
+        tags: Option<Vec<String>>,
+        #[graphql(desc = "Which come first.", default_with = "Order::Desc")] order: Order,
+        #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,
+        #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
+    ) -> Result<PhotoConnection, Error> {
+        let (photos, caller) = (ctx.data_unchecked::<Arc<Photos>>(), ctx.data_unchecked::<Caller>());
+        let window = Window::of(PhotoConnection::OWN, Arguments { first, after, last, before })?;
+        let published = state.map(|state| state == PhotoState::Published);
+        let which = Owned { published, tags: tags.unwrap_or_default() };
+        let page = photos.list_own(caller, &which, order, &window).await?;
+        Ok(PhotoConnection::own(page, which, &photos::loader::Loaders::new(photos, caller)))
+    }
+    /// What the caller has stored, and may store. FORBIDDEN for an API key without PHOTOS_READ.
+    async fn storage(&self, ctx: &Context<'_>) -> Result<StorageUse, Error> {
+        let (photos, caller) = (ctx.data_unchecked::<Arc<Photos>>(), ctx.data_unchecked::<Caller>());
+        Ok(photos.storage(caller).await?.into())
     }
 }
 

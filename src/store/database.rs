@@ -6,14 +6,19 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
 };
+use sqlx::mysql::MySqlDatabaseError;
 
 use crate::error::Error;
+use crate::store::connection::{Connection, DatabaseReader, DatabaseTransaction};
 
-/// PostgreSQL's codes for a transaction that it gave up: serialization_failure and deadlock_detected.
+/// The codes for a transaction that was given up: serialization_failure, which is MariaDB's deadlock as well, and
+/// PostgreSQL's deadlock_detected.
 const GIVEN_UP: [&str; 2] = ["40001", "40P01"];
+/// MariaDB's number for a lock that did not come free in time. The statement is undone; we undo the transaction.
+const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// How often a transaction that was given up is run.
 const ATTEMPTS: usize = 5;
 
@@ -24,21 +29,23 @@ pub enum Backend {
     Sqlite,
     /// A server that several replicas may share.
     Postgres,
+    /// Another such server: MariaDB or MySQL.
+    Mysql,
 }
 
 /// An open database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
     backend: Backend,
-    writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    writer: Connection<DatabaseConnection>,
+    reader: DatabaseReader,
     /// What [`Database::was_written_outside`] saw last.
     outside_version: Arc<AtomicI64>,
 }
 
 impl Database {
     pub(super) fn new(backend: Backend, writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
-        Self { backend, writer, reader, outside_version: Arc::default() }
+        Self { backend, writer: Connection(writer), reader: Connection(reader), outside_version: Arc::default() }
     }
 
     /// Which kind of database this is.
@@ -55,14 +62,14 @@ impl Database {
 
     /// For reading: sees everything committed before the statement began.
     #[must_use]
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &DatabaseReader {
         &self.reader
     }
 
     /// For migrations, which make their own transactions.
     #[must_use]
     pub(super) fn writer(&self) -> &DatabaseConnection {
-        &self.writer
+        &self.writer.0
     }
 
     /// Runs `work` in a transaction and commits it; rolls back if it fails.
@@ -78,7 +85,7 @@ impl Database {
         T: Send + 'static,
         F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, Error>> + Send + Sync + 'static,
     {
-        let writer = self.writer.clone();
+        let writer = self.writer.0.clone();
         let task = tokio::spawn(async move {
             let mut attempt = 1;
             loop {
@@ -134,7 +141,7 @@ impl Database {
     /// Waits for what is under way and closes every connection.
     pub async fn close(self) {
         for pool in [self.reader, self.writer] {
-            if let Err(error) = pool.close().await {
+            if let Err(error) = pool.0.close().await {
                 tracing::warn!(%error, "the database did not close cleanly");
             }
         }
@@ -149,15 +156,15 @@ where
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    let transaction = writer.begin_with_options(options).await?;
+    let transaction = Connection(writer.begin_with_options(options).await?);
     match work(&transaction).await {
         Ok(value) => {
-            transaction.commit().await?;
+            transaction.0.commit().await?;
             Ok(value)
         }
         Err(error) => {
             // Why the work failed says more than that the connection failed after it: either way nothing stays.
-            if let Err(error) = transaction.rollback().await {
+            if let Err(error) = transaction.0.rollback().await {
                 tracing::warn!(%error, "a transaction could not be rolled back");
             }
             Err(error)
@@ -173,10 +180,12 @@ fn was_given_up(error: &Error) -> bool {
     else {
         return false;
     };
-    cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| GIVEN_UP.contains(&code.as_ref()))
+    let Some(error) = cause.as_database_error() else { return false };
+    let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+    number == Some(LOCK_WAIT_TIMEOUT) || error.code().is_some_and(|code| GIVEN_UP.contains(&code.as_ref()))
 }
 
-/// What both backends ask of a pool.
+/// What every backend asks of a pool.
 pub(super) fn pool_options(url: String, connections: u32, acquire_seconds: u64) -> sea_orm::ConnectOptions {
     let mut options = sea_orm::ConnectOptions::new(url);
     options

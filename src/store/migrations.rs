@@ -1,13 +1,22 @@
 //! Bringing the database to the shape that this binary expects, and refusing one that it does not know.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use migration::{Migrator, MigratorTrait, Query, SchemaManager};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait,
+};
 
 use crate::store::{Backend, Database};
 
-/// Any number; all servers of one database take the same lock.
-const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(3227106112)";
+/// Any number; all servers of one database take the same lock. The transaction is idle on purpose while the migrations
+/// run over other connections.
+const LOCK_POSTGRES: &str =
+    "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(3227106112)";
+/// The lock is the connection's, which is silent on purpose, and not in a transaction because that may not be silent.
+const BEFORE_LOCK_MYSQL: &str = "COMMIT; SET SESSION wait_timeout = 86400";
+/// Its name belongs to the whole server, and must be short.
+const LOCK_MYSQL: &str = "SELECT GET_LOCK(CONCAT('cloakroom ', MD5(DATABASE())), 86400)";
+const UNLOCK_MYSQL: &str = "SELECT RELEASE_LOCK(CONCAT('cloakroom ', MD5(DATABASE())))";
 /// The table that sea-orm keeps its list in.
 const LIST: &str = "seaql_migrations";
 
@@ -25,7 +34,7 @@ pub struct Status {
 /// # Errors
 /// A database that cannot be read, or that was migrated by a newer binary.
 pub async fn status(database: &Database) -> anyhow::Result<Vec<Status>> {
-    let applied = applied(database.reader()).await.context("cannot read the list of migrations")?;
+    let applied = applied(&database.reader().0).await.context("cannot read the list of migrations")?;
     let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
         bail!("the database is newer than this binary: it has the migration {newer}, which this version does not know");
@@ -44,12 +53,14 @@ pub async fn pending(database: &Database) -> anyhow::Result<usize> {
 /// Applies what is pending; several replicas may try at once.
 ///
 /// # Errors
-/// Those of [`status`], or a migration that fails: it is rolled back, those before it stay.
+/// Those of [`status`], or a migration that fails: it is rolled back, those before it stay. MariaDB cannot roll a change
+/// of tables back: there the migration goes on where it stopped when it is applied again.
 pub async fn up(database: &Database) -> anyhow::Result<()> {
-    let lock = lock(database).await?;
-    status(database).await?;
-    Migrator::up(database.writer(), None).await.context("a migration failed")?;
-    release(lock).await
+    alone(database, async {
+        status(database).await?;
+        Migrator::up(database.writer(), None).await.context("a migration failed")
+    })
+    .await
 }
 
 /// Takes back the last `steps` migrations, and with them what their tables hold.
@@ -57,10 +68,11 @@ pub async fn up(database: &Database) -> anyhow::Result<()> {
 /// # Errors
 /// Those of [`up`].
 pub async fn down(database: &Database, steps: u32) -> anyhow::Result<()> {
-    let lock = lock(database).await?;
-    status(database).await?;
-    Migrator::down(database.writer(), Some(steps)).await.context("a migration could not be taken back")?;
-    release(lock).await
+    alone(database, async {
+        status(database).await?;
+        Migrator::down(database.writer(), Some(steps)).await.context("a migration could not be taken back")
+    })
+    .await
 }
 
 /// Drops every table and begins again: everything is lost.
@@ -81,21 +93,32 @@ async fn applied(reader: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     reader.query_all(&versions).await?.iter().map(|row| row.try_get("", "version")).collect()
 }
 
+/// Does it while no other server migrates this database.
+async fn alone(database: &Database, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let lock = lock(database).await?;
+    let outcome = work.await;
+    if let Some(connection) = lock {
+        if database.backend() == Backend::Mysql {
+            connection.execute_unprepared(UNLOCK_MYSQL).await?;
+        }
+        connection.commit().await?;
+    }
+    outcome
+}
+
 /// None on SQLite: the migrations need its one writer, which takes turns by itself.
 async fn lock(database: &Database) -> anyhow::Result<Option<DatabaseTransaction>> {
     if database.backend() == Backend::Sqlite {
         return Ok(None);
     }
-    let transaction = database.writer().begin().await?;
-    // It is idle on purpose while the migrations run over other connections.
-    transaction.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await?;
-    transaction.execute_unprepared(MIGRATION_LOCK).await?;
-    Ok(Some(transaction))
-}
-
-async fn release(lock: Option<DatabaseTransaction>) -> anyhow::Result<()> {
-    if let Some(transaction) = lock {
-        transaction.commit().await?;
+    let connection = database.writer().begin().await?;
+    if database.backend() == Backend::Postgres {
+        connection.execute_unprepared(LOCK_POSTGRES).await?;
+    } else {
+        connection.execute_unprepared(BEFORE_LOCK_MYSQL).await?;
+        let answer = connection.query_one_raw(Statement::from_string(DbBackend::MySql, LOCK_MYSQL)).await?;
+        let locked = answer.map(|row| row.try_get_by_index::<Option<i64>>(0)).transpose()?.flatten();
+        ensure!(locked == Some(1), "another server has been migrating the database for a day");
     }
-    Ok(())
+    Ok(Some(connection))
 }

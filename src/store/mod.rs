@@ -1,17 +1,26 @@
-//! Where everything lasts: the SQL database and its migrations.
+//! Where everything lasts: the SQL database and its migrations, and the content of pictures ([`Blobs`]).
 //!
-//! One embedded SQLite file by default, PostgreSQL by URL. The slices see one [`Database`] with a pool to
+//! One embedded SQLite file by default, PostgreSQL or MariaDB by URL. The slices see one [`Database`] with a pool to
 //! read from and one function to write through; they never learn which backend it is, except where a
 //! statement must differ.
 //!
 //! **Invariant:** a write that was answered is on disk: SQLite runs with `synchronous=FULL`, PostgreSQL with
-//! `synchronous_commit=on`, and both are asserted when the pool opens.
+//! `synchronous_commit=on`, MariaDB with `innodb_flush_log_at_trx_commit=1` and, if it has a binary log,
+//! `sync_binlog=1`; all are asserted when the pool opens.
 //! **Invariant:** a transaction that has begun runs to its end, even if the request that wanted it is gone.
 
+pub mod blobs;
+mod connection;
 mod database;
 pub mod migrations;
+mod mysql;
 mod open;
 mod postgres;
+mod signals;
+mod snapshot;
 mod sqlite;
 
+pub use blobs::Blobs;
+pub use connection::{Connection, DatabaseReader, DatabaseTransaction};
 pub use database::{Backend, Database};
+pub use signals::{MAX_SIGNAL_BYTES, Signals};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config;
-use crate::store::{Database, postgres, sqlite};
+use crate::store::{Database, mysql, postgres, sqlite};
 
 impl Database {
     /// Opens the database of `config`; without a URL, `cloakroom.db` in `data_dir`.
@@ -19,8 +19,10 @@ impl Database {
         match url.split_once(':').map(|(scheme, rest)| (scheme, rest.trim_start_matches("//"))) {
             Some(("sqlite", path)) => sqlite::open(Path::new(path), config).await,
             Some(("postgres" | "postgresql", _)) => postgres::open(config).await,
+            Some(("mysql" | "mariadb", _)) => mysql::open(config).await,
             _ => anyhow::bail!(
-                "database.url {} is neither sqlite://PATH nor postgres://USER:PASSWORD@HOST/NAME",
+                "database.url {} is neither sqlite://PATH nor postgres://USER:PASSWORD@HOST/NAME nor \
+                 mysql://USER:PASSWORD@HOST/NAME",
                 config::mask_password(url)
             ),
         }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Reply, Rows, TestApp};
-use place::{CODES, PLACES, Place};
+use crate::support::{Caller, Rows, TestApp};
+use place::{CODES, NESTED, PLACES, Place};
 
 /// With somebody who may do everything that there is.
 async fn with_admin() -> (TestApp, Caller) {
@@ -61,7 +61,8 @@ async fn bad_values_in_variables_are_refused_and_nothing_is_written() {
     let before = test.rows().await;
     for place in PLACES {
         for (kind, value) in bad_values().into_iter().filter(|(kind, value)| place.minds(kind, value)) {
-            let reply = user.run_with(&place.with_variable(), json!({ "value": value })).await;
+            let body = json!({ "query": place.with_variable(), "variables": { "value": value } });
+            let reply = place.ask(&user, body.to_string()).await;
             place.assert_refuses(&reply, kind, &shown(&value));
         }
         assert_nothing_was_written(&test, &user, before, place).await;
@@ -74,7 +75,8 @@ async fn bad_values_in_the_document_are_refused_and_nothing_is_written() {
     let before = test.rows().await;
     for place in PLACES {
         for (kind, value) in bad_values().into_iter().filter(|(kind, value)| place.minds(kind, value)) {
-            let reply = user.run(&place.with_literal(&literal(&value))).await;
+            let body = json!({ "query": place.with_literal(&literal(&value)) });
+            let reply = place.ask(&user, body.to_string()).await;
             place.assert_refuses(&reply, kind, &shown(&value));
         }
         assert_nothing_was_written(&test, &user, before, place).await;
@@ -97,7 +99,7 @@ async fn half_a_character_is_refused_wherever_it_stands() {
                 // GraphQL's own escape, which JSON lets through.
                 format!(r#"{{ "query": {} }}"#, document.replacen('@', &format!(r#"\"{escaped}\""#), 1)),
             ] {
-                let reply = post(&user, body.clone()).await;
+                let reply = place.ask(&user, body.clone()).await;
                 let refused = CODES.contains(&reply.code()) && reply.status.as_u16() < 500;
                 assert!(refused, "{body}: {} {}", reply.status, reply.body);
             }
@@ -128,7 +130,11 @@ async fn the_table_has_every_input_field_and_argument_of_the_schema() {
     for kind in list(&reply.data()["__schema"]["types"]) {
         let name = text(&kind["name"]);
         for field in list(&kind["inputFields"]) {
-            let root = name.strip_suffix("Input").expect("inputs are called so").to_owned();
+            let nested = NESTED.iter().find(|(input, _)| *input == name);
+            let root = nested.map_or_else(
+                || name.strip_suffix("Input").expect("inputs are called so").to_owned(),
+                |(_, place)| (*place).to_owned(),
+            );
             found.insert(format!("{}{}.{}", root[..1].to_lowercase(), &root[1..], text(&field["name"])));
         }
         for field in list(&kind["fields"]).iter().filter(|_| !name.starts_with("__")) {
@@ -136,7 +142,7 @@ async fn the_table_has_every_input_field_and_argument_of_the_schema() {
             found.extend(arguments.map(|argument| format!("{}.{}", text(&field["name"]), text(&argument["name"]))));
         }
     }
-    let table: BTreeSet<String> = PLACES.iter().map(|place| format!("{}.{}", place.root, place.name)).collect();
+    let table: BTreeSet<String> = PLACES.iter().map(Place::in_the_schema).collect();
     assert_eq!(table, found);
 }
 
@@ -147,11 +153,6 @@ async fn assert_nothing_was_written(test: &TestApp, user: &Caller, before: Rows,
     let kept = json!({ "apiKeys": [], "user": { "username": "anna", "name": null } });
     assert_eq!(current.data()["viewer"], kept, "{context}");
     assert_eq!(current.data()["current"], 0, "{context}: the session lives and the counter stands");
-}
-
-async fn post(user: &Caller, body: String) -> Reply {
-    let request = axum::http::Request::post("/graphql").header("content-type", "application/json");
-    user.send(request.body(body.into()).expect("a request")).await
 }
 
 fn shown(value: &Value) -> String {

@@ -38,8 +38,22 @@ impl Place {
 
 /// `node examples/fetch/main.js URL`, run to its end.
 fn fetch(url: &str) -> Output {
+    run("examples/fetch/main.js", url)
+}
+
+/// `node examples/watch/main.js URL`, run to its end.
+fn watch(url: &str) -> Output {
+    run("examples/watch/main.js", url)
+}
+
+/// `node examples/upload/main.js URL`, run to its end.
+fn upload(url: &str) -> Output {
+    run("examples/upload/main.js", url)
+}
+
+fn run(example: &str, url: &str) -> Output {
     let mut node = Command::new("node");
-    node.args(["examples/fetch/main.js", url]).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CLOAKROOM_URL");
+    node.args([example, url]).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CLOAKROOM_URL");
     node.output().expect("`node` runs: the examples need Node 18 or later")
 }
 
@@ -88,13 +102,83 @@ async fn fetch_fails_when_an_answer_is_not_the_expected_one_and_says_which() {
     assert!(!printed.contains("Every answer"), "{printed}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watch_sees_the_newest_number_arrive_and_nothing_after_its_logout() {
+    let place = Place::with("").await;
+    let output = watch(&place.url());
+    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{printed}{complaints}");
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "the counter is at: 0",
+            "numbers taken: 1, 2, 3",
+            "the newest has arrived: 3",
+            "after the logout: UNAUTHENTICATED: The session has ended.",
+            "Every answer was as expected.",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watch_fails_when_an_answer_is_not_the_expected_one_and_says_which() {
+    // Who signs up without an address is refused.
+    let place = Place::with("[accounts]\nemail_verification = \"required\"\n").await;
+    let output = watch(&place.url());
+    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{printed}{complaints}");
+    assert!(complaints.contains("REQUIRED"), "{complaints}");
+    assert!(!printed.contains("Every answer"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upload_uploads_and_publishes_and_lists_and_downloads_and_deletes() {
+    let place = Place::with("").await;
+    let output = upload(&place.url());
+    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{printed}{complaints}");
+    let steps: Vec<&str> = printed.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    assert_eq!(
+        steps,
+        [
+            "sign up",
+            "upload",
+            "upload a text",
+            "publish",
+            "list",
+            "download the thumbnail",
+            "delete",
+            "the thumbnail after that",
+            "Every answer was as expected.",
+        ]
+    );
+    for beginning in ["\"accessToken\":\"", "signature="] {
+        let secret = printed.split(beginning).nth(1).and_then(|rest| rest.split('"').next()).expect("it is printed");
+        assert!(secret.chars().count() < 10, "it is shortened: {printed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upload_fails_when_an_answer_is_not_the_expected_one_and_says_which() {
+    // Its picture is larger than that.
+    let place = Place::with("[photos]\nmax_pixels = 100\n").await;
+    let output = upload(&place.url());
+    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{printed}{complaints}");
+    assert!(complaints.contains("TOO_LARGE"), "{complaints}");
+    assert!(!printed.contains("Every answer"), "{printed}");
+}
+
 #[test]
-fn fetch_fails_when_there_is_no_server() {
+fn all_fail_when_there_is_no_server() {
     // A port that was free a moment ago.
     let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = socket.local_addr().expect("its address");
     drop(socket);
-    let output = fetch(&format!("http://{address}/graphql"));
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    assert!(text(&output.stderr).contains(&address.to_string()), "{}", text(&output.stderr));
+    for example in [fetch, watch, upload] {
+        let output = example(&format!("http://{address}/graphql"));
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+        assert!(text(&output.stderr).contains(&address.to_string()), "{}", text(&output.stderr));
+    }
 }

@@ -1,7 +1,7 @@
 //! The whole suite: one binary, through the public API.
 //!
-//! Without configuration it runs on SQLite; `CLOAKROOM_TEST_DATABASE=postgres://…` runs the same tests on
-//! PostgreSQL, each in a database of its own.
+//! Without configuration it runs on SQLite; `CLOAKROOM_TEST_DATABASE=postgres://…` or `mysql://…` runs the same
+//! tests on PostgreSQL or MariaDB, each in a database of its own.
 
 #![expect(
     clippy::expect_used,
@@ -20,7 +20,10 @@ mod counters;
 mod crash;
 mod examples;
 mod http;
+mod live;
 mod mail;
+mod mariadb;
+mod photos;
 mod schema;
 mod store;
 mod tidy;

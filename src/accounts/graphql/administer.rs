@@ -70,8 +70,8 @@ impl AdministratorsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What a user may do from now on.")] input: SetUserRoleInput,
     ) -> Result<SetUserRolePayload, Error> {
-        let set = accounts(ctx).set_role(caller(ctx), UserId::parse(&input.user_id), input.role.into()).await;
-        let (user, user_errors) = payload(set, User::from)?;
+        let set = accounts(ctx).set_role(caller(ctx), UserId::parse(&input.user_id), input.role.into());
+        let (user, user_errors) = payload(set, User::from).await?;
         Ok(SetUserRolePayload { user, user_errors })
     }
 
@@ -82,8 +82,8 @@ impl AdministratorsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to shut out.")] input: SuspendUserInput,
     ) -> Result<SuspendUserPayload, Error> {
-        let suspended = accounts(ctx).suspend(caller(ctx), UserId::parse(&input.user_id)).await;
-        let (user, user_errors) = payload(suspended, User::from)?;
+        let suspended = accounts(ctx).suspend(caller(ctx), UserId::parse(&input.user_id));
+        let (user, user_errors) = payload(suspended, User::from).await?;
         Ok(SuspendUserPayload { user, user_errors })
     }
 
@@ -94,8 +94,8 @@ impl AdministratorsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to let in again.")] input: ReinstateUserInput,
     ) -> Result<ReinstateUserPayload, Error> {
-        let reinstated = accounts(ctx).reinstate(caller(ctx), UserId::parse(&input.user_id)).await;
-        let (user, user_errors) = payload(reinstated, User::from)?;
+        let reinstated = accounts(ctx).reinstate(caller(ctx), UserId::parse(&input.user_id));
+        let (user, user_errors) = payload(reinstated, User::from).await?;
         Ok(ReinstateUserPayload { user, user_errors })
     }
 }

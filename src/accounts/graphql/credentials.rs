@@ -146,7 +146,7 @@ impl CredentialsMutation {
             new: input.new_password.into(),
             keep_other_sessions: input.keep_other_sessions,
         };
-        let (user, user_errors) = payload(accounts(ctx).change_password(caller(ctx), input).await, User::proved)?;
+        let (user, user_errors) = payload(accounts(ctx).change_password(caller(ctx), input), User::proved).await?;
         Ok(ChangePasswordPayload { user, user_errors })
     }
 
@@ -159,15 +159,15 @@ impl CredentialsMutation {
         #[graphql(desc = "A new address.")] input: ChangeEmailInput,
     ) -> Result<ChangeEmailPayload, Error> {
         let ChangeEmailInput { new_email, password } = input;
-        let changed = accounts(ctx).change_email(caller(ctx), &new_email, password.into()).await;
-        let (user, user_errors) = payload(changed, User::from)?;
+        let changed = accounts(ctx).change_email(caller(ctx), &new_email, password.into());
+        let (user, user_errors) = payload(changed, User::from).await?;
         Ok(ChangeEmailPayload { user, user_errors })
     }
 
     /// Sends the link that confirms the caller's address once more. UNAUTHENTICATED when nobody is signed in, FORBIDDEN
     /// for an API key, RATE_LIMITED.
     async fn send_verification_email(&self, ctx: &Context<'_>) -> Result<SendVerificationEmailPayload, Error> {
-        Ok(SendVerificationEmailPayload { sent: accounts(ctx).send_verification_email(caller(ctx)).await? })
+        Ok(SendVerificationEmailPayload { sent: Box::pin(accounts(ctx).send_verification_email(caller(ctx))).await? })
     }
 
     /// Confirms the address to which the token was sent, and makes it the user's. The token is good once. User errors:
@@ -177,7 +177,7 @@ impl CredentialsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The proof that mails to the address are read.")] input: VerifyEmailInput,
     ) -> Result<VerifyEmailPayload, Error> {
-        let (user, user_errors) = payload(accounts(ctx).verify_email(caller(ctx), &input.token).await, User::proved)?;
+        let (user, user_errors) = payload(accounts(ctx).verify_email(caller(ctx), &input.token), User::proved).await?;
         Ok(VerifyEmailPayload { user, user_errors })
     }
 
@@ -188,7 +188,7 @@ impl CredentialsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Who has forgotten a password.")] input: RequestPasswordResetInput,
     ) -> Result<RequestPasswordResetPayload, Error> {
-        accounts(ctx).request_password_reset(caller(ctx), &input.email).await?;
+        Box::pin(accounts(ctx).request_password_reset(caller(ctx), &input.email)).await?;
         Ok(RequestPasswordResetPayload { accepted: true })
     }
 
@@ -200,8 +200,8 @@ impl CredentialsMutation {
         #[graphql(desc = "A new password, and the proof that one may set it.")] input: ResetPasswordInput,
     ) -> Result<ResetPasswordPayload, Error> {
         let ResetPasswordInput { token, new_password } = input;
-        let reset = accounts(ctx).reset_password(caller(ctx), &token, new_password.into()).await;
-        let (user, user_errors) = payload(reset, User::proved)?;
+        let reset = accounts(ctx).reset_password(caller(ctx), &token, new_password.into());
+        let (user, user_errors) = payload(reset, User::proved).await?;
         Ok(ResetPasswordPayload { user, user_errors })
     }
 
@@ -213,8 +213,8 @@ impl CredentialsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The proof that it is the owner who leaves.")] input: DeleteAccountInput,
     ) -> Result<DeleteAccountPayload, Error> {
-        let deleted = accounts(ctx).delete_account(caller(ctx), input.password.into()).await;
-        let (deleted_user_id, user_errors) = payload(deleted, ID::from)?;
+        let deleted = accounts(ctx).delete_account(caller(ctx), input.password.into());
+        let (deleted_user_id, user_errors) = payload(deleted, ID::from).await?;
         Ok(DeleteAccountPayload { deleted_user_id, user_errors })
     }
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
+use crate::accounts::graphql::renewal::Renewal;
 use crate::accounts::graphql::user::User;
 use crate::accounts::graphql::{accounts, caller, payload};
 use crate::accounts::{self, SignedIn, session};
@@ -210,7 +211,7 @@ impl SessionsMutation {
     ) -> Result<SignUpPayload, Error> {
         let SignUpInput { email, username, password, name } = input;
         let input = accounts::SignUp { email, username, password: password.into(), name };
-        let (opened, user_errors) = payload(accounts(ctx).sign_up(caller(ctx), input).await, |opened| opened)?;
+        let (opened, user_errors) = payload(accounts(ctx).sign_up(caller(ctx), input), |opened| opened).await?;
         let (user, tokens) = opened.flatten().map(parts).unzip();
         Ok(SignUpPayload { user, tokens, user_errors })
     }
@@ -225,7 +226,7 @@ impl SessionsMutation {
     ) -> Result<LoginPayload, Error> {
         let LoginInput { identifier, password, session_name } = input;
         let input = accounts::Login { identifier, password: password.into(), session_name };
-        let (opened, user_errors) = payload(accounts(ctx).login(caller(ctx), input).await, parts)?;
+        let (opened, user_errors) = payload(accounts(ctx).login(caller(ctx), input), parts).await?;
         let (user, tokens) = opened.unzip();
         Ok(LoginPayload { user, tokens, user_errors })
     }
@@ -238,7 +239,10 @@ impl SessionsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whose tokens are to be replaced.")] input: RefreshTokensInput,
     ) -> Result<RefreshTokensPayload, Error> {
-        let (tokens, user_errors) = payload(accounts(ctx).refresh(caller(ctx), &input.refresh_token).await, Tokens)?;
+        let (tokens, user_errors) = payload(accounts(ctx).refresh(caller(ctx), &input.refresh_token), Tokens).await?;
+        if let (Some(renewal), Some(Tokens(tokens))) = (ctx.data_opt::<Renewal>(), &tokens) {
+            renewal.leave(&tokens.access);
+        }
         Ok(RefreshTokensPayload { tokens, user_errors })
     }
 
@@ -252,7 +256,7 @@ impl SessionsMutation {
     ) -> Result<LogoutPayload, Error> {
         let input = input.unwrap_or(LogoutInput { scope: LogoutScope::Session, refresh_token: None });
         let (scope, refresh_token) = (input.scope.into(), input.refresh_token);
-        let ended_sessions = accounts(ctx).logout(caller(ctx), scope, refresh_token.as_deref()).await?;
+        let ended_sessions = Box::pin(accounts(ctx).logout(caller(ctx), scope, refresh_token.as_deref())).await?;
         Ok(LogoutPayload { ended_sessions })
     }
 
@@ -263,8 +267,8 @@ impl SessionsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which session to end.")] input: EndSessionInput,
     ) -> Result<EndSessionPayload, Error> {
-        let ended = accounts(ctx).end_session(caller(ctx), SessionId::parse(&input.session_id)).await;
-        let (session, user_errors) = payload(ended, Session)?;
+        let ended = accounts(ctx).end_session(caller(ctx), SessionId::parse(&input.session_id));
+        let (session, user_errors) = payload(ended, Session).await?;
         Ok(EndSessionPayload { session, user_errors })
     }
 }

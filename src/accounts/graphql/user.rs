@@ -7,6 +7,7 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Simp
 
 use crate::accounts::graphql::{accounts, caller, payload};
 use crate::accounts::{self, Accounts, user};
+use crate::caller::Scope;
 use crate::error::{Error, UserError};
 use crate::page::{self, Arguments, Window, page_info};
 use crate::scalars::DateTime;
@@ -53,7 +54,7 @@ impl User {
     /// Only to the user themselves and to administrators; otherwise null.
     async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
         let caller = caller(ctx);
-        let own = self.proved_now || caller.user().is_ok_and(|id| id == self.row.id);
+        let own = self.proved_now || caller.require(Scope::AccountRead).is_ok_and(|id| id == self.row.id);
         self.row.email.as_deref().filter(|_| own || caller.is_admin())
     }
     /// When they signed up.
@@ -175,7 +176,7 @@ impl ProfileMutation {
             MaybeUndefined::Value(name) => Some(Some(name)),
         };
         let input = accounts::UpdateProfile { username: input.username, name };
-        let (user, user_errors) = payload(accounts(ctx).update_profile(caller(ctx), input).await, User::from)?;
+        let (user, user_errors) = payload(accounts(ctx).update_profile(caller(ctx), input), User::from).await?;
         Ok(UpdateProfilePayload { user, user_errors })
     }
 }

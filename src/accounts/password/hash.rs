@@ -65,13 +65,14 @@ impl StoredHash {
         }
     }
 
-    /// A hash that is nobody's, which costs what one of today's costs.
-    pub(super) fn nobodys(today: &Argon2<'static>) -> anyhow::Result<Self> {
+    /// A hash that is nobody's, which costs what one of today's costs: as text, because a stored one is read first.
+    pub(super) fn nobodys(today: &Argon2<'static>) -> anyhow::Result<String> {
         let mut random = [0; 48];
         getrandom::fill(&mut random)?;
         let (salt, output) = random.split_at(16);
-        let (salt, output) = (Salt::new(salt)?, Output::new(output)?);
-        Ok(Self::Argon2 { argon2: today.clone(), ours: true, salt, output })
+        let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
+        let (memory, passes, lanes) = (today.params().m_cost(), today.params().t_cost(), today.params().p_cost());
+        Ok(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}"))
     }
 
     /// Whether this is the hash of these bytes.

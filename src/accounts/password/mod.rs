@@ -87,7 +87,7 @@ pub(super) struct Passwords {
     argon2: Argon2<'static>,
     pool: Pool,
     /// Matched in place of an unknown user's, so that both cost the same.
-    nobodys: StoredHash,
+    nobodys: String,
     strength: u8,
 }
 
@@ -114,15 +114,14 @@ impl Passwords {
     /// Whether `password` is the one behind `hash`. Without a hash, or with one that cannot be read, it is not,
     /// after the same work. A hash from elsewhere takes its own time.
     pub(super) async fn matches(&self, password: Password, hash: Option<&str>) -> Result<Match, Error> {
-        let stored = hash.and_then(|hash| match StoredHash::parse(hash) {
-            Ok(stored) => Some(stored),
-            Err(reason) => {
-                tracing::error!(reason, "a stored password hash cannot be read: its user cannot sign in");
-                None
-            }
+        let mut known = hash.is_some();
+        // Nobody's is read as well: that alone takes long enough to be told by.
+        let stored = StoredHash::parse(hash.unwrap_or(&self.nobodys)).or_else(|reason| {
+            tracing::error!(reason, "a stored password hash cannot be read: its user cannot sign in");
+            known = false;
+            StoredHash::parse(&self.nobodys)
         });
-        let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.nobodys.clone());
+        let stored = stored.map_err(|reason| Error::internal(anyhow::anyhow!(reason)))?;
         let today = self.argon2.params().clone();
         let matched = self.pool.run(move |memory| compare(&stored, &password, &today, memory)).await?;
         let matched = matched.unwrap_or_else(|error| {

@@ -30,6 +30,7 @@ use crate::cli::{create_data_dir, log, open, runtime, say, table};
 use crate::config::Config;
 use crate::error::ErrorCode;
 use crate::schema::{Answer, Schema, sdl};
+use crate::upload::Uploads;
 
 use actor::Actor;
 use input::{COMMANDS, Input};
@@ -156,7 +157,8 @@ impl Console {
             Err(answer) => return Ok(*answer),
         };
         let caller = self.actor.caller(&self.app.accounts).await?;
-        Ok(self.schema.execute(operation, variables, caller, format_args!("console-{}", self.operations)).await)
+        let id = format_args!("console-{}", self.operations);
+        Ok(self.schema.execute(operation, variables, caller, Uploads::default(), id).await)
     }
 
     fn set_variables(&mut self, json: &str) -> anyhow::Result<()> {

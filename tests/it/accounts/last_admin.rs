@@ -55,7 +55,7 @@ async fn the_last_administrator_can_be_neither_demoted_nor_suspended_nor_deleted
     assert_eq!(reply.user_errors("setUserRole"), ["CONFLICT input.userId"]);
 }
 
-/// Whatever two do to each other at the same moment, one is left; on PostgreSQL the two run side by side.
+/// Whatever two do to each other at the same moment, one is left; but on SQLite the two run side by side.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_who_end_each_other_at_once_leave_one() {
     let test = TestApp::start().await;

@@ -2,21 +2,25 @@
 
 use serde_json::Value;
 
-use crate::support::Reply;
+use crate::support::{Caller, Form, Reply, picture};
 
 /// Codes that say that the request is at fault.
 pub const CODES: [&str; 5] =
     ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "NOT_FOUND", "QUERY_TOO_COMPLEX"];
+
+/// Inputs within inputs, and where they stand.
+pub const NESTED: [(&str, &str); 2] = [("NewPhoto", "uploadPhotos.photos"), ("PhotoEdit", "editPhotos.edits")];
 
 /// A field of an input object, or an argument.
 #[derive(Clone, Copy)]
 pub struct Place {
     /// The field of the schema that takes it.
     pub root: &'static str,
+    /// Its name, or its path below `input` as errors have it, such as `edits.0.caption`.
     pub name: &'static str,
     /// Its type, as a variable for it is declared.
     kind: &'static str,
-    /// A query, or the fields of a mutation's input, with `$value` where the value goes.
+    /// A query or a subscription, or the fields of a mutation's input, with `$value` where the value goes.
     text: &'static str,
     /// Types of JSON that are no mistake there.
     takes: &'static [&'static str],
@@ -36,6 +40,7 @@ const fn quiet(place: Place) -> Place {
     Place { keeps_quiet: true, ..place }
 }
 
+const SUBSCRIPTION: &str = "subscription ";
 const OPTIONAL: &[&str] = &["text", "null"];
 const NUMBER: &[&str] = &["number", "null"];
 /// A whole number is an id, too.
@@ -150,6 +155,7 @@ pub const PLACES: &[Place] = &[
     taking(&["number", "null"], place("setCurrent", "ifCurrent", "SafeInt", "current: 5, ifCurrent: $value")),
     quiet(place("user", "username", "String!", "{ user(username: $value) { id } }")),
     place("current", "counter", "String!", "{ current(counter: $value) }"),
+    place("current", "counter", "String!", "subscription { current(counter: $value) }"),
     quiet(place("counter", "name", "String!", "{ viewer { counter(name: $value) { id } } }")),
     quiet(place("node", "id", "ID!", "{ node(id: $value) { id } }")),
     quiet(place("nodes", "ids", "ID!", "{ nodes(ids: [$value]) { id } }")),
@@ -173,6 +179,57 @@ pub const PLACES: &[Place] = &[
     ),
     taking(OPTIONAL, place("counters", "after", "String", "{ viewer { counters(after: $value) { totalCount } } }")),
     taking(OPTIONAL, place("counters", "before", "String", "{ viewer { counters(before: $value) { totalCount } } }")),
+    taking(
+        OPTIONAL,
+        quiet(place("photos", "author", "String", "{ photos(author: $value) { nodes { id } totalCount } }")),
+    ),
+    taking(
+        OPTIONAL,
+        quiet(place("photos", "tags", "[String!]", "{ photos(tags: $value) { nodes { id } totalCount } }")),
+    ),
+    taking(&["text"], quiet(place("photos", "tags", "String!", "{ photos(tags: [$value]) { nodes { id } } }"))),
+    taking(&[], place("photos", "order", "Order!", "{ photos(order: $value) { nodes { id } } }")),
+    taking(NUMBER, place("photos", "first", "Int", "{ photos(first: $value) { nodes { id } } }")),
+    taking(NUMBER, place("photos", "last", "Int", "{ photos(last: $value) { nodes { id } } }")),
+    taking(OPTIONAL, place("photos", "after", "String", "{ photos(after: $value) { nodes { id } } }")),
+    taking(OPTIONAL, place("photos", "before", "String", "{ photos(before: $value) { nodes { id } } }")),
+    taking(&["null"], place("photos", "state", "PhotoState", "{ viewer { photos(state: $value) { totalCount } } }")),
+    taking(
+        OPTIONAL,
+        quiet(place("photos", "tags", "[String!]", "{ viewer { photos(tags: $value) { nodes { id } totalCount } } }")),
+    ),
+    taking(&[], place("photos", "order", "Order!", "{ viewer { photos(order: $value) { nodes { id } } } }")),
+    taking(NUMBER, place("photos", "first", "Int", "{ viewer { photos(first: $value) { nodes { id } } } }")),
+    taking(NUMBER, place("photos", "last", "Int", "{ viewer { photos(last: $value) { nodes { id } } } }")),
+    taking(OPTIONAL, place("photos", "after", "String", "{ viewer { photos(after: $value) { nodes { id } } } }")),
+    taking(OPTIONAL, place("photos", "before", "String", "{ viewer { photos(before: $value) { nodes { id } } } }")),
+    taking(IDS, place("photo", "id", "ID!", "{ photo(id: $value) { id } }")),
+    taking(&[], place("image", "size", "PhotoSize!", "{ photos { nodes { image(size: $value) { width } } } }")),
+    taking(
+        OPTIONAL,
+        place("photoPublished", "author", "String", "subscription { photoPublished(author: $value) { id } }"),
+    ),
+    place("photoPublished", "tags", "String!", "subscription { photoPublished(tags: [$value]) { id } }"),
+    taking(&[], place("uploadPhotos", "photos", "[NewPhoto!]!", "photos: $value")),
+    taking(&["boolean"], place("uploadPhotos", "publish", "Boolean!", "photos: [], publish: $value")),
+    taking(&[], place("uploadPhotos", "photos.0.file", "Upload!", "photos: [{ file: $value }]")),
+    taking(OPTIONAL, place("uploadPhotos", "photos.0.caption", "String", "photos: [{ file: $file, caption: $value }]")),
+    taking(&[], place("editPhotos", "edits", "[PhotoEdit!]!", "edits: $value")),
+    taking(IDS, place("editPhotos", "edits.0.photoId", "ID!", "edits: [{ photoId: $value }]")),
+    taking(
+        OPTIONAL,
+        place(
+            "editPhotos",
+            "edits.0.caption",
+            "String",
+            r#"edits: [{ photoId: "pho_00000000000070008000000000000000", caption: $value }]"#,
+        ),
+    ),
+    taking(IDS, place("publishPhotos", "photoIds.0", "ID!", "photoIds: [$value]")),
+    taking(IDS, place("publishPhotos", "photoIds.0", "[ID!]!", "photoIds: $value")),
+    taking(IDS, place("unpublishPhotos", "photoIds.0", "ID!", "photoIds: [$value]")),
+    taking(IDS, place("deletePhotos", "photoIds.0", "ID!", "photoIds: [$value]")),
+    taking(IDS, place("deletePhotos", "photoIds.0", "[ID!]!", "photoIds: $value")),
 ];
 
 impl Place {
@@ -186,21 +243,49 @@ impl Place {
         self.operation(&format!("($value: {})", self.kind))
     }
 
+    /// Its name as the schema has it.
+    pub fn in_the_schema(&self) -> String {
+        let named: Vec<&str> = self.name.split('.').filter(|part| part.parse::<usize>().is_err()).collect();
+        format!("{}.{}", self.root, named.join("."))
+    }
+
+    /// Sends this body, and hears the answer; of a subscription the first.
+    pub async fn ask(&self, user: &Caller, body: String) -> Reply {
+        if self.takes_a_file() {
+            return user.upload(form(&body)).await;
+        }
+        if self.text.starts_with(SUBSCRIPTION) {
+            return user.listen_to(body).await;
+        }
+        let request = axum::http::Request::post("/graphql").header("content-type", "application/json");
+        user.send(request.body(body.into()).expect("a request")).await
+    }
+
     fn is_query(&self) -> bool {
         self.text.starts_with('{')
     }
 
+    fn takes_a_file(&self) -> bool {
+        self.text.contains("$file")
+    }
+
     fn operation(&self, declaration: &str) -> String {
         let Self { root, text, .. } = self;
+        let declaration = match (self.takes_a_file(), declaration) {
+            (true, "") => "($file: Upload!)".to_owned(),
+            (true, declaration) => declaration.replacen('(', "($file: Upload!, ", 1),
+            (false, declaration) => declaration.to_owned(),
+        };
         let selection = match *root {
             "logout" => "endedSessions",
             "requestPasswordReset" => "accepted",
             "next" => "value",
             _ => "userErrors { code field message }",
         };
-        match self.is_query() {
-            true => format!("query {declaration} {text}"),
-            false => format!("mutation {declaration} {{ {root}(input: {{ {text} }}) {{ {selection} }} }}"),
+        match text.strip_prefix(SUBSCRIPTION) {
+            Some(text) => format!("subscription {declaration} {text}"),
+            None if self.is_query() => format!("query {declaration} {text}"),
+            None => format!("mutation {declaration} {{ {root}(input: {{ {text} }}) {{ {selection} }} }}"),
         }
     }
 
@@ -213,6 +298,15 @@ impl Place {
             Some(text) if (self.root, self.name) == ("signUp", "password") || self.name == "newPassword" => {
                 let chars = text.chars().count();
                 !(8..=1024).contains(&chars) || text.chars().any(char::is_control)
+            }
+            // Nobody listens in vain to what cannot be: only what is no tag is refused.
+            Some(_) if (self.root, self.name) == ("photoPublished", "author") => false,
+            Some(text) if (self.root, self.name) == ("photoPublished", "tags") => {
+                text.contains('\0') || text.chars().count() > 2000
+            }
+            Some(text) if self.name.ends_with(".caption") => {
+                let text = text.trim().replace("\r\n", "\n");
+                text.chars().count() > 2000 || text.chars().any(|c| c.is_control() && c != '\n' && c != '\t')
             }
             // A blank is a key.
             Some(text) if self.name == "idempotencyKey" => text != " ",
@@ -245,4 +339,19 @@ impl Place {
         let limit_is_named = message.contains(|c: char| c.is_ascii_digit());
         assert!(limit_is_named || !errors.iter().any(|error| error.starts_with("TOO_")), "{context}");
     }
+}
+
+/// A body as a form, with a file for the variable `file`. As text: some bodies are not JSON.
+fn form(body: &str) -> Form {
+    let operations = match body.split_once("\"variables\":") {
+        Some((before, after)) => format!("{before}\"variables\":{}", after.replacen('{', "{\"file\":null,", 1)),
+        None => {
+            let open = body.trim_end().strip_suffix('}').unwrap_or(body);
+            format!("{open}, \"variables\": {{ \"file\": null }} }}")
+        }
+    };
+    Form::default()
+        .part("operations", operations)
+        .part("map", "{ \"0\": [\"variables.file\"] }")
+        .file("0", &picture([0, 0, 0]))
 }

@@ -76,9 +76,11 @@ async fn a_database_that_cannot_be_used_is_named_without_its_password() {
     let place = Place::create().await;
     let text = place.file("no-database.db", &"This is text. ".repeat(100));
     for (url, parts) in [
-        ("mysql://me:s3cret@db/x", &["mysql://me:****@db/x", "sqlite://", "postgres://"][..]),
+        ("oracle://me:s3cret@db/x", &["oracle://me:****@db/x", "sqlite://", "postgres://", "mysql://"][..]),
         ("nonsense", &["nonsense", "sqlite://PATH"]),
         ("postgres://me:s3cret@127.0.0.1:1/x", &["cannot reach the database postgres://me:****@127.0.0.1:1/x"]),
+        ("mysql://me:s3cret@127.0.0.1:1/x", &["cannot reach the database mysql://me:****@127.0.0.1:1/x"]),
+        ("mariadb://me:s3cret@127.0.0.1:1/x", &["cannot reach the database mariadb://me:****@127.0.0.1:1/x"]),
         ("sqlite:///no/such/folder/x.db", &["/no/such/folder/x.db"]),
         (&format!("sqlite://{text}"), &["no-database.db"]),
     ] {
@@ -102,8 +104,14 @@ impl Place {
     /// Changes the database behind the binary's back.
     pub(super) async fn execute(&self, sql: &str) {
         let connection = self.connect().await;
-        sea_orm::ConnectionTrait::execute_unprepared(&connection, sql).await.expect(sql);
+        let spelled = TestDatabase::spell(sql);
+        sea_orm::ConnectionTrait::execute_unprepared(&connection, &spelled).await.expect(sql);
         connection.close().await.expect("it closes");
+    }
+
+    /// How many rows there are in a table, or of it by a condition.
+    pub(super) async fn count(&self, of: &str) -> i64 {
+        self.rows(of).await
     }
 
     async fn rows(&self, table: &str) -> i64 {

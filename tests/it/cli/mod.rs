@@ -1,8 +1,10 @@
 //! The command line: the real binary, as a person or a script runs it.
 
+mod backup;
 mod console;
 mod keys;
 mod migrate;
+mod photos;
 mod serve;
 mod settings;
 mod terminal;
@@ -35,7 +37,7 @@ struct Said {
 impl Place {
     async fn create() -> Self {
         let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
-        let database = TestDatabase::create(&mut config).await;
+        let database = TestDatabase::create_empty(&mut config).await;
         Self { data: tempfile::tempdir().expect("a temporary folder"), url: config.database.url, _database: database }
     }
 

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
+use cloakroom::store::Backend;
+
 use super::{Place, Running, run};
 use crate::support::{Process, TestDatabase};
 
@@ -33,7 +35,11 @@ async fn the_banner_says_what_runs_where_and_what_to_do_next() {
     let (_server, banner) = serve(&place, &[]);
     let version = concat!("Cloakroom ", env!("CARGO_PKG_VERSION"));
     let data = place.data.path().join("data");
-    let database = if TestDatabase::is_sqlite() { "SQLite, " } else { "postgres://" };
+    let database = match TestDatabase::backend() {
+        Backend::Sqlite => "SQLite, ",
+        Backend::Postgres => "postgres://",
+        Backend::Mysql => "mysql://",
+    };
     for part in [
         version,
         "Playground  http://127.0.0.1:",
@@ -76,7 +82,7 @@ async fn what_lies_on_disk_is_for_its_owner_only() {
 #[tokio::test]
 async fn a_second_server_on_the_same_data_directory_is_refused() {
     if !TestDatabase::is_sqlite() {
-        return; // Any number of servers may share a PostgreSQL database.
+        return; // Any number of servers may share a database server's.
     }
     let place = Place::create().await;
     let (first, _) = serve(&place, &[]);

@@ -5,6 +5,7 @@ mod exhaustion;
 mod history;
 mod idempotency;
 mod keys;
+pub mod linearizable;
 mod load;
 mod model;
 mod named;
@@ -17,7 +18,7 @@ mod ranges;
 mod reconnect;
 mod replicas;
 mod retries;
-mod sequential;
+pub mod sequential;
 mod set_current;
 
 use crate::support::{Caller, Reply, TestApp};

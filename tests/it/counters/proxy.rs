@@ -1,13 +1,16 @@
-//! The network between a server and PostgreSQL, which loses answers and goes silent on demand.
+//! The network between a server and its database, which loses answers and goes silent on demand.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use cloakroom::store::Backend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use crate::support::TestDatabase;
 
 /// The SQL whose row locks a partition is to leave behind.
 const LOCKING: &[u8] = b"FOR UPDATE";
@@ -33,7 +36,12 @@ impl Proxy {
     pub(super) async fn start(url: &str) -> Self {
         let (server, name) = url.rsplit_once('/').expect("postgres://USER@HOST/NAME");
         let (user, database) = server.rsplit_once('@').expect("postgres://USER@HOST/NAME");
-        let database = if database.contains(':') { database.to_owned() } else { format!("{database}:5432") };
+        let (port, in_the_clear) = match TestDatabase::backend() {
+            // Every statement is sent to be parsed, though it was before.
+            Backend::Mysql => ("3306", "ssl-mode=DISABLED&statement-cache-capacity=0"),
+            _ => ("5432", "sslmode=disable"),
+        };
+        let database = if database.contains(':') { database.to_owned() } else { format!("{database}:{port}") };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address: SocketAddr = listener.local_addr().expect("an address");
         let network = Arc::new(Network {
@@ -53,7 +61,7 @@ impl Proxy {
             }
         });
         // In the clear, because the proxy looks for a statement.
-        Self { url: format!("{user}@{address}/{name}?sslmode=disable"), network }
+        Self { url: format!("{user}@{address}/{name}?{in_the_clear}"), network }
     }
 
     pub(super) fn lose_every(&self, nth: u64) {

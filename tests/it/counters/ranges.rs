@@ -1,9 +1,10 @@
 //! `next` with a count: one unbroken range, whole or not at all.
 
+use cloakroom::store::Backend;
 use serde_json::json;
 
 use super::{all, create, current, range, set, take};
-use crate::support::{Caller, Random, Statements, TestApp};
+use crate::support::{Caller, Random, Statements, TestApp, TestDatabase};
 
 const MAX: i64 = 9_007_199_254_740_991;
 
@@ -71,16 +72,18 @@ async fn a_range_that_does_not_fit_is_refused_whole_and_smaller_ones_are_given()
 #[tokio::test]
 async fn a_range_is_one_write_whatever_its_size() {
     let (_test, user) = TestApp::with_user().await;
+    // MariaDB's UPDATE returns no rows: they are locked and read first.
+    let asked = if TestDatabase::backend() == Backend::Mysql { 2 } else { 1 };
     for count in [1, 1000, 1_000_000] {
         let input = format!("count: {count}");
         take(&user, &input).await.data();
         let statements = Statements::count();
         take(&user, &input).await.data();
-        assert_eq!(statements.so_far(), 1, "{count}");
+        assert_eq!(statements.so_far(), asked, "{count}");
     }
     let statements = Statements::count();
     user.next().await;
-    assert_eq!(statements.so_far(), 1);
+    assert_eq!(statements.so_far(), asked);
 }
 
 /// 64 clients; each takes ranges and single integers by turns.

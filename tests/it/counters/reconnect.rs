@@ -1,15 +1,18 @@
-//! A database that throws everybody out. PostgreSQL only: SQLite has no connections to lose.
+//! A database that throws everybody out. Not on SQLite, which has no connections to lose.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sea_orm::{ConnectionTrait as _, Database};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
 
 use super::{NEXT, all, current, number};
 use crate::support::{Caller, TestApp, TestDatabase};
 
-const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+const TERMINATE_POSTGRES: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
+/// Who is to be ended, one after the other.
+const OTHERS_MYSQL: &str = "SELECT CONCAT('KILL ', id) FROM information_schema.processlist
+    WHERE db = DATABASE() AND id <> CONNECTION_ID()";
 const OUTAGES: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,10 +63,7 @@ async fn throw_out(url: String, user: Caller, outages: Arc<AtomicUsize>) -> (Vec
     let database = Database::connect(url).await.expect("the test database is reachable");
     let (mut given, mut unknown) = (Vec::new(), 0);
     for _ in 0..OUTAGES {
-        database
-            .query_all_raw(sea_orm::Statement::from_string(database.get_database_backend(), TERMINATE))
-            .await
-            .expect("the right to terminate");
+        terminate(&database).await;
         let again = tokio::time::timeout(std::time::Duration::from_secs(10), async {
             loop {
                 match number(&user.run(NEXT).await) {
@@ -77,4 +77,17 @@ async fn throw_out(url: String, user: Caller, outages: Arc<AtomicUsize>) -> (Vec
     }
     database.close().await.expect("the connection closes");
     (given, unknown)
+}
+
+async fn terminate(database: &DatabaseConnection) {
+    let backend = database.get_database_backend();
+    let sql = if backend == DbBackend::MySql { OTHERS_MYSQL } else { TERMINATE_POSTGRES };
+    let ended = database.query_all_raw(Statement::from_string(backend, sql)).await.expect("the right to terminate");
+    if backend == DbBackend::MySql {
+        for kill in ended {
+            let kill: String = kill.try_get_by_index(0).expect("a statement");
+            // Some have gone by themselves.
+            drop(database.execute_unprepared(&kill).await);
+        }
+    }
 }

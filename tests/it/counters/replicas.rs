@@ -1,4 +1,4 @@
-//! Two servers on one database. PostgreSQL only: SQLite's file belongs to one process.
+//! Two servers on one database. Not on SQLite, whose file belongs to one process.
 
 use std::sync::Arc;
 

@@ -7,12 +7,17 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::{Home, current};
-use crate::support::{Process, Random};
+use crate::support::{Length, Process, Random};
 
-const KILLS: u64 = 8;
+const KILLS: usize = 8;
 const CLIENTS: u64 = 16;
 /// The answers that a client has of each server, on the average.
 const ANSWERS: u64 = 20;
+/// How long there may be nothing that any client hears. A slow machine is no fault: all answers may take longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// More answers than there are: every client has lost its server.
+const GONE: u64 = u64::MAX;
 
 /// A client, over all the servers that it meets.
 struct Client {
@@ -22,9 +27,14 @@ struct Client {
     /// The ranges that it heard of.
     taken: Vec<(i64, i64)>,
     requests: u64,
+    refused: u64,
 }
 
 impl Client {
+    fn new(random: Random) -> Self {
+        Self { random, wanted: None, taken: Vec::new(), requests: 0, refused: 0 }
+    }
+
     /// Asks until the server is gone; the last one only for what it still waits for.
     async fn run(&mut self, process: &Process, token: &str, heard: &watch::Sender<u64>, last: bool) {
         while !last || self.wanted.is_some() {
@@ -52,7 +62,10 @@ impl Client {
                     heard.send_modify(|heard| *heard += 1);
                 }
                 // Whatever went wrong: the key makes it good.
-                None => assert!(["UNAVAILABLE", "INTERNAL_SERVER_ERROR"].contains(&&*super::code(&answer)), "{answer}"),
+                None => {
+                    assert!(["UNAVAILABLE", "INTERNAL_SERVER_ERROR"].contains(&&*super::code(&answer)), "{answer}");
+                    self.refused += 1;
+                }
             }
         }
     }
@@ -60,18 +73,20 @@ impl Client {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_who_lose_answers_and_servers_have_every_integer_once() {
-    let mut random = Random::seeded();
+    let (mut random, mut length) = (Random::seeded(), Length::rounds(KILLS));
     let home = Home::new().await;
     let mut process = home.start();
     let token = process.sign_up("anna").await;
-    let client = |random: &mut Random| Client { random: random.fork(), wanted: None, taken: Vec::new(), requests: 0 };
-    let mut clients: Vec<_> = (0..CLIENTS).map(|_| client(&mut random)).collect();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::new(random.fork())).collect();
     let mut interrupted = 0;
-    for kill in 0..=KILLS {
+    loop {
         let heard = watch::Sender::new(0);
         let (enough, delay) = (random.below(2 * ANSWERS * CLIENTS), random.within(Duration::from_millis(5)));
-        let last = kill == KILLS;
-        let crowd = join_all(clients.iter_mut().map(|client| client.run(&process, &token, &heard, last)));
+        let last = !length.goes_on_until(interrupted > 0);
+        let crowd = async {
+            join_all(clients.iter_mut().map(|client| client.run(&process, &token, &heard, last))).await;
+            heard.send_replace(GONE)
+        };
         let nemesis = async {
             if !last {
                 heard.subscribe().wait_for(|heard| *heard >= enough).await.expect("the sender lives");
@@ -80,12 +95,21 @@ async fn clients_who_lose_answers_and_servers_have_every_integer_once() {
                 process.signal("KILL");
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(crowd, nemesis) }).await.expect("an end");
-        if !last {
-            process.wait();
-            interrupted += clients.iter().filter(|client| client.wanted.is_some()).count();
-            process = home.start();
+        let ended = tokio::select! {
+            ended = async { tokio::join!(crowd, nemesis) } => Some(ended),
+            () = silence(&heard) => None,
+        };
+        let Some((before, ())) = ended else {
+            let refused: u64 = clients.iter().map(|client| client.refused).sum();
+            panic!("no end: {} of {enough} answers, {refused} others so far", *heard.borrow());
+        };
+        if last {
+            break;
         }
+        assert!(before >= enough, "every client lost the server after {before} of {enough} answers, before its kill");
+        process.wait();
+        interrupted += clients.iter().filter(|client| client.wanted.is_some()).count();
+        process = home.start();
     }
     let mut taken: Vec<_> = clients.iter().flat_map(|client| client.taken.iter().copied()).collect();
     taken.sort_unstable();
@@ -97,6 +121,18 @@ async fn clients_who_lose_answers_and_servers_have_every_integer_once() {
     assert_eq!(current(&process, &token).await, end, "nothing is taken that nobody heard of");
     let requests: u64 = clients.iter().map(|client| client.requests).sum();
     assert!(requests > taken.len() as u64 + 20 && interrupted > 0, "{requests} requests, {interrupted} interrupted");
+    length.tell(&[
+        ("requests", usize::try_from(requests).expect("a count")),
+        ("ranges", taken.len()),
+        ("integers", usize::try_from(end).expect("a count")),
+        ("requests interrupted by a kill", interrupted),
+    ]);
+}
+
+/// Ends when nobody has heard anything for too long.
+async fn silence(heard: &watch::Sender<u64>) {
+    let mut heard = heard.subscribe();
+    while tokio::time::timeout(PATIENCE, heard.changed()).await.is_ok() {}
 }
 
 #[tokio::test]

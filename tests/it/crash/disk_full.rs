@@ -1,25 +1,34 @@
-//! A full disk: `next` ends in a clean error, reads go on, and with room again so do the numbers. SQLite only,
-//! because PostgreSQL's disk is another machine's.
+//! A full disk: `next` and uploads end in a clean error, reads go on, and with room again so does everything else.
+//! SQLite only, because the others' disk is another machine's.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Home, code, current, next};
-use crate::support::{PASSWORD, Process, TestDatabase};
+use serde_json::Value;
 
-/// The server within a mount namespace of its own, its data on a disk of 4 MB.
-fn start_on_a_small_disk(home: &Home) -> Process {
+use super::pictures::{form, noise};
+use super::witness::files_below;
+use super::{Home, code, current, next};
+use crate::support::{PASSWORD, Process, Random, TestDatabase};
+
+/// The server within a mount namespace of its own, its data on a disk of so many MB.
+fn start_on_a_small_disk(home: &Home, megabytes: u32) -> Process {
     let disk = home.folder.path().join("data");
     std::fs::create_dir(&disk).expect("a mount point");
     home.start_with(|command| {
         let mut within = Command::new("unshare");
-        let script = r#"mount -t tmpfs -o size=4m,mode=700 tmpfs "$0" && exec "$@""#;
-        within.args(["--map-root-user", "--mount", "sh", "-c", script]).arg(disk);
+        let script = format!(r#"mount -t tmpfs -o size={megabytes}m,mode=700 tmpfs "$0" && exec "$@""#);
+        within.args(["--map-root-user", "--mount", "sh", "-c", &script]).arg(disk);
         within.arg(command.get_program()).args(command.get_args());
         within.stdout(Stdio::piped()).stderr(Stdio::inherit());
         *command = within;
     })
+}
+
+/// Its folder, from out here.
+fn disk_of(home: &Home, process: &Process) -> PathBuf {
+    process.root().join(home.folder.path().strip_prefix("/").expect("an absolute path")).join("data")
 }
 
 fn namespaces_are_allowed() -> bool {
@@ -29,6 +38,11 @@ fn namespaces_are_allowed() -> bool {
 
 /// Writes a file until nothing more fits.
 fn fill(ballast: &Path) {
+    fill_but(ballast, 0);
+}
+
+/// Writes a file until so many bytes are left.
+fn fill_but(ballast: &Path, free: u64) {
     let mut file = std::fs::File::create(ballast).expect("a file");
     let mut chunk = 64 * 1024;
     while chunk > 0 {
@@ -36,6 +50,8 @@ fn fill(ballast: &Path) {
             chunk /= 2;
         }
     }
+    let length = file.metadata().expect("its length").len();
+    file.set_len(length.saturating_sub(free)).expect("it is cut");
 }
 
 #[tokio::test]
@@ -45,12 +61,11 @@ async fn a_full_disk_ends_in_errors_and_is_recovered_from_without_a_restart() {
         return;
     }
     let home = Home::new().await;
-    let process = start_on_a_small_disk(&home);
+    let process = start_on_a_small_disk(&home, 4);
     let anna = process.sign_up("anna").await;
     let mut last = next(&process, &anna).await.expect("an answer").expect("a number");
 
-    let ballast = process.root().join(home.folder.path().strip_prefix("/").expect("an absolute path"));
-    let ballast = ballast.join("data/ballast");
+    let ballast = disk_of(&home, &process).join("ballast");
     for _ in 0..2 {
         fill(&ballast);
         let refusal = loop {
@@ -73,4 +88,48 @@ async fn a_full_disk_ends_in_errors_and_is_recovered_from_without_a_restart() {
             assert_eq!(next(&process, &anna).await, Some(Ok(last)), "by itself, and without a gap");
         }
     }
+}
+
+#[tokio::test]
+async fn an_upload_to_a_full_disk_ends_in_an_error_and_leaves_nothing_behind() {
+    if !TestDatabase::is_sqlite() || !namespaces_are_allowed() {
+        return;
+    }
+    let home = Home::new().await;
+    let process = start_on_a_small_disk(&home, 24);
+    let (anna, mut random) = (process.sign_up("anna").await, Random::seeded());
+    let disk = disk_of(&home, &process);
+    let ballast = disk.join("ballast");
+    let (mut refused, mut used) = (0, 0);
+    // It is full before the file has arrived, when its sizes are stored, when the rows are added, or hardly.
+    for free in [0, 16, 64, 110, 128, 160, 192, 224, 256, 288, 320, 352, 384, 448, 512] {
+        fill_but(&ballast, free << 10);
+        let file = noise(&mut random);
+        let answer = process.upload(&anna, form(std::slice::from_ref(&file), "full", false)).await.expect("an answer");
+        if answer.pointer("/data/uploadPhotos/photos/0/id").is_some() {
+            used += file.len();
+        } else {
+            assert_eq!(code(&answer), "INTERNAL_SERVER_ERROR", "with {free} kB");
+            assert!(!answer.to_string().to_lowercase().contains("space"), "its cause is for the log: {answer}");
+            refused += 1;
+        }
+        assert_eq!(stored(&process, &anna).await, used, "with {free} kB");
+        assert_eq!(files_below(&disk.join("uploads")).len(), 0, "what arrived is gone");
+        let unfinished = files_below(&disk.join("photos")).into_iter().filter(|name| name.contains('#'));
+        assert_eq!(unfinished.count(), 0, "nothing is half written");
+
+        std::fs::remove_file(&ballast).expect("room again");
+        let answer = process.upload(&anna, form(std::slice::from_ref(&file), "room", false)).await.expect("an answer");
+        let id = answer.pointer("/data/uploadPhotos/photos/0/id").and_then(Value::as_str);
+        let id = id.unwrap_or_else(|| panic!("by itself, not {answer}"));
+        let delete = format!(r#"mutation {{ deletePhotos(input: {{ photoIds: ["{id}"] }}) {{ deletedPhotoIds }} }}"#);
+        process.run(Some(&anna), &delete).await.expect("an answer");
+    }
+    assert!((5..15).contains(&refused), "{refused} were refused");
+}
+
+async fn stored(process: &Process, token: &str) -> usize {
+    let answer = process.run(Some(token), "{ viewer { storage { usedBytes } } }").await.expect("an answer");
+    let used = answer.pointer("/data/viewer/storage/usedBytes").and_then(Value::as_u64);
+    usize::try_from(used.unwrap_or_else(|| panic!("a figure, not {answer}"))).expect("a count")
 }

@@ -1,5 +1,5 @@
 //! A number is on disk before it is answered: syncs are counted, and made to fail. SQLite only, because
-//! PostgreSQL's syncs are another process's; that it is asked for them is asserted when the pool opens.
+//! The others' syncs are another process's; that they are asked for them is asserted when the pool opens.
 
 use serde_json::Value;
 

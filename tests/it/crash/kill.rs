@@ -4,20 +4,20 @@ use std::time::{Duration, Instant};
 
 use super::load::{Ledger, Load};
 use super::{Home, current};
-use crate::support::{Process, Random};
+use crate::support::{Length, Process, Random};
 
 const KILLS: usize = 24;
 const CONNECTIONS: usize = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_kills_at_any_moment() {
-    let mut random = Random::seeded();
+    let (mut random, mut length) = (Random::seeded(), Length::rounds(KILLS));
     let home = Home::new().await;
     let mut process = home.start();
     let anna = process.sign_up("anna").await;
     let mut guest = process.sign_up("guest").await;
-    let mut ledger = Ledger::default();
-    for kill in 0..KILLS {
+    let (mut ledger, mut kill) = (Ledger::default(), 0);
+    while length.goes_on_until(ledger.unknown() > 0) {
         let (heard, newcomer) = burst(&process, &anna, &guest, kill, &mut random).await;
         process.wait();
         ledger.add(heard);
@@ -30,9 +30,11 @@ async fn what_was_acknowledged_survives_kills_at_any_moment() {
         assert!(!is_signed_in(&process, &guest).await, "a logout acknowledged before kill {kill} holds");
         assert!(is_signed_in(&process, &newcomer).await, "a session acknowledged before kill {kill} holds");
         guest = newcomer;
+        kill += 1;
     }
     assert!(ledger.acknowledged() > KILLS * CONNECTIONS, "only {} numbers: no load", ledger.acknowledged());
     assert!(ledger.unknown() > 0, "no request was under way at any kill");
+    length.tell(&[("numbers acknowledged", ledger.acknowledged()), ("unknown", ledger.unknown())]);
 }
 
 /// Load, in the midst of which a guest leaves and another comes; then the kill. Returns what was heard, and

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub(super) struct Ledger {
     acknowledged: Vec<i64>,
-    /// Requests whose number may be taken or not: no answer, or one that says that something broke.
+    /// Numbers that may be taken or not: no answer, or one that says that something broke.
     unknown: usize,
 }
 
@@ -24,6 +24,16 @@ impl Ledger {
     pub(super) fn add(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
         self.unknown += other.unknown;
+    }
+
+    /// Somebody heard that these are theirs.
+    pub(super) fn took(&mut self, numbers: std::ops::RangeInclusive<i64>) {
+        self.acknowledged.extend(numbers);
+    }
+
+    /// So many may be taken or not.
+    pub(super) fn lost(&mut self, numbers: usize) {
+        self.unknown += numbers;
     }
 
     pub(super) fn acknowledged(&self) -> usize {

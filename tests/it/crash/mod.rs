@@ -1,15 +1,25 @@
 //! What is left after a crash, a failed sync, a full disk: the real binary, on a data directory that outlives it.
 
+mod author;
+mod blobs;
 mod chaos_client;
+mod crowd;
 mod disk_full;
 mod durability;
 mod kill;
 mod load;
+mod photo_syncs;
+mod photos;
+mod pictures;
 mod refresh;
+mod replicas;
 mod shutdown;
+mod site;
 mod sync_shim;
+mod witness;
 
 use std::process::Command;
+use std::time::Duration;
 
 use cloakroom::config::{Config, Overrides};
 use serde_json::Value;
@@ -17,10 +27,13 @@ use tempfile::TempDir;
 
 use crate::support::{Process, TestDatabase};
 
+/// How long anything may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Where a server's data stays from one process to the next.
 struct Home {
     url: String,
-    _database: TestDatabase,
+    _database: Option<TestDatabase>,
     folder: TempDir,
 }
 
@@ -28,7 +41,12 @@ impl Home {
     async fn new() -> Self {
         let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
         let database = TestDatabase::create(&mut config).await;
-        Self { url: config.database.url, _database: database, folder: tempfile::tempdir().expect("a folder") }
+        Self { _database: Some(database), ..Self::at(config.database.url) }
+    }
+
+    /// With a database that somebody else cares for; SQLite without a URL.
+    fn at(url: String) -> Self {
+        Self { url, _database: None, folder: tempfile::tempdir().expect("a folder") }
     }
 
     fn start(&self) -> Process {
@@ -39,6 +57,8 @@ impl Home {
         Process::start(&self.folder.path().join("data"), |command| {
             // Tests run side by side, and a database server has so many connections.
             command.env("CLOAKROOM__DATABASE__MAX_CONNECTIONS", "4");
+            // A proof at length outlasts a quarter of an hour.
+            command.env("CLOAKROOM__ACCOUNTS__ACCESS_TOKEN_SECONDS", "3600");
             if !self.url.is_empty() {
                 command.args(["--database", &self.url]);
             }

@@ -7,6 +7,19 @@ use std::process::Command;
 
 const DONE: u64 = 8;
 const FAIL_EVERY: u64 = 16;
+const FAIL_IN: u64 = 24;
+const DONE_BELOW_PHOTOS: u64 = 32;
+const LENGTH: usize = 40;
+
+/// Where syncs fail: numbered as in `sync_shim.c`.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    Anywhere = 0,
+    /// The contents of photos, and the folders that these are in.
+    BelowPhotos = 1,
+    /// The folder that has these folders.
+    Photos = 2,
+}
 
 /// What `sync_shim.c` shares with the test.
 pub(super) struct Syncs {
@@ -24,7 +37,7 @@ impl Syncs {
         cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
         assert!(cc.status().expect("a C compiler, as for SQLite").success(), "the shim compiles");
         let shared = File::options().create(true).truncate(true).read(true).write(true).open(&panel).expect("a panel");
-        shared.write_all_at(&[0; 24], 0).expect("an empty panel");
+        shared.write_all_at(&[0; LENGTH], 0).expect("an empty panel");
         Self { library, panel, shared }
     }
 
@@ -35,13 +48,28 @@ impl Syncs {
 
     /// How many syncs succeeded.
     pub(super) fn done(&self) -> usize {
+        self.read(DONE)
+    }
+
+    /// How many of them were of photos' contents, and of the folders that these are in.
+    pub(super) fn done_below_photos(&self) -> usize {
+        self.read(DONE_BELOW_PHOTOS)
+    }
+
+    fn read(&self, at: u64) -> usize {
         let mut bytes = [0; 8];
-        self.shared.read_exact_at(&mut bytes, DONE).expect("the panel is readable");
+        self.shared.read_exact_at(&mut bytes, at).expect("the panel is readable");
         usize::try_from(u64::from_ne_bytes(bytes)).expect("a count")
     }
 
     /// Lets every `nth` sync fail from now on; 0 for none.
     pub(super) fn fail_every(&self, nth: u64) {
+        self.fail_every_in(Place::Anywhere, nth);
+    }
+
+    /// Lets every `nth` sync of something in this place fail from now on; 0 for none.
+    pub(super) fn fail_every_in(&self, place: Place, nth: u64) {
+        self.shared.write_all_at(&(place as u64).to_ne_bytes(), FAIL_IN).expect("the panel is writable");
         self.shared.write_all_at(&nth.to_ne_bytes(), FAIL_EVERY).expect("the panel is writable");
     }
 }

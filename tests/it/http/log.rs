@@ -7,7 +7,7 @@ use serde_json::json;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::{get, post_json};
-use crate::support::{PASSWORD, TestApp, alter};
+use crate::support::{FILE_NAME, Form, PASSWORD, TestApp, alter};
 
 /// What this test's thread logs.
 #[derive(Clone, Default)]
@@ -57,6 +57,30 @@ async fn an_operation_is_one_line_with_its_outcome() {
         assert_eq!(line["request_id"], reply.header("x-request-id"));
         assert_eq!((&line["kind"], &line["name"], &line["outcome"]), (&json!(kind), &json!(name), &json!(outcome)));
         assert!(line["micros"].is_u64());
+    }
+}
+
+#[tokio::test]
+async fn a_form_is_one_line_without_the_names_of_its_files() {
+    let (test, user) = TestApp::with_user().await;
+    let (log, _guard) = Log::start(LevelFilter::TRACE);
+    let place = json!({ "file": null });
+    let form = |query: &str, content: &[u8]| Form::of(query, &place, &[("variables.file", content)]);
+    for (caller, form, kind, name, outcome) in [
+        (&user, form("query Greet { hello }", b"x"), "query", "Greet", "OK"),
+        (&user, form("{", b"x"), "none", "", "GRAPHQL_PARSE_FAILED"),
+        (&user, form("{ hello }", b"x").file("1", b"x"), "none", "", "BAD_USER_INPUT"),
+        (&user, form("{ hello }", &vec![0; 21 << 20]), "none", "", "PAYLOAD_TOO_LARGE"),
+        (&test.anonymous(), form("{ hello }", b"x"), "none", "", "FORBIDDEN"),
+        (&test.bearer(Some("nonsense")), form("{ hello }", b"x"), "none", "", "UNAUTHENTICATED"),
+    ] {
+        let reply = caller.upload(form).await;
+        let lines = log.lines();
+        assert!(!lines.iter().any(|line| line.to_string().contains(FILE_NAME)), "{lines:?}");
+        let operations: Vec<_> = lines.iter().filter(|line| line["message"] == "operation").collect();
+        let [line] = operations.as_slice() else { panic!("one line, not {lines:?}") };
+        assert_eq!(line["request_id"], reply.header("x-request-id"));
+        assert_eq!((&line["kind"], &line["name"], &line["outcome"]), (&json!(kind), &json!(name), &json!(outcome)));
     }
 }
 

@@ -11,6 +11,7 @@ mod limits;
 mod links;
 mod log;
 mod media_types;
+mod multipart;
 mod overload;
 mod playground;
 mod shutdown;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::response::Response;
 use cloakroom::http::Peer;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -73,7 +74,35 @@ impl Caller {
     }
 
     /// Sends any request, with the token if there is one and the request has no other.
-    pub async fn send(&self, mut request: Request<Body>) -> Reply {
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let (head, body) = self.respond(request).await.into_parts();
+        let bytes = body.collect().await.expect("a whole body").to_bytes();
+        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| text());
+        Reply { status: head.status, headers: head.headers, body }
+    }
+
+    /// The first answer to an operation, and no further ones: what a subscription begins with.
+    pub async fn listen(&self, query: &str) -> Reply {
+        self.listen_to(json!({ "query": query }).to_string()).await
+    }
+
+    /// The same with a whole body.
+    pub async fn listen_to(&self, body: String) -> Reply {
+        let request = Request::post("/graphql")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "text/event-stream")
+            .body(Body::from(body))
+            .expect("a request");
+        let (head, mut body) = self.respond(request).await.into_parts();
+        let frame = body.frame().await.expect("something").expect("an event or an error");
+        let bytes = frame.into_data().expect("no trailers");
+        let json = bytes.strip_prefix(b"event: next\ndata: ").unwrap_or(&bytes);
+        let body = serde_json::from_slice(json).expect("JSON");
+        Reply { status: head.status, headers: head.headers, body }
+    }
+
+    async fn respond(&self, mut request: Request<Body>) -> Response {
         if let Some(token) = &self.token {
             let value = format!("Bearer {token}").parse().expect("a header value");
             request.headers_mut().entry(header::AUTHORIZATION).or_insert(value);
@@ -84,12 +113,7 @@ impl Caller {
         for (name, value) in &self.headers {
             request.headers_mut().append(name, value.clone());
         }
-        let response = self.router.clone().oneshot(request).await.expect("the router answers");
-        let (head, body) = response.into_parts();
-        let bytes = body.collect().await.expect("a whole body").to_bytes();
-        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
-        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| text());
-        Reply { status: head.status, headers: head.headers, body }
+        self.router.clone().oneshot(request).await.expect("the router answers")
     }
 
     /// Takes the next number.

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait as _, Statement};
 
 use super::TestApp;
 
-/// SQLite's files byte by byte, or every row of every table of PostgreSQL's.
+/// SQLite's files byte by byte, or every row of every table of the others'.
 pub async fn dump(test: &TestApp) -> String {
     if test.app.database.backend() == Backend::Sqlite {
         let files = ["cloakroom.db", "cloakroom.db-wal"].map(|name| std::fs::read(test.data_dir().join(name)));
@@ -14,14 +14,29 @@ pub async fn dump(test: &TestApp) -> String {
         return String::from_utf8_lossy(&bytes).into_owned();
     }
     let mut text = String::new();
-    let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+    let mysql = test.app.database.backend() == Backend::Mysql;
+    let tables = match mysql {
+        true => "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()",
+        false => "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'",
+    };
     for table in ask(test, tables).await {
-        for row in ask(test, &format!("SELECT t::text FROM \"{table}\" t")).await {
+        let rows = match mysql {
+            true => format!("SELECT CONCAT_WS(' ', {}) FROM `{table}`", columns(test, &table).await),
+            false => format!("SELECT t::text FROM \"{table}\" t"),
+        };
+        for row in ask(test, &rows).await {
             text.push_str(&row);
             text.push('\n');
         }
     }
     text
+}
+
+/// Each as text, the bytes of ids in hexadecimal.
+async fn columns(test: &TestApp, table: &str) -> String {
+    let column = "IF(data_type = 'binary', CONCAT('HEX(`', column_name, '`)'), CONCAT('`', column_name, '`'))";
+    let columns = "FROM information_schema.columns WHERE table_schema = DATABASE()";
+    ask(test, &format!("SELECT {column} {columns} AND table_name = '{table}'")).await.join(", ")
 }
 
 async fn ask(test: &TestApp, sql: &str) -> Vec<String> {

@@ -1,21 +1,26 @@
-//! Writes that wait: the counters' rows locked until the test lets go.
+//! Writes that wait: rows locked until the test lets go.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::TestApp;
+use super::{TestApp, TestDatabase};
 
-/// While it is held, every `next` waits for the database.
+/// While it is held, whoever writes these rows waits for the database.
 pub struct Hold {
     release: Arc<Notify>,
     held: JoinHandle<()>,
 }
 
 impl Hold {
-    /// Locks the counters with a transaction that goes on.
+    /// Locks the counters, for which every `next` waits.
     pub async fn of_counters(test: &TestApp) -> Self {
+        Self::of(test, "UPDATE counters SET current = current").await
+    }
+
+    /// Locks what this statement locks, with a transaction that goes on.
+    pub async fn of(test: &TestApp, sql: &'static str) -> Self {
         let (release, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let database = test.app.database.clone();
         let (until, started) = (Arc::clone(&release), Arc::clone(&begun));
@@ -23,7 +28,7 @@ impl Hold {
             let transaction = database.write(move |transaction| {
                 let (until, started) = (Arc::clone(&until), Arc::clone(&started));
                 Box::pin(async move {
-                    execute(transaction, "UPDATE counters SET current = current").await?;
+                    execute(transaction, sql).await?;
                     started.notify_one();
                     until.notified().await;
                     Ok(())
@@ -44,11 +49,15 @@ impl Hold {
 
 /// Changes the database behind the app's back.
 pub async fn alter(test: &TestApp, sql: &'static str) {
-    let altered = test.app.database.write(move |transaction| Box::pin(execute(transaction, sql))).await;
+    let spelled: &'static str = TestDatabase::spell(sql).leak();
+    let altered = test.app.database.write(move |transaction| Box::pin(execute(transaction, spelled))).await;
     assert!(altered.is_ok(), "{sql}: {altered:?}");
 }
 
-async fn execute(transaction: &sea_orm::DatabaseTransaction, sql: &str) -> Result<(), cloakroom::error::Error> {
+async fn execute(
+    transaction: &cloakroom::store::DatabaseTransaction,
+    sql: &str,
+) -> Result<(), cloakroom::error::Error> {
     use sea_orm::ConnectionTrait as _;
     Ok(transaction.execute_unprepared(sql).await.map(drop)?)
 }

@@ -6,19 +6,20 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use super::Told;
+use super::{BOUNDARY, Form, Told};
 
 /// A running server; killed when dropped.
 pub struct Process {
     pub address: SocketAddr,
     child: Child,
-    client: Client<HttpConnector, Full<axum::body::Bytes>>,
+    client: Client<HttpConnector, Full<Bytes>>,
     /// What it writes after its first lines.
     output: Option<JoinHandle<String>>,
     /// What must not be in it.
@@ -65,13 +66,22 @@ impl Process {
     pub async fn run(&self, token: Option<&str>, query: &str) -> Option<Value> {
         self.told.note_query(query);
         token.into_iter().for_each(|token| self.told.note("accessToken", token));
-        let body = json!({ "query": query }).to_string();
-        let mut request = axum::http::Request::post(format!("http://{}/graphql", self.address))
-            .header("content-type", "application/json");
+        self.post(token, "application/json", json!({ "query": query }).to_string()).await
+    }
+
+    /// Sends a whole form; `None` if no whole answer came.
+    pub async fn upload(&self, token: &str, form: Form) -> Option<Value> {
+        self.told.note("accessToken", token);
+        self.post(Some(token), &format!("multipart/form-data; boundary={BOUNDARY}"), form.end()).await
+    }
+
+    async fn post(&self, token: Option<&str>, content_type: &str, body: impl Into<Full<Bytes>>) -> Option<Value> {
+        let mut request = axum::http::Request::post(format!("http://{}/graphql", self.address));
+        request = request.header("content-type", content_type);
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let response = self.client.request(request.body(Full::from(body)).expect("a request")).await.ok()?;
+        let response = self.client.request(request.body(body.into()).expect("a request")).await.ok()?;
         let bytes = response.into_body().collect().await.ok()?.to_bytes();
         let answer = serde_json::from_slice(&bytes).ok()?;
         self.told.note_answer(&answer);
@@ -102,6 +112,13 @@ impl Process {
         let pid = self.child.id().to_string();
         let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill runs");
         assert!(status.success(), "kill -{signal} {pid}");
+    }
+
+    /// The memory that it holds, in kB.
+    pub fn resident_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a figure");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// The root folder as the server sees it, which may be in a mount namespace of its own.

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
+use cloakroom::config::Config;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,10 +26,13 @@ pub struct Listening {
 
 impl Listening {
     pub async fn start(test: &TestApp) -> Self {
+        Self::serve(test.router.clone(), test.config.clone()).await
+    }
+
+    pub async fn serve(router: Router, config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (shutdown, asked) = oneshot::channel::<()>();
-        let (router, config) = (test.router.clone(), test.config.clone());
         let served = tokio::spawn(async move {
             let asked = async { drop(asked.await) };
             cloakroom::http::serve(listener, router, &config, asked).await;
@@ -114,6 +119,30 @@ impl Wire {
         let body = String::from_utf8_lossy(self.received.get(end..whole)?).into_owned();
         self.received.drain(..whole);
         Some(Heard { status, head, body })
+    }
+
+    /// After an upgrade to a WebSocket with short messages only: the code of the close; `None` if it ends without one.
+    pub async fn close_code(&mut self) -> Option<u16> {
+        timeout(DEADLINE, self.close_code_in_time()).await.expect("a close or the end of the connection")
+    }
+
+    async fn close_code_in_time(&mut self) -> Option<u16> {
+        let mut at = loop {
+            match self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                Some(at) => break at + 4,
+                None => self.receive().await?,
+            }
+        };
+        loop {
+            match self.received.get(at..).unwrap_or_default() {
+                // FIN and the opcode of a close, then its length, not masked.
+                [0x88, 2..=125, first, second, ..] => return Some(u16::from_be_bytes([*first, *second])),
+                [0x81..=0x8a, length @ 0..=125, rest @ ..] if rest.len() >= usize::from(*length) => {
+                    at += 2 + usize::from(*length);
+                }
+                _ => self.receive().await?,
+            }
+        }
     }
 
     /// Whether the server hangs up without another word.

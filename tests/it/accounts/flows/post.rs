@@ -116,7 +116,7 @@ async fn replicas_send_each_mail_once() {
     for number in 0..12 {
         register(&test, &format!("user{number}"), &format!("user{number}@example.org")).await;
     }
-    // On SQLite another program with the same file, on PostgreSQL other servers.
+    // On SQLite another program with the same file, on the others other servers.
     let mut replicas = Vec::new();
     for _ in 0..3 {
         let database = cloakroom::store::Database::open(&test.config.database, &test.config.server.data_dir).await;

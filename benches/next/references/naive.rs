@@ -12,7 +12,7 @@ use sea_orm::{
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::options::Options;
+use super::Place;
 
 pub(super) struct Counters {
     database: DatabaseConnection,
@@ -21,11 +21,11 @@ pub(super) struct Counters {
 
 impl Counters {
     /// A table with a row for every user: in PostgreSQL when there is a `--database`, else in a SQLite file.
-    pub(super) async fn open(options: &Options) -> anyhow::Result<Self> {
-        let (backend, connections, mut connect) = match &options.database {
+    pub(super) async fn open(place: &Place, users: usize) -> anyhow::Result<Self> {
+        let (backend, connections, mut connect) = match &place.database {
             Some(url) => (DbBackend::Postgres, 16, ConnectOptions::new(url)),
             None => {
-                let file = options.data_dir.join("naive.sqlite3");
+                let file = place.data_dir.join("naive.sqlite3");
                 (DbBackend::Sqlite, 1, ConnectOptions::new(format!("sqlite://{}?mode=rwc", file.display())))
             }
         };
@@ -41,9 +41,8 @@ impl Counters {
         let database = Database::connect(connect).await?;
         database.execute_unprepared("CREATE TABLE counters (id BIGINT PRIMARY KEY, value BIGINT NOT NULL)").await?;
         let rows = format!(
-            "WITH RECURSIVE ids (id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM ids WHERE id + 1 < {}) \
-             INSERT INTO counters SELECT id, 0 FROM ids",
-            options.users
+            "WITH RECURSIVE ids (id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM ids WHERE id + 1 < {users}) \
+             INSERT INTO counters SELECT id, 0 FROM ids"
         );
         database.execute_unprepared(&rows).await?;
         Ok(Self { database, backend })

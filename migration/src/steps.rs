@@ -1,0 +1,91 @@
+//! The steps that migrations are made of, and what MySQL and MariaDB need beyond the other databases.
+//!
+//! **Invariant:** on MySQL, where every step commits by itself, a step that was done already is left out. A migration
+//! that was cut in the middle is completed by running it again, and taken back by running its way back.
+
+use sea_orm_migration::{prelude::*, schema::*, sea_orm::DatabaseBackend};
+
+/// How MySQL compares text: byte for byte, also what is only spaces at its end. MariaDB reads the first comment alone,
+/// MySQL the second.
+const COLLATION: &str = "/*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */";
+
+/// MySQL's moments, to the microsecond. Its TIMESTAMP ends in 2038; what is in a DATETIME is UTC, because all is.
+const DATETIME: &str = "DATETIME(6)";
+
+/// A moment.
+pub(crate) fn moment(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
+    match is_mysql(manager) {
+        true => custom(name, DATETIME),
+        false => timestamp_with_time_zone(name),
+    }
+}
+
+/// A moment that may be missing.
+pub(crate) fn moment_null(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
+    match is_mysql(manager) {
+        true => custom_null(name, DATETIME),
+        false => timestamp_with_time_zone_null(name),
+    }
+}
+
+pub(crate) async fn create_table(manager: &SchemaManager<'_>, mut table: TableCreateStatement) -> Result<(), DbErr> {
+    if is_mysql(manager) {
+        table.if_not_exists().engine("InnoDB").character_set("utf8mb4").collate(COLLATION);
+    }
+    manager.create_table(table).await
+}
+
+pub(crate) async fn drop_table(manager: &SchemaManager<'_>, table: &'static str) -> Result<(), DbErr> {
+    let mut drop = Table::drop().table(table).to_owned();
+    if is_mysql(manager) {
+        drop.if_exists();
+    }
+    manager.drop_table(drop).await
+}
+
+pub(crate) async fn create_index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    mut index: IndexCreateStatement,
+) -> Result<(), DbErr> {
+    let name = index.get_index_spec().get_name().unwrap_or_default().to_owned();
+    if is_mysql(manager) && manager.has_index(table, name).await? {
+        return Ok(());
+    }
+    manager.create_index(index.table(table).take()).await
+}
+
+pub(crate) async fn add_column(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    column: ColumnDef,
+) -> Result<(), DbErr> {
+    if is_mysql(manager) && manager.has_column(table, column.get_column_name()).await? {
+        return Ok(());
+    }
+    manager.alter_table(Table::alter().table(table).add_column(column).to_owned()).await
+}
+
+pub(crate) async fn drop_column(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    column: &'static str,
+) -> Result<(), DbErr> {
+    if is_mysql(manager) && !manager.has_column(table, column).await? {
+        return Ok(());
+    }
+    manager.alter_table(Table::alter().table(table).drop_column(column).to_owned()).await
+}
+
+/// Text that is empty where nothing was written.
+pub(crate) fn text_or_empty(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
+    match is_mysql(manager) {
+        // As an expression, because MySQL's TEXT has no constant.
+        true => text(name).default(Expr::cust("('')")).take(),
+        false => text(name).default("").take(),
+    }
+}
+
+fn is_mysql(manager: &SchemaManager<'_>) -> bool {
+    manager.get_database_backend() == DatabaseBackend::MySql
+}

@@ -1,0 +1,185 @@
+//! The SQL of the group commit and of the watchers: the one place of this slice where the backends differ.
+
+mod mysql;
+mod postgres;
+mod sqlite;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::ArrayType;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, Statement, Value};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::counters::counter::Key;
+use crate::counters::{answer, counter};
+use crate::error::Error;
+use crate::id::CounterId;
+use crate::store::{Database, DatabaseTransaction};
+
+/// The statements of one backend. Each takes its lines as a JSON array, so that one prepared statement serves batches of
+/// every size: conditions joined by OR would be another statement for each size, and beyond 1,000 of them SQLite refuses.
+struct Sql {
+    /// Advances each counter by its amount of steps and returns its new row. A counter that does not exist, or that has
+    /// not room for all of them, is left as it is and not returned. `None` where an UPDATE returns nothing.
+    take: Option<&'static str>,
+    /// The whole rows; where several writers exist, locked until the transaction ends, by every replica in one order.
+    lock: &'static str,
+    /// What the counters show.
+    show: &'static str,
+    /// Writes what the counters show.
+    store: &'static str,
+    /// The answers that were given under keys.
+    answers: &'static str,
+    /// Keeps answers, in place of those that are too old to count.
+    keep: &'static str,
+}
+
+fn sql(backend: DbBackend) -> &'static Sql {
+    match backend {
+        DbBackend::Sqlite => &sqlite::SQL,
+        DbBackend::MySql => &mysql::SQL,
+        _ => &postgres::SQL,
+    }
+}
+
+/// Advances these counters by so many steps. Those that were, are returned: the others are to be decided one by one.
+pub(super) async fn take(
+    database: &Database,
+    now: DateTime<Utc>,
+    amounts: &[(Key, i64)],
+) -> Result<Vec<counter::Model>, Error> {
+    let backend = database.reader().get_database_backend();
+    let Some(take) = sql(backend).take else { return Ok(Vec::new()) };
+    let statement = match backend {
+        DbBackend::Postgres => Statement::from_sql_and_values(backend, take, arrays(now, amounts)),
+        _ => {
+            let lines: Vec<_> =
+                amounts.iter().map(|(key, amount)| (hex(key.owner.uuid()), &*key.name, amount)).collect();
+            by_lines(backend, take, [now.into()], &lines)?
+        }
+    };
+    let rows = database.write_statement(statement).await?;
+    Ok(rows.iter().map(|row| read(row, now)).collect::<Result<_, DbErr>>()?)
+}
+
+/// By position, because a batch of many users has as many rows: finding columns by name costs more than reading
+/// them.
+fn read(row: &QueryResult, now: DateTime<Utc>) -> Result<counter::Model, DbErr> {
+    Ok(counter::Model {
+        id: row.try_get_by_index(0)?,
+        user_id: row.try_get_by_index(1)?,
+        name: row.try_get_by_index(2)?,
+        current: row.try_get_by_index(3)?,
+        step: row.try_get_by_index(4)?,
+        max: row.try_get_by_index(5)?,
+        created_at: row.try_get_by_index(6)?,
+        updated_at: now,
+    })
+}
+
+/// PostgreSQL unpacks arrays faster than JSON.
+fn arrays(now: DateTime<Utc>, amounts: &[(Key, i64)]) -> [Value; 4] {
+    let array = |kind, values: Vec<Value>| Value::Array(kind, Some(Box::new(values)));
+    let owners = amounts.iter().map(|(key, _)| key.owner.uuid().into()).collect();
+    let names = amounts.iter().map(|(key, _)| key.name.to_string().into()).collect();
+    let counts = amounts.iter().map(|(_, amount)| (*amount).into()).collect();
+    [now.into(), array(ArrayType::Uuid, owners), array(ArrayType::String, names), array(ArrayType::BigInt, counts)]
+}
+
+/// Reads these counters and, where several writers exist, locks them until the transaction ends: every replica in the
+/// same order.
+pub(super) async fn lock<'k>(
+    transaction: &DatabaseTransaction,
+    keys: impl Iterator<Item = &'k Key>,
+) -> Result<Vec<counter::Model>, Error> {
+    let mut lines: Vec<_> = keys.map(|key| (hex(key.owner.uuid()), &*key.name)).collect();
+    lines.sort_unstable();
+    let backend = transaction.get_database_backend();
+    let statement = by_lines(backend, sql(backend).lock, [], &lines)?;
+    Ok(counter::Entity::find().from_raw_sql(statement).all(transaction).await?)
+}
+
+/// What those of these counters show that exist.
+pub(super) async fn show(database: &Database, keys: &[Key]) -> Result<HashMap<Key, i64>, Error> {
+    let reader = database.reader();
+    let lines: Vec<_> = keys.iter().map(|key| (hex(key.owner.uuid()), &*key.name)).collect();
+    let backend = reader.get_database_backend();
+    let statement = by_lines(backend, sql(backend).show, [], &lines)?;
+    let rows = reader.query_all_raw(statement).await?;
+    let shown = rows.iter().map(|row| {
+        let name: String = row.try_get_by_index(1)?;
+        Ok((Key { owner: row.try_get_by_index(0)?, name: name.into() }, row.try_get_by_index(2)?))
+    });
+    Ok(shown.collect::<Result<_, DbErr>>()?)
+}
+
+/// Writes what these counters show, as of `now`.
+pub(super) async fn store(
+    transaction: &DatabaseTransaction,
+    now: DateTime<Utc>,
+    counters: &[(CounterId, i64)],
+) -> Result<(), Error> {
+    if counters.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<_> = counters.iter().map(|(id, current)| (hex(id.uuid()), current)).collect();
+    let backend = transaction.get_database_backend();
+    let statement = by_lines(backend, sql(backend).store, [now.into()], &lines)?;
+    transaction.execute_raw(statement).await?;
+    Ok(())
+}
+
+/// The answers given under these keys after `since`.
+pub(super) async fn list_answers(
+    transaction: &DatabaseTransaction,
+    since: DateTime<Utc>,
+    keys: &[(CounterId, &str)],
+) -> Result<Vec<answer::Model>, Error> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lines: Vec<_> = keys.iter().map(|(counter, key)| (hex(counter.uuid()), key)).collect();
+    let backend = transaction.get_database_backend();
+    let statement = by_lines(backend, sql(backend).answers, [since.into()], &lines)?;
+    Ok(answer::Entity::find().from_raw_sql(statement).all(transaction).await?)
+}
+
+/// Keeps answers, all of them given at `now`, in place of those that are too old to count.
+pub(super) async fn keep_answers(
+    transaction: &DatabaseTransaction,
+    now: DateTime<Utc>,
+    answers: &[answer::Model],
+) -> Result<(), Error> {
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let line = |answer: &answer::Model| {
+        let answer::Model { counter_id, count, set_to, if_current, previous, current, .. } = *answer;
+        (hex(counter_id.uuid()), answer.key.clone(), count, set_to, if_current, previous, current)
+    };
+    let lines: Vec<_> = answers.iter().map(line).collect();
+    let backend = transaction.get_database_backend();
+    let statement = by_lines(backend, sql(backend).keep, [now.into()], &lines)?;
+    transaction.execute_raw(statement).await?;
+    Ok(())
+}
+
+/// A statement with the lines as its last value; on MySQL, where values have no numbers, as its first.
+fn by_lines<const N: usize>(
+    backend: DbBackend,
+    sql: &str,
+    values: [Value; N],
+    lines: &impl Serialize,
+) -> Result<Statement, Error> {
+    let lines = [Value::from(serde_json::to_string(lines).map_err(Error::internal)?)];
+    Ok(match backend {
+        DbBackend::MySql => Statement::from_sql_and_values(backend, sql, lines.into_iter().chain(values)),
+        _ => Statement::from_sql_and_values(backend, sql, values.into_iter().chain(lines)),
+    })
+}
+
+fn hex(id: Uuid) -> String {
+    id.simple().to_string()
+}

@@ -1,0 +1,142 @@
+//! One operation over `text/event-stream`: graphql-sse's "distinct connections mode" (the PROTOCOL.md of
+//! enisdenjo/graphql-sse). Each answer is a `next` event; `complete` says that there will be no more.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_graphql::Variables;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+
+use crate::accounts::Standing;
+use crate::accounts::graphql::Renewal;
+use crate::caller::Caller;
+use crate::error::ErrorCode;
+use crate::http::callers::Place;
+use crate::http::edge::RequestId;
+use crate::http::graphql::Envelope;
+use crate::http::live::operations;
+use crate::http::operation_log::OperationLog;
+use crate::http::serve::Connection;
+use crate::http::{Server, live};
+use crate::schema::{Answer, Operation};
+
+/// An operation to run as an event stream.
+pub(in crate::http) struct Asked {
+    pub(in crate::http) operation: Operation,
+    pub(in crate::http) variables: Variables,
+    pub(in crate::http) caller: Caller,
+    /// What the caller was known by.
+    pub(in crate::http) token: Option<String>,
+    pub(in crate::http) id: RequestId,
+    pub(in crate::http) log: OperationLog,
+}
+
+/// What an open event stream holds.
+struct Events {
+    answers: BoxStream<'static, Answer>,
+    standing: Option<Standing>,
+    expires_at: Option<Instant>,
+    connection: Option<Connection>,
+    log: OperationLog,
+    _place: Place,
+    /// Made, and not yet taken.
+    ready: VecDeque<Event>,
+    ended: bool,
+}
+
+/// Runs an operation, and sends its answers as they come.
+pub(in crate::http) async fn event_stream(
+    server: Arc<Server>,
+    asked: Asked,
+    connection: Option<Connection>,
+) -> Response {
+    let Asked { operation, variables, caller, token, id, mut log } = asked;
+    let standing = match token {
+        None => Ok(None),
+        Some(token) => server.app.accounts.stand(&token).await.map(|(_, standing)| Some(standing)),
+    };
+    let entered = standing.and_then(|standing| Ok((standing, server.live.callers.enter(&caller)?)));
+    let (standing, place) = match entered {
+        Ok(entered) => entered,
+        Err(error) => {
+            log.refused(error.code());
+            return error.into_response();
+        }
+    };
+    let now = server.app.clock.now();
+    let expires_at = standing.as_ref().and_then(|standing| standing.expires_at);
+    let expires_at = expires_at.map(|expires_at| live::instant_of(expires_at, now));
+    let answers = operations::run(&server, operation, variables, (caller, Renewal::default()), id);
+    let ready = VecDeque::new();
+    let events = Events { answers, standing, expires_at, connection, log, _place: place, ready, ended: false };
+    let pause = Duration::from_secs(server.live.settings.ping_seconds);
+    let events = stream::unfold(events, |mut events| async move {
+        let event = events.next().await?;
+        Some((Ok::<_, Infallible>(event), events))
+    });
+    respond(Sse::new(events).keep_alive(KeepAlive::new().interval(pause)))
+}
+
+/// An event stream of one answer, for what was refused before it ran.
+pub(in crate::http) fn only_answer(answer: &Answer) -> Response {
+    let events = [next(answer), complete()].map(Ok::<_, Infallible>);
+    respond(Sse::new(stream::iter(events)))
+}
+
+fn respond<S>(events: Sse<S>) -> Response
+where
+    Sse<S>: axum::response::IntoResponse,
+{
+    let mut response = events.into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // A proxy that gathers the answer would hold the events back (nginx).
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<Event> {
+        if self.ready.is_empty() && !self.ended {
+            self.wait().await;
+        }
+        self.ready.pop_front()
+    }
+
+    async fn wait(&mut self) {
+        let ended = |message: &str| Some(Answer::refusal(ErrorCode::Unauthenticated, message));
+        let answer = tokio::select! {
+            biased;
+            () = live::over(self.standing.as_mut()) => ended("The session has ended."),
+            () = live::at(self.expires_at) => ended("The access token has expired: subscribe again with another."),
+            // Without `complete`: the client is to connect again.
+            () = live::stopping(&mut self.connection) => return self.ended = true,
+            answer = self.answers.next() => match answer {
+                Some(answer) => {
+                    self.log.answered(&answer);
+                    return self.ready.push_back(next(&answer));
+                }
+                None => None,
+            },
+        };
+        self.ended = true;
+        self.ready.extend(answer.as_ref().map(next));
+        self.ready.push_back(complete());
+    }
+}
+
+fn next(answer: &Answer) -> Event {
+    // What cannot be written as JSON is left out; nothing of ours is.
+    let event = Event::default().event("next");
+    event.json_data(Envelope(answer)).unwrap_or_else(|_| Event::default().comment("fault"))
+}
+
+fn complete() -> Event {
+    // Browsers pass over an event without data, and axum leaves out what is empty: this is two empty lines of it.
+    Event::default().event("complete").data("\n")
+}

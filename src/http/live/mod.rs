@@ -1,0 +1,115 @@
+//! Connections that stay open: WebSockets (`graphql-transport-ws`, `socket.rs`) and event streams (`graphql-sse`, one a
+//! connection, `event_stream.rs`). Both run every kind of operation.
+//!
+//! **Invariant:** such a connection ends when its session does: it holds a [`Standing`](crate::accounts::Standing).
+//! **Invariant:** nothing piles up for who does not read: an answer is made when the one before is on its way.
+//! **Invariant:** each caller has so many of them, and each of them so many operations.
+
+mod acting;
+mod event_stream;
+mod operations;
+mod protocol;
+mod socket;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
+
+use crate::config::{self, Config};
+use crate::error::{ErrorCode, error_response};
+use crate::http::Server;
+use crate::http::callers::Callers;
+use crate::http::graphql::{authenticate, bearer};
+use crate::http::origin::Peer;
+use crate::http::serve::Connection;
+
+pub(super) use event_stream::{Asked, event_stream, only_answer};
+
+use operations::Operations;
+use socket::Socket;
+
+/// Bytes that a socket reads ahead, and those that it gathers before it writes: they are kept for as long as it is open.
+const BUFFER_BYTES: usize = 2048;
+
+/// What all of these connections share.
+pub(super) struct Live {
+    callers: Callers,
+    settings: config::Subscriptions,
+}
+
+impl Live {
+    pub(super) fn new(config: &Config) -> Self {
+        let settings = config.subscriptions.clone();
+        Self { callers: Callers::new(settings.max_per_caller), settings }
+    }
+}
+
+/// Turns a request into a WebSocket.
+pub(super) async fn upgrade(
+    server: Arc<Server>,
+    upgrade: WebSocketUpgrade,
+    headers: &HeaderMap,
+    peer: Option<Peer>,
+    connection: Option<Connection>,
+) -> Response {
+    if !is_welcome(&server.settings, headers) {
+        let message = "This page's origin is none of this server's, nor of `http.cors_origins`.";
+        return error_response(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message);
+    }
+    let caller = match authenticate(&server, headers, peer).await {
+        Ok(caller) => caller,
+        Err(error) => return error.into_response(),
+    };
+    let token = bearer(headers).ok().flatten().map(str::to_owned);
+    let max_bytes = server.settings.max_body_bytes;
+    upgrade
+        .protocols([protocol::NAME])
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_message_size(max_bytes.saturating_mul(2))
+        .max_frame_size(max_bytes.saturating_mul(2))
+        .on_upgrade(move |socket| Box::pin(Socket::new(server, socket, caller.origin, token, connection).serve()))
+}
+
+/// A browser lets every page open a WebSocket anywhere, and says which page it is.
+fn is_welcome(settings: &config::Http, headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    let own = origin.split_once("://").is_some_and(|(_, host)| text(header::HOST) == Some(host));
+    own || settings.cors_origins.iter().any(|known| known == "*" || known == origin)
+}
+
+/// When the moment comes at which a token expires.
+fn instant_of(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Instant {
+    let in_a_year = Duration::from_secs(365 * 86_400);
+    Instant::now() + (expires_at - now).to_std().unwrap_or_default().min(in_a_year)
+}
+
+/// Waits for this moment; for ever if there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the server to stop.
+async fn stopping(connection: &mut Option<Connection>) {
+    match connection {
+        Some(connection) => connection.stopping.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the end of a standing; who acts as nobody has none.
+async fn over(standing: Option<&mut crate::accounts::Standing>) {
+    match standing {
+        Some(standing) => standing.over().await,
+        None => std::future::pending().await,
+    }
+}

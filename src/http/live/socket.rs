@@ -1,0 +1,271 @@
+//! One WebSocket: `graphql-transport-ws` from the upgrade to the close.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::StreamExt as _;
+use serde_json::{Map, Value};
+
+use crate::accounts::graphql::Renewal;
+use crate::caller::{Caller, Identity, Origin};
+use crate::error::ErrorCode;
+use crate::http::Server;
+use crate::http::edge::RequestId;
+use crate::http::graphql::Envelope;
+use crate::http::live::acting::{self, Acting};
+use crate::http::live::operations::{self, Step};
+use crate::http::live::protocol::{Ending, FromClient, NAME, ToClient};
+use crate::http::live::{self, Operations};
+use crate::http::operation_log::OperationLog;
+use crate::http::parameters::Parameters;
+use crate::http::serve::Connection;
+use crate::schema::Answer;
+
+/// How long the other side may take to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A WebSocket and what runs over it.
+pub(super) struct Socket {
+    server: Arc<Server>,
+    socket: WebSocket,
+    origin: Origin,
+    /// The token in the upgrade's header, for who can send one there.
+    header_token: Option<String>,
+    connection: Option<Connection>,
+    acting: Option<Acting>,
+    operations: Operations,
+    renewal: Renewal,
+    opened_at: Instant,
+    ping_at: Instant,
+    /// Whether the other side has shown no sign of life since the last ping.
+    silent: bool,
+}
+
+impl Socket {
+    pub(super) fn new(
+        server: Arc<Server>,
+        socket: WebSocket,
+        origin: Origin,
+        header_token: Option<String>,
+        connection: Option<Connection>,
+    ) -> Self {
+        let now = Instant::now();
+        let ping_at = now + Duration::from_secs(server.live.settings.ping_seconds);
+        Self {
+            server,
+            socket,
+            origin,
+            header_token,
+            connection,
+            acting: None,
+            operations: Operations::default(),
+            renewal: Renewal::default(),
+            opened_at: now,
+            ping_at,
+            silent: false,
+        }
+    }
+
+    /// Serves it to its end.
+    pub(super) async fn serve(mut self) {
+        let ending = match self.socket.protocol().is_some_and(|name| name == NAME) {
+            true => self.talk().await.err(),
+            false => Some(Ending::NO_SUBPROTOCOL),
+        };
+        // What still ran ends before the close is sent.
+        self.operations = Operations::default();
+        self.acting = None;
+        if let Some(ending) = ending {
+            tracing::debug!(code = ending.code, reason = &*ending.reason, "a socket is closed");
+            drop(tokio::time::timeout(CLOSE_TIMEOUT, self.close(ending)).await);
+        }
+    }
+
+    /// Until one side ends it; `Ok` when the client has.
+    async fn talk(&mut self) -> Result<(), Ending> {
+        loop {
+            let deadline = self.deadline();
+            // In this order: who may no longer act gets nothing more, however much there is.
+            tokio::select! {
+                biased;
+                ending = called_off(self.acting.as_mut(), &mut self.connection) => return Err(ending),
+                () = tokio::time::sleep_until(deadline.into()) => self.look_at_the_clock().await?,
+                message = self.socket.recv() => match message {
+                    Some(Ok(message)) => self.receive(message).await?,
+                    Some(Err(error)) => return Err(Ending::unreadable(error)),
+                    None => return Ok(()),
+                },
+                (id, step) = self.operations.next() => self.pass_on(&id, step).await?,
+            }
+        }
+    }
+
+    /// When something is to be done even if nothing happens.
+    fn deadline(&self) -> Instant {
+        let init = self.opened_at + Duration::from_secs(self.server.live.settings.init_seconds);
+        match &self.acting {
+            None => init.min(self.ping_at),
+            Some(acting) => acting.warn_at.map_or(self.ping_at, |at| at.min(self.ping_at)),
+        }
+    }
+
+    async fn look_at_the_clock(&mut self) -> Result<(), Ending> {
+        let now = Instant::now();
+        let init_seconds = self.server.live.settings.init_seconds;
+        match &mut self.acting {
+            None if now >= self.opened_at + Duration::from_secs(init_seconds) => return Err(Ending::INIT_TIMEOUT),
+            Some(acting) if acting.warn_at.is_some_and(|at| now >= at) => {
+                acting.warn_at = None;
+                let warning = Some("The token expires soon: send refreshTokens over this socket.");
+                if let Some(payload) = acting.expiry(warning) {
+                    self.send(&ToClient::Ping { payload }).await?;
+                }
+            }
+            _ => {}
+        }
+        if now >= self.ping_at {
+            if std::mem::replace(&mut self.silent, true) {
+                return Err(Ending::SILENT);
+            }
+            self.ping_at = now + Duration::from_secs(self.server.live.settings.ping_seconds);
+            self.transmit(Message::Ping(axum::body::Bytes::new())).await?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, message: Message) -> Result<(), Ending> {
+        self.silent = false;
+        let text = match message {
+            Message::Text(text) => text,
+            // The library answers pings, and closes.
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
+            Message::Binary(_) => return Err(Ending::INVALID),
+        };
+        if text.len() > self.server.settings.max_body_bytes {
+            return Err(Ending::TOO_LARGE);
+        }
+        match FromClient::parse(&text)? {
+            FromClient::ConnectionInit { .. } if self.acting.is_some() => Err(Ending::TOO_MANY_INITS),
+            FromClient::ConnectionInit { payload } => self.begin(payload.unwrap_or_default()).await,
+            FromClient::Ping { payload } => self.send(&ToClient::Pong { payload }).await,
+            FromClient::Pong { .. } => Ok(()),
+            FromClient::Subscribe { .. } if self.acting.is_none() => Err(Ending::UNAUTHORIZED),
+            FromClient::Subscribe { id, .. } if self.operations.has(&id) => Err(Ending::duplicate(&id)),
+            FromClient::Subscribe { id, payload } => self.start(&id, payload).await,
+            FromClient::Complete { id } => {
+                self.operations.end(&id);
+                Ok(())
+            }
+        }
+    }
+
+    /// `connection_init`: as whom the socket acts.
+    async fn begin(&mut self, payload: Map<String, Value>) -> Result<(), Ending> {
+        let token = acting::token_in(payload)?.or_else(|| self.header_token.take());
+        let acting = Acting::begin(&self.server, self.caller(Identity::Anonymous), token).await?;
+        let payload = acting.expiry(None);
+        self.acting = Some(acting);
+        self.send(&ToClient::ConnectionAck { payload }).await
+    }
+
+    /// `subscribe`: another operation.
+    async fn start(&mut self, id: &str, parameters: Parameters) -> Result<(), Ending> {
+        let request_id = RequestId::next();
+        let mut log = OperationLog::start(request_id);
+        let most = self.server.live.settings.max_operations;
+        if self.operations.len() >= most {
+            log.refused(ErrorCode::RateLimited);
+            let message = format!("At most {most} operations run at once over one socket.");
+            return self.refuse(id, &Answer::refusal(ErrorCode::RateLimited, message)).await;
+        }
+        let operation = match self.server.schema.prepare(&parameters.query, parameters.operation_name()) {
+            Ok(operation) => operation,
+            Err(answer) => {
+                log.answered(&answer);
+                return self.refuse(id, &answer).await;
+            }
+        };
+        log.describe(&operation);
+        let token = self.acting.as_ref().and_then(|acting| acting.token.as_deref());
+        let identity = match token {
+            // Again: what concerns the user may have changed since.
+            Some(token) => self.server.app.accounts.authenticate(token).await.map_err(Ending::of_error)?,
+            None => Identity::Anonymous,
+        };
+        let caller = self.caller(identity);
+        let renewal = self.renewal.clone();
+        let answers = operations::run(&self.server, operation, parameters.variables, (caller, renewal), request_id);
+        let logged = answers.inspect(move |answer| log.answered(answer));
+        self.operations.start(id, logged.boxed());
+        Ok(())
+    }
+
+    /// What an operation has to say.
+    async fn pass_on(&mut self, id: &str, step: Step) -> Result<(), Ending> {
+        match step {
+            Step::Answer(answer) if answer.refused => {
+                self.operations.end(id);
+                self.refuse(id, &answer).await
+            }
+            Step::Answer(answer) => {
+                if let (Some(acting), Some(token)) = (&mut self.acting, self.renewal.take()) {
+                    acting.renew(&self.server, token).await?;
+                }
+                self.send(&ToClient::Next { id, payload: Envelope(&answer) }).await
+            }
+            Step::Done => {
+                self.operations.end(id);
+                self.send(&ToClient::Complete { id }).await
+            }
+        }
+    }
+
+    async fn refuse(&mut self, id: &str, answer: &Answer) -> Result<(), Ending> {
+        self.send(&ToClient::Error { id, payload: &answer.response.errors }).await
+    }
+
+    async fn send(&mut self, message: &ToClient<'_>) -> Result<(), Ending> {
+        let text = serde_json::to_string(message).map_err(|_| Ending::FAULT)?;
+        self.transmit(Message::Text(text.into())).await
+    }
+
+    /// Waits for a client that does not read, but no longer than the socket may be open.
+    async fn transmit(&mut self, message: Message) -> Result<(), Ending> {
+        tokio::select! {
+            biased;
+            sent = self.socket.send(message) => sent.map_err(|_| Ending::NORMAL),
+            ending = called_off(self.acting.as_mut(), &mut self.connection) => Err(ending),
+        }
+    }
+
+    async fn close(&mut self, ending: Ending) {
+        let frame = CloseFrame { code: ending.code, reason: ending.reason.as_ref().into() };
+        if self.socket.send(Message::Close(Some(frame))).await.is_err() {
+            return;
+        }
+        while let Some(Ok(_)) = self.socket.recv().await {}
+        if ending.is_unreadable() {
+            // Hung up at once, TCP would throw away the close together with what was not read.
+            tokio::time::sleep(CLOSE_TIMEOUT).await;
+        }
+    }
+
+    fn caller(&self, identity: Identity) -> Caller {
+        Caller { identity, origin: self.origin.clone(), idempotency_key: None }
+    }
+}
+
+/// Waits until a socket must end, whatever its client does.
+async fn called_off(acting: Option<&mut Acting>, connection: &mut Option<Connection>) -> Ending {
+    let (standing, expires_at) = match acting {
+        Some(acting) => (acting.standing.as_mut(), acting.expires_at),
+        None => (None, None),
+    };
+    tokio::select! {
+        biased;
+        () = live::over(standing) => Ending::ENDED,
+        () = live::at(expires_at) => Ending::EXPIRED,
+        () = live::stopping(connection) => Ending::STOPPING,
+    }
+}

@@ -1,0 +1,167 @@
+//! Requests with files, after the GraphQL multipart request specification, version 2.
+//!
+//! A form has the part `operations` with the request as JSON, then `map`, which says whose place in the variables each
+//! file takes, then the files. All is read in this order and nothing is kept in memory but the first two: a file goes
+//! to the folder of uploads as it arrives, and is cut off at its limit.
+//!
+//! A page of another site can send forms without asking first. Only a header tells that it has asked; whoever sends
+//! none is refused, whatever the rights would be.
+//!
+//! **Invariant:** who may send no files is refused before the first byte of the body is read.
+//! **Invariant:** names of files and their claimed types are not even looked at.
+
+mod linger;
+mod map;
+mod parts;
+mod refusal;
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, header};
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::sync::Semaphore;
+
+use crate::caller::Caller;
+use crate::config::Config;
+use crate::error::Error;
+use crate::http::callers::Callers;
+use crate::http::parameters::{self, Parameters};
+use crate::upload::{Folder, ReceivedFile, Uploads};
+
+pub(super) use linger::Lingering;
+pub(super) use refusal::Refusal;
+
+use map::{Map, shown};
+use parts::{MAX_HEAD_BYTES, Part, Parts};
+
+/// Headers that no page sends to another site without asking first, and which mean nothing else here.
+pub(super) const PREFLIGHT: [HeaderName; 3] = [
+    HeaderName::from_static("apollo-require-preflight"),
+    HeaderName::from_static("x-apollo-operation-name"),
+    HeaderName::from_static("graphql-preflight"),
+];
+/// The largest `map`: a line for each of a hundred files is far less.
+const MAX_MAP_BYTES: usize = 64 * 1024;
+/// When to try again: others' uploads must end first.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// What a form consists of.
+pub(super) struct Form {
+    pub(super) parameters: Parameters,
+    pub(super) uploads: Uploads,
+}
+
+/// Receives forms, so many at once.
+pub(super) struct Intake {
+    folder: Folder,
+    places: Semaphore,
+    callers: Callers,
+    time: Duration,
+    max_operations_bytes: usize,
+    max_files: usize,
+    max_file_bytes: u64,
+}
+
+/// Refuses what a page of another site may have sent without asking first.
+///
+/// # Errors
+/// [`Refusal::Unasked`] without any header that makes a browser ask.
+pub(super) fn require_preflight(headers: &HeaderMap) -> Result<(), Refusal> {
+    let asked = headers.contains_key(header::AUTHORIZATION) || PREFLIGHT.iter().any(|name| headers.contains_key(name));
+    if asked { Ok(()) } else { Err(Refusal::Unasked) }
+}
+
+impl Intake {
+    pub(super) fn new(folder: Folder, config: &Config) -> Self {
+        let photos = &config.photos;
+        Self {
+            folder,
+            places: Semaphore::new(photos.max_uploads.min(Semaphore::MAX_PERMITS)),
+            callers: Callers::new(photos.max_uploads_per_user),
+            time: Duration::from_secs(photos.upload_seconds),
+            max_operations_bytes: config.http.max_body_bytes,
+            max_files: photos.max_per_upload,
+            max_file_bytes: photos.max_bytes,
+        }
+    }
+
+    /// How long a form may take to arrive.
+    pub(super) fn time(&self) -> Duration {
+        self.time
+    }
+
+    /// Reads a form of which at least `length` bytes are to come, with its files on the disk.
+    ///
+    /// # Errors
+    /// No such form, beyond a limit, too slow, or too many at once. Nothing is left of its files.
+    pub(super) async fn receive<S>(
+        &self,
+        caller: &Caller,
+        body: S,
+        length: u64,
+        boundary: &str,
+    ) -> Result<Form, Refusal>
+    where
+        S: Stream<Item = Result<Bytes, axum::Error>> + Send + Unpin + 'static,
+    {
+        let most = self.max_form_bytes();
+        if length > most {
+            return Err(Refusal::TooLarge(format!("The body of a request with files has at most {most} bytes.")));
+        }
+        let _own_place = self.callers.enter(caller)?;
+        let unavailable = Error::Unavailable { retry_after_seconds: RETRY_AFTER_SECONDS };
+        let _place = self.places.try_acquire().map_err(|_| unavailable)?;
+        match tokio::time::timeout(self.time, self.read(Parts::new(body, boundary))).await {
+            Ok(read) => read,
+            Err(_) => Err(Refusal::TooSlow),
+        }
+    }
+
+    /// What all limits allow together.
+    fn max_form_bytes(&self) -> u64 {
+        let files = (self.max_files as u64).saturating_mul(self.max_file_bytes.saturating_add(MAX_HEAD_BYTES as u64));
+        let texts = self.max_operations_bytes.saturating_add(MAX_MAP_BYTES + 2 * MAX_HEAD_BYTES);
+        files.saturating_add(texts as u64)
+    }
+
+    async fn read(&self, mut parts: Parts) -> Result<Form, Refusal> {
+        let operations = parts.text("operations", self.max_operations_bytes).await?;
+        let mut parameters = parameters::parse(&operations).map_err(Refusal::malformed)?;
+        let map = Map::parse(&parts.text("map", MAX_MAP_BYTES).await?)?;
+        if map.files() > self.max_files {
+            return Err(Refusal::TooLarge(format!("An upload has at most {} files.", self.max_files)));
+        }
+        map.fill(&mut parameters.variables)?;
+        let mut files: Vec<Option<ReceivedFile>> = (0..map.files()).map(|_| None).collect();
+        while let Some(part) = parts.next().await? {
+            let name = part.name().unwrap_or_default();
+            let Some(number) = map.number(name) else {
+                return Err(Refusal::malformed(format!("`map` has no file `{}`.", shown(name))));
+            };
+            let Some(place) = files.get_mut(number).filter(|place| place.is_none()) else {
+                return Err(Refusal::malformed(format!("The file `{}` is sent twice.", shown(name))));
+            };
+            *place = Some(self.keep(part, &map.place(number)).await?);
+        }
+        if let Some(number) = files.iter().position(Option::is_none) {
+            return Err(Refusal::malformed(format!("The file for `{}` was not sent.", map.place(number))));
+        }
+        Ok(Form { parameters, uploads: files.into_iter().flatten().collect() })
+    }
+
+    /// Writes a file to the folder; `place` is where in the variables it belongs.
+    async fn keep(&self, mut part: Part, place: &str) -> Result<ReceivedFile, Refusal> {
+        let mut file = self.folder.receive();
+        while let Some(chunk) = part.chunk().await? {
+            if file.bytes().saturating_add(chunk.len() as u64) > self.max_file_bytes {
+                let limit = self.max_file_bytes;
+                return Err(Refusal::TooLarge(format!(
+                    "The file for `{place}` has more than {limit} bytes, the limit of a file."
+                )));
+            }
+            file.write(&chunk).await.map_err(Error::internal)?;
+        }
+        Ok(file.finish().await.map_err(Error::internal)?)
+    }
+}

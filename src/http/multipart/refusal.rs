@@ -1,0 +1,66 @@
+//! Why a form was refused, and what its sender hears.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::error::{Error, ErrorCode, error_response};
+
+/// A form that is not executed.
+#[derive(Debug)]
+pub(in crate::http) enum Refusal {
+    /// It may come from a page of another site.
+    Unasked,
+    /// It is not what the specification describes; the text says where.
+    Malformed(String),
+    /// It is beyond a limit, which the text names.
+    TooLarge(String),
+    /// It did not arrive in time.
+    TooSlow,
+    /// Its sender may send none, there are too many, or the disk fails.
+    Error(Error),
+}
+
+impl Refusal {
+    pub(in crate::http) fn malformed(message: impl Into<String>) -> Self {
+        Self::Malformed(message.into())
+    }
+
+    /// The code that the client gets.
+    pub(in crate::http) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unasked => ErrorCode::Forbidden,
+            Self::Malformed(_) | Self::TooSlow => ErrorCode::BadUserInput,
+            Self::TooLarge(_) => ErrorCode::PayloadTooLarge,
+            Self::Error(error) => error.code(),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let code = self.code();
+        match self {
+            Self::Unasked => {
+                let message = "A request with files needs the header `Authorization`, `Apollo-Require-Preflight`, \
+                               `X-Apollo-Operation-Name` or `GraphQL-Preflight`: a page of another site cannot send \
+                               these without asking first.";
+                error_response(StatusCode::FORBIDDEN, code, message)
+            }
+            Self::Malformed(message) => error_response(StatusCode::BAD_REQUEST, code, &message),
+            Self::TooLarge(message) => error_response(StatusCode::PAYLOAD_TOO_LARGE, code, &message),
+            Self::TooSlow => {
+                let message = "The files took too long to arrive.";
+                let mut response = error_response(StatusCode::REQUEST_TIMEOUT, code, message);
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response
+            }
+            Self::Error(error) => error.into_response(),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Mutations of photos. All of a batch succeeds, or nothing of it happens.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use futures_util::future::BoxFuture;
+
+use crate::error::{Error, UserError};
+use crate::id::PhotoId;
+use crate::photos::graphql::{Photo, caller, loaders, photos};
+use crate::photos::{self, photo};
+use crate::upload::{Upload, Uploads};
+
+/// What to upload. All of a batch succeeds, or nothing of it happens.
+#[derive(InputObject)]
+pub struct UploadPhotosInput {
+    /// The photos, at most as many as `server { limits { photosPerUpload } }` says.
+    photos: Vec<NewPhoto>,
+    /// Whether they are published at once.
+    #[graphql(default = false)]
+    publish: bool,
+}
+
+/// A photo to be.
+#[derive(InputObject)]
+pub struct NewPhoto {
+    /// A JPEG, PNG, WebP or GIF, within the limits of `server { limits }`.
+    file: Upload,
+    /// What to say of it, in at most 2,000 characters with at most 30 #tags.
+    caption: Option<String>,
+}
+
+/// What `uploadPhotos` did.
+#[derive(SimpleObject, Default)]
+pub struct UploadPhotosPayload {
+    /// The new photos, in the order of the input. Null when there are user errors.
+    photos: Option<Vec<Photo>>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Which captions to replace. All of a batch succeeds, or nothing of it happens.
+#[derive(InputObject)]
+pub struct EditPhotosInput {
+    /// The photos, at most 100, each once.
+    edits: Vec<PhotoEdit>,
+}
+
+/// What is to become of a photo.
+#[derive(InputObject)]
+pub struct PhotoEdit {
+    /// One of the caller's photos.
+    photo_id: ID,
+    /// Its new caption, in at most 2,000 characters with at most 30 #tags; null takes it away.
+    caption: Option<String>,
+}
+
+/// What `editPhotos` did.
+#[derive(SimpleObject, Default)]
+pub struct EditPhotosPayload {
+    /// The photos as they are now, in the order of the input. Null when there are user errors.
+    photos: Option<Vec<Photo>>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Which photos to publish. All of a batch succeeds, or nothing of it happens.
+#[derive(InputObject)]
+pub struct PublishPhotosInput {
+    /// The caller's photos, at most 100.
+    photo_ids: Vec<ID>,
+}
+
+/// What `publishPhotos` did.
+#[derive(SimpleObject, Default)]
+pub struct PublishPhotosPayload {
+    /// The photos as they are now, in the order of the input. Null when there are user errors.
+    photos: Option<Vec<Photo>>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Which photos to make drafts again. All of a batch succeeds, or nothing of it happens.
+#[derive(InputObject)]
+pub struct UnpublishPhotosInput {
+    /// The caller's photos, at most 100.
+    photo_ids: Vec<ID>,
+}
+
+/// What `unpublishPhotos` did.
+#[derive(SimpleObject, Default)]
+pub struct UnpublishPhotosPayload {
+    /// The photos as they are now, in the order of the input. Null when there are user errors.
+    photos: Option<Vec<Photo>>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Which photos to delete. All of a batch succeeds, or nothing of it happens.
+#[derive(InputObject)]
+pub struct DeletePhotosInput {
+    /// The caller's photos, at most 100.
+    photo_ids: Vec<ID>,
+}
+
+/// What `deletePhotos` did.
+#[derive(SimpleObject, Default)]
+pub struct DeletePhotosPayload {
+    /// The ids of the photos that are gone, in the order of the input. Null when there are user errors.
+    deleted_photo_ids: Option<Vec<ID>>,
+    /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Mutations of photos.
+#[derive(Default)]
+pub struct PhotosMutation;
+
+#[Object]
+impl PhotosMutation {
+    /// Makes photos of files, which are parts of a multipart request: without the metadata of the camera, in four sizes,
+    /// as drafts or published at once. User errors, each with the place of its photo: REQUIRED, UNSUPPORTED_MEDIA,
+    /// TOO_LARGE, INVALID, TOO_LONG, LIMIT_REACHED. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key
+    /// without PHOTOS_WRITE, PAYLOAD_TOO_LARGE beyond a limit of `server { limits }`, UNAVAILABLE when too many pictures
+    /// wait.
+    async fn upload_photos(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to upload.")] input: UploadPhotosInput,
+    ) -> Result<UploadPhotosPayload, Error> {
+        let none = Uploads::default();
+        let uploads = ctx.data_opt::<Uploads>().unwrap_or(&none);
+        let new = |NewPhoto { file, caption }| {
+            let file = uploads.file(&file)?;
+            Ok(photos::NewPhoto { file, caption })
+        };
+        let new: Vec<photos::NewPhoto> = input.photos.into_iter().map(new).collect::<Result<_, Error>>()?;
+        let (photos, user_errors) = shown(ctx, photos(ctx).upload(caller(ctx), new, input.publish)).await?;
+        Ok(UploadPhotosPayload { photos, user_errors })
+    }
+
+    /// Replaces captions of the caller's photos, and with them their tags. User errors, each with the place of its photo:
+    /// NOT_FOUND, REQUIRED, LIMIT_REACHED, TOO_LONG, INVALID, CONFLICT. UNAUTHENTICATED when nobody is signed in,
+    /// FORBIDDEN for an API key without PHOTOS_WRITE.
+    async fn edit_photos(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which captions to replace.")] input: EditPhotosInput,
+    ) -> Result<EditPhotosPayload, Error> {
+        let edit = |edit: PhotoEdit| photos::Edit { photo: PhotoId::parse(&edit.photo_id), caption: edit.caption };
+        let edits = input.edits.into_iter().map(edit).collect();
+        let (photos, user_errors) = shown(ctx, photos(ctx).edit(caller(ctx), edits)).await?;
+        Ok(EditPhotosPayload { photos, user_errors })
+    }
+
+    /// Shows photos of the caller's to everybody; those that are published stay as they are. The first time counts as
+    /// their publishing date. User errors, each with the place of its photo: NOT_FOUND, REQUIRED, LIMIT_REACHED.
+    /// UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without PHOTOS_WRITE.
+    async fn publish_photos(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which photos to publish.")] input: PublishPhotosInput,
+    ) -> Result<PublishPhotosPayload, Error> {
+        let ids = parsed(&input.photo_ids);
+        let (photos, user_errors) = shown(ctx, photos(ctx).publish(caller(ctx), &ids)).await?;
+        Ok(PublishPhotosPayload { photos, user_errors })
+    }
+
+    /// Makes photos of the caller's drafts again: they leave every list, and links to their images end, at once. User
+    /// errors and codes as for `publishPhotos`.
+    async fn unpublish_photos(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which photos to make drafts again.")] input: UnpublishPhotosInput,
+    ) -> Result<UnpublishPhotosPayload, Error> {
+        let ids = parsed(&input.photo_ids);
+        let (photos, user_errors) = shown(ctx, photos(ctx).unpublish(caller(ctx), &ids)).await?;
+        Ok(UnpublishPhotosPayload { photos, user_errors })
+    }
+
+    /// Deletes photos of the caller's for good: they leave every list, and links to their images end, at once. User
+    /// errors and codes as for `publishPhotos`.
+    async fn delete_photos(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which photos to delete.")] input: DeletePhotosInput,
+    ) -> Result<DeletePhotosPayload, Error> {
+        let ids = parsed(&input.photo_ids);
+        let deleted: BoxFuture<'_, _> = Box::pin(photos(ctx).delete(caller(ctx), &ids));
+        Ok(match Error::user_errors(deleted.await)? {
+            Ok(ids) => {
+                let ids = ids.into_iter().map(ID::from).collect();
+                DeletePhotosPayload { deleted_photo_ids: Some(ids), user_errors: Vec::new() }
+            }
+            Err(user_errors) => DeletePhotosPayload { deleted_photo_ids: None, user_errors },
+        })
+    }
+}
+
+fn parsed(ids: &[ID]) -> Vec<Option<PhotoId>> {
+    ids.iter().map(|id| PhotoId::parse(id)).collect()
+}
+
+/// What was done, or what to correct.
+type Payload = (Option<Vec<Photo>>, Vec<UserError>);
+
+/// The two parts of a payload. Boxed: in the framework all mutations share one future, which would be as large as
+/// the largest of them.
+fn shown<'v>(
+    ctx: &'v Context<'_>,
+    verb: impl Future<Output = Result<Vec<photo::Model>, Error>> + Send + 'v,
+) -> BoxFuture<'v, Result<Payload, Error>> {
+    Box::pin(async move {
+        Ok(match Error::user_errors(verb.await)? {
+            Ok(rows) => {
+                let loaders: Arc<_> = loaders(ctx);
+                (Some(rows.into_iter().map(|row| Photo::new(row, &loaders)).collect()), Vec::new())
+            }
+            Err(user_errors) => (None, user_errors),
+        })
+    })
+}

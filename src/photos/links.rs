@@ -1,0 +1,256 @@
+//! Links to images: whoever has one sees the image, until it expires or the photo changes its state.
+//!
+//! `/photos/{photo}/{size}-{hash}.{ext}?until={unix seconds}&signature={base64url}`. The signature, HMAC-SHA-256,
+//! covers all of it and the state of the photo for which it was made. Nothing is stored.
+//!
+//! Time is cut into windows of `photos.url_seconds`, and a link made in one is good to the end of the next: for one
+//! window at least, for two at most. So a photo's link stays the same for a window, and caches hit. Each photo's
+//! windows begin at another moment, so that not all links change at once.
+//!
+//! **Invariant:** servers with the same key and clock make the same links.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+
+use crate::id::PhotoId;
+use crate::photos::picture::{Format, Size};
+
+/// What [`crate::accounts::Accounts::derive_key`] is asked for.
+pub const PURPOSE: &str = "cloakroom photo links";
+
+/// What makes and checks links.
+pub struct Links {
+    key: hmac::Key,
+    public_url: String,
+    window: i64,
+}
+
+/// What a link says, once it is known to be ours and not expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Whose image.
+    pub photo: PhotoId,
+    /// Which one.
+    pub size: Size,
+    /// The SHA-256 of its content, in hexadecimal.
+    pub hash: String,
+    /// How it is written down.
+    pub format: Format,
+    /// The state for which the link is good: whether the photo is published.
+    pub published: bool,
+    /// To when it is good, in seconds since 1970.
+    pub until: i64,
+}
+
+impl Links {
+    /// With a key that all servers share, below their `public_url`, for windows of `url_seconds`.
+    #[must_use]
+    pub fn new(key: [u8; 32], public_url: String, url_seconds: u32) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), public_url, window: i64::from(url_seconds.max(1)) }
+    }
+
+    /// The link to an image of a photo in this state.
+    #[must_use]
+    pub fn url(
+        &self,
+        photo: PhotoId,
+        size: Size,
+        hash: &str,
+        format: Format,
+        published: bool,
+        now: DateTime<Utc>,
+    ) -> String {
+        let link = Link { photo, size, hash: hash.to_owned(), format, published, until: self.until(photo, now) };
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &link.signed()));
+        let (size, extension, until) = (name(size), format.extension(), link.until);
+        format!("{}/photos/{photo}/{size}-{hash}.{extension}?until={until}&signature={signature}", self.public_url)
+    }
+
+    /// Reads the parts of a link: the photo, the file, and the two parameters. `None` for whatever is malformed,
+    /// expired, or not ours: that somebody else's guess is nearly right shows in nothing, not even the time it takes.
+    #[must_use]
+    pub fn read(&self, photo: &str, file: &str, until: &str, signature: &str, now: DateTime<Utc>) -> Option<Link> {
+        let (size, rest) = file.split_once('-')?;
+        let (hash, extension) = rest.split_once('.')?;
+        let is_hash = hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let mut link = Link {
+            photo: PhotoId::parse(photo)?,
+            size: Size::ALL.into_iter().find(|known| name(*known) == size)?,
+            hash: is_hash.then(|| hash.to_owned())?,
+            format: Format::from_extension(extension)?,
+            published: true,
+            // `i64` reads signs and leading zeros too; a link has one spelling only.
+            until: until.parse::<i64>().ok().filter(|seconds| seconds.to_string() == until)?,
+        };
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        for published in [true, false] {
+            link.published = published;
+            if hmac::verify(&self.key, &link.signed(), &signature).is_ok() {
+                return (now.timestamp() < link.until).then_some(link);
+            }
+        }
+        None
+    }
+
+    /// The end of the window after the present one.
+    fn until(&self, photo: PhotoId, now: DateTime<Utc>) -> i64 {
+        // The last bits of the id are random.
+        let [.., a, b, c, d] = photo.uuid().into_bytes();
+        let offset = i64::from(u32::from_be_bytes([a, b, c, d])) % self.window;
+        ((now.timestamp() + offset).div_euclid(self.window) + 2) * self.window - offset
+    }
+}
+
+impl Link {
+    /// For how many seconds it is still good.
+    #[must_use]
+    pub fn seconds_left(&self, now: DateTime<Utc>) -> u32 {
+        u32::try_from(self.until - now.timestamp()).unwrap_or_default()
+    }
+
+    /// What is signed: every part has its own length or ends with a line, so that no two links are written alike.
+    fn signed(&self) -> Vec<u8> {
+        let state = if self.published { "published" } else { "draft" };
+        let (size, extension) = (name(self.size), self.format.extension());
+        format!("{}\n{size}\n{}\n{extension}\n{state}\n{}\n", self.photo, self.hash, self.until).into_bytes()
+    }
+}
+
+/// A size as links spell it.
+fn name(size: Size) -> &'static str {
+    match size {
+        Size::Thumbnail => "thumbnail",
+        Size::Small => "small",
+        Size::Large => "large",
+        Size::Original => "original",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    const WINDOW: i64 = 3600;
+
+    fn links() -> Links {
+        Links::new([7; 32], "https://photos.example.org".to_owned(), 3600)
+    }
+
+    fn photo(number: u128) -> PhotoId {
+        uuid::Uuid::from_u128(0x0199_f3d2_c1a4_7c0e_8000_0000_0000_0000 | number).into()
+    }
+
+    fn noon() -> DateTime<Utc> {
+        "2026-11-20T12:00:00Z".parse().expect("a moment")
+    }
+
+    fn made(published: bool, now: DateTime<Utc>) -> String {
+        links().url(photo(1), Size::Small, HASH, Format::Jpeg, published, now)
+    }
+
+    fn read_by(links: &Links, url: &str, now: DateTime<Utc>) -> Option<Link> {
+        let path = url.strip_prefix("https://photos.example.org/photos/")?;
+        let (path, query) = path.split_once('?')?;
+        let (photo, file) = path.split_once('/')?;
+        let (until, signature) = query.strip_prefix("until=")?.split_once("&signature=")?;
+        links.read(photo, file, until, signature, now)
+    }
+
+    fn read(url: &str, now: DateTime<Utc>) -> Option<Link> {
+        read_by(&links(), url, now)
+    }
+
+    #[test]
+    fn a_link_says_what_it_was_made_for() {
+        for published in [true, false] {
+            let link = read(&made(published, noon()), noon()).expect("our own link");
+            let hash = HASH.to_owned();
+            let (photo, size, format, until) = (photo(1), Size::Small, Format::Jpeg, link.until);
+            assert_eq!(link, Link { photo, size, hash, format, published, until });
+            assert_eq!(i64::from(link.seconds_left(noon())), until - noon().timestamp());
+        }
+        assert_ne!(made(true, noon()), made(false, noon()), "a draft's link is another");
+    }
+
+    #[test]
+    fn a_link_is_the_same_for_a_window_and_good_for_one_to_two() {
+        let mut changes = Vec::new();
+        let mut last = made(true, noon());
+        for second in 1..=3 * WINDOW {
+            let now = noon() + TimeDelta::seconds(second);
+            let url = made(true, now);
+            let left = i64::from(read(&url, now).expect("a good link").seconds_left(now));
+            assert!((WINDOW + 1..=2 * WINDOW).contains(&left), "{left} s at {second}");
+            if url != last {
+                changes.push(second);
+                last = url;
+            }
+        }
+        assert_eq!(changes.len(), 3);
+        assert!(changes.windows(2).all(|pair| pair[1] - pair[0] == WINDOW), "{changes:?}");
+    }
+
+    #[test]
+    fn windows_of_photos_begin_at_different_moments() {
+        let until = |number: u128| links().until(photo(number * 0x0123_4567), noon());
+        let ends: BTreeSet<i64> = (1..=100).map(until).collect();
+        assert!(ends.len() > 80, "{} of 100", ends.len());
+    }
+
+    #[test]
+    fn a_link_expires() {
+        let url = made(true, noon());
+        let until = DateTime::from_timestamp(read(&url, noon()).expect("a good link").until, 0).expect("a moment");
+        assert!(read(&url, until - TimeDelta::seconds(1)).is_some());
+        assert!(read(&url, until).is_none());
+    }
+
+    #[test]
+    fn no_part_of_a_link_can_be_changed() {
+        let url = made(true, noon());
+        let until = read(&url, noon()).expect("a good link").until;
+        let id = photo(1).to_string();
+        for (part, other) in [
+            (id.as_str(), photo(2).to_string()),
+            (&id, id.to_uppercase()),
+            ("/small-", "/large-".to_owned()),
+            ("/small-", "/Small-".to_owned()),
+            ("/small-", "/-".to_owned()),
+            (HASH, HASH.replace('9', "8")),
+            (HASH, HASH.to_uppercase()),
+            (HASH, "..%2f..".to_owned()),
+            (".jpg", ".png".to_owned()),
+            (".jpg", ".jpeg".to_owned()),
+            (".jpg", String::new()),
+            (&format!("={until}"), format!("={}", until + WINDOW)),
+            (&format!("={until}"), format!("=+{until}")),
+            (&format!("={until}"), format!("=0{until}")),
+            ("signature=", "signature=A".to_owned()),
+        ] {
+            let changed = url.replace(part, &other);
+            assert_ne!(changed, url, "{part} is in it");
+            assert_eq!(read(&changed, noon()), None, "{changed}");
+        }
+        let (rest, signature) = url.split_once("signature=").expect("it is signed");
+        for at in 0..signature.len() {
+            let mut other = signature.as_bytes().to_vec();
+            other[at] = if other[at] == b'A' { b'B' } else { b'A' };
+            let other = String::from_utf8(other).expect("text");
+            assert_eq!(read(&format!("{rest}signature={other}"), noon()), None, "{at}");
+            assert_eq!(read(&format!("{rest}signature={}", &signature[..at]), noon()), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn another_key_makes_other_links() {
+        let others = Links::new([8; 32], "https://photos.example.org".to_owned(), 3600);
+        assert_eq!(read_by(&others, &made(true, noon()), noon()), None);
+    }
+}

@@ -1,0 +1,228 @@
+//! One size of a photo: which content it is, and its form.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, FromQueryResult, IntoActiveModel as _, JoinType, QueryOrder as _, QuerySelect as _};
+
+use crate::accounts::user;
+use crate::error::Error;
+use crate::id::PhotoId;
+use crate::photos::picture::{Format, Size};
+use crate::photos::{blob, photo};
+
+/// A row of `photo_images`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "photo_images")]
+pub struct Model {
+    /// Of which photo.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub photo_id: PhotoId,
+    /// Which size: see [`number_of`].
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub size: i16,
+    /// What it shows.
+    pub blob_id: Uuid,
+    /// See [`format_number`].
+    pub format: i16,
+    /// In pixels, as displayed.
+    pub width: i32,
+    /// In pixels, as displayed.
+    pub height: i32,
+}
+
+/// What an image belongs to.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    /// The content.
+    #[sea_orm(
+        belongs_to = "crate::photos::blob::Entity",
+        from = "Column::BlobId",
+        to = "crate::photos::blob::Column::Id"
+    )]
+    Blob,
+    /// The photo.
+    #[sea_orm(
+        belongs_to = "crate::photos::photo::Entity",
+        from = "Column::PhotoId",
+        to = "crate::photos::photo::Column::Id"
+    )]
+    Photo,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// An image with its content's name and size.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Stored {
+    /// Of which photo.
+    pub photo_id: PhotoId,
+    /// Which size: see [`number_of`].
+    pub size: i16,
+    /// See [`format_number`].
+    pub format: i16,
+    /// In pixels, as displayed.
+    pub width: i32,
+    /// In pixels, as displayed.
+    pub height: i32,
+    /// The content's SHA-256, in hexadecimal.
+    pub hash: String,
+    /// Under which name the content is stored.
+    pub object_key: String,
+    /// Of the content.
+    pub byte_size: i64,
+}
+
+impl Stored {
+    /// Its form, by its number.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        FORMATS.into_iter().find(|format| format_number(*format) == self.format).unwrap_or(Format::Jpeg)
+    }
+}
+
+/// Rows in one statement at most.
+const AT_ONCE: usize = 500;
+
+const FORMATS: [Format; 4] = [Format::Jpeg, Format::Png, Format::Webp, Format::Gif];
+
+/// The number under which the database knows a size: it never changes.
+pub(super) fn number_of(size: Size) -> i16 {
+    match size {
+        Size::Thumbnail => 0,
+        Size::Small => 1,
+        Size::Large => 2,
+        Size::Original => 3,
+    }
+}
+
+/// The number under which the database knows a format: it never changes.
+pub(super) fn format_number(format: Format) -> i16 {
+    match format {
+        Format::Jpeg => 0,
+        Format::Png => 1,
+        Format::Webp => 2,
+        Format::Gif => 3,
+    }
+}
+
+/// Every size of these photos.
+pub(super) async fn list_of(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Result<Vec<Stored>, Error> {
+    let images = stored().filter(Column::PhotoId.is_in(photos.iter().copied()));
+    Ok(images.into_model::<Stored>().all(db).await?)
+}
+
+/// One size of a photo, and whether the photo is published; of an author who is there.
+pub(super) async fn find_served(
+    db: &impl ConnectionTrait,
+    id: PhotoId,
+    size: Size,
+) -> Result<Option<(Stored, bool)>, Error> {
+    let images = stored()
+        .join(JoinType::InnerJoin, Relation::Photo.def())
+        .join(JoinType::InnerJoin, photo::Relation::Author.def())
+        .column_as(photo::Column::Published, "published")
+        .filter(Column::PhotoId.eq(id))
+        .filter(Column::Size.eq(number_of(size)))
+        .filter(user::is_present());
+    let Some(row) = images.into_model::<Shown>().one(db).await? else { return Ok(None) };
+    Ok(Some((row.stored, row.published)))
+}
+
+#[derive(FromQueryResult)]
+struct Shown {
+    #[sea_orm(nested)]
+    stored: Stored,
+    published: bool,
+}
+
+fn stored() -> Select<Entity> {
+    let images = Entity::find().select_only();
+    let images = images.columns([Column::PhotoId, Column::Size, Column::Format, Column::Width, Column::Height]);
+    images
+        .columns([blob::Column::Hash, blob::Column::ObjectKey, blob::Column::ByteSize])
+        .join(JoinType::InnerJoin, Relation::Blob.def())
+}
+
+/// Adds images.
+pub(super) async fn add(db: &impl ConnectionTrait, images: Vec<Model>) -> Result<(), Error> {
+    let rows: Vec<ActiveModel> = images.into_iter().map(|image| image.into_active_model().reset_all()).collect();
+    for rows in rows.chunks(AT_ONCE) {
+        Entity::insert_many(rows.to_vec()).exec_without_returning(db).await?;
+    }
+    Ok(())
+}
+
+/// A size of a photo that shows a content, and whose photo it is.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(super) struct Holder {
+    pub(super) photo_id: PhotoId,
+    pub(super) size: i16,
+    /// None once the author's account has been removed.
+    pub(super) author: Option<String>,
+}
+
+/// The next images that show a content, by photo and size.
+pub(super) async fn list_holders(
+    db: &impl ConnectionTrait,
+    blob: Uuid,
+    after: Option<(PhotoId, i16)>,
+    limit: u64,
+) -> Result<Vec<Holder>, Error> {
+    let images = Entity::find()
+        .select_only()
+        .columns([Column::PhotoId, Column::Size])
+        .column_as(user::Column::Username, "author")
+        .join(JoinType::InnerJoin, Relation::Photo.def())
+        .join(JoinType::LeftJoin, photo::Relation::Author.def())
+        .filter(Column::BlobId.eq(blob));
+    let images = match after {
+        None => images,
+        Some((photo, size)) => images.filter(
+            Condition::any()
+                .add(Column::PhotoId.gt(photo))
+                .add(Condition::all().add(Column::PhotoId.eq(photo)).add(Column::Size.gt(size))),
+        ),
+    };
+    let images = images.order_by_asc(Column::PhotoId).order_by_asc(Column::Size).limit(limit);
+    Ok(images.into_model::<Holder>().all(db).await?)
+}
+
+/// The original of a photo.
+pub(super) async fn find_original(db: &impl ConnectionTrait, photo: PhotoId) -> Result<Option<Stored>, Error> {
+    let images = stored().filter(Column::PhotoId.eq(photo)).filter(Column::Size.eq(number_of(Size::Original)));
+    Ok(images.into_model::<Stored>().one(db).await?)
+}
+
+/// Puts these sizes of a photo in the place of those that it has, and returns what those held.
+pub(super) async fn replace(db: &impl ConnectionTrait, photo: PhotoId, images: Vec<Model>) -> Result<Vec<Uuid>, Error> {
+    let sizes: Vec<i16> = images.iter().map(|image| image.size).collect();
+    let of = Condition::all().add(Column::PhotoId.eq(photo)).add(Column::Size.is_in(sizes));
+    let before = Entity::find().filter(of.clone()).select_only().column(Column::BlobId).into_tuple().all(db).await?;
+    Entity::delete_many().filter(of).exec(db).await?;
+    add(db, images).await?;
+    Ok(before)
+}
+
+/// The size that [`number_of`] has made a number.
+pub(super) fn size_of(number: i16) -> Option<Size> {
+    Size::ALL.into_iter().find(|size| number_of(*size) == number)
+}
+
+/// Whether any photo shows this content.
+pub(super) async fn holds(db: &impl ConnectionTrait, blob: Uuid) -> Result<bool, Error> {
+    let images = Entity::find().filter(Column::BlobId.eq(blob)).limit(1);
+    Ok(images.one(db).await?.is_some())
+}
+
+/// The contents that these photos hold.
+pub(super) async fn list_blobs_of(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Result<Vec<Uuid>, Error> {
+    let images = Entity::find().filter(Column::PhotoId.is_in(photos.iter().copied()));
+    Ok(images.select_only().column(Column::BlobId).into_tuple().all(db).await?)
+}
+
+/// How many bytes the originals of these photos have together.
+pub(super) async fn sum_originals(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Result<i64, Error> {
+    let images = stored().filter(Column::PhotoId.is_in(photos.iter().copied()));
+    let originals = images.filter(Column::Size.eq(number_of(Size::Original)));
+    let originals = originals.into_model::<Stored>().all(db).await?;
+    Ok(originals.iter().map(|original| original.byte_size).sum())
+}

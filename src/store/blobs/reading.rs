@@ -1,0 +1,54 @@
+//! The content of an object, as it comes.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::{GetResult, GetResultPayload};
+
+use crate::error::Error;
+use crate::store::blobs::{ANSWER, Blobs, Content};
+
+/// How much of a file is read at once.
+const PIECE: u64 = 256 << 10;
+
+pub(super) fn content(found: GetResult, blobs: Blobs) -> Content {
+    match found.payload {
+        GetResultPayload::File(file, _) => from_file(Arc::new(file), found.range),
+        GetResultPayload::Stream(pieces) => {
+            futures_util::stream::try_unfold((pieces, blobs), async |(mut pieces, blobs)| {
+                match blobs.within(ANSWER, pieces.try_next()).await {
+                    Ok(piece) => Ok(piece.map(|piece| (piece, (pieces, blobs)))),
+                    Err(error) => Err(blobs.fault(error)),
+                }
+            })
+            .boxed()
+        }
+    }
+}
+
+fn from_file(file: Arc<File>, range: Range<u64>) -> Content {
+    futures_util::stream::try_unfold((file, range), async |(file, mut left)| {
+        let length = left.end.saturating_sub(left.start).min(PIECE);
+        if length == 0 {
+            return Ok(None);
+        }
+        let (reader, from) = (Arc::clone(&file), left.start);
+        let piece = tokio::task::spawn_blocking(move || read(&reader, from, length));
+        let piece = piece.await.map_err(Error::internal)?.context("a file of the storage").map_err(Error::internal)?;
+        left.start += length;
+        Ok(Some((piece, (file, left))))
+    })
+    .boxed()
+}
+
+fn read(file: &File, from: u64, length: u64) -> io::Result<Bytes> {
+    let mut piece = vec![0; usize::try_from(length).unwrap_or_default()];
+    file.read_exact_at(&mut piece, from)?;
+    Ok(piece.into())
+}

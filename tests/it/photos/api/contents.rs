@@ -1,0 +1,200 @@
+//! Contents: shared by who shows the same, kept as long as somebody does, and then removed.
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use cloakroom::photos::{blob, photo_image};
+use sea_orm::{EntityTrait as _, PaginatorTrait as _};
+
+use super::files;
+use crate::support::{TestApp, alter, picture, picture_of};
+
+/// Asserts that every image's content is stored, byte for byte, and that nothing is stored without a row. How many
+/// images there are.
+pub(super) async fn assert_whole(test: &TestApp) -> usize {
+    let reader = test.app.database.reader();
+    let images = photo_image::Entity::find().all(reader).await.expect("images");
+    let blobs = blob::Entity::find().all(reader).await.expect("contents");
+    let folder = test.data_dir().join("photos");
+    for image in &images {
+        let blob = blobs.iter().find(|blob| blob.id == image.blob_id).unwrap_or_else(|| panic!("{image:?} has no row"));
+        let content = std::fs::read(folder.join(&blob.object_key)).unwrap_or_else(|error| panic!("{error}: {blob:?}"));
+        let hash: String = digest(&SHA256, &content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((blob.hash.as_ref(), blob.byte_size), (Some(&hash), content.len() as i64), "{blob:?}");
+    }
+    let known: BTreeSet<_> = blobs.iter().map(|blob| folder.join(&blob.object_key)).collect();
+    for file in files(test) {
+        assert!(known.contains(&file), "{} has no row", file.display());
+    }
+    images.len()
+}
+
+/// How many rows of contents there are, with those that the sweep has yet to look at again.
+pub(super) async fn blob_rows(test: &TestApp) -> u64 {
+    blob::Entity::find().count(test.app.database.reader()).await.expect("contents are counted")
+}
+
+async fn sweep(test: &TestApp) {
+    let swept = test.app.photos.sweep().await;
+    assert!(swept.is_ok(), "{swept:?}");
+}
+
+#[tokio::test]
+async fn the_same_picture_is_stored_once_and_kept_until_the_last_one_goes() {
+    let (test, anna) = TestApp::with_user().await;
+    let bert = test.sign_up("bert").await;
+    let file = picture_of((400, 300), [1, 2, 3]);
+    let first = anna.drafts(&[&file]).await;
+    let rows = test.rows().await;
+    assert_eq!((rows.images, rows.blobs, files(&test).len()), (4, 4, 4));
+    let (second, theirs) = (anna.drafts(&[&file, &file]).await, bert.drafts(&[&file]).await);
+    let rows = test.rows().await;
+    assert_eq!((rows.photos, rows.images, rows.blobs, files(&test).len()), (4, 16, 4, 4));
+
+    anna.change("deletePhotos", &[&first[0], &second[1]]).await;
+    sweep(&test).await;
+    assert_eq!((assert_whole(&test).await, test.rows().await.blobs), (8, 4));
+    anna.change("deletePhotos", &[&second[0]]).await;
+    sweep(&test).await;
+    assert_eq!((assert_whole(&test).await, test.rows().await.blobs), (4, 4));
+    bert.change("deletePhotos", &[&theirs[0]]).await;
+    assert_eq!(files(&test).len(), 4, "the sweep removes them");
+    sweep(&test).await;
+    assert_eq!((test.rows().await.blobs, files(&test).len()), (0, 0));
+    // What was there once is stored anew.
+    anna.drafts(&[&file]).await;
+    assert_eq!((assert_whole(&test).await, files(&test).len(), blob_rows(&test).await), (4, 4, 8));
+    // What an upload that came too late may have stored is removed with the row.
+    test.clock.advance(3600);
+    sweep(&test).await;
+    assert_eq!((assert_whole(&test).await, files(&test).len(), blob_rows(&test).await), (4, 4, 4));
+}
+
+#[tokio::test]
+async fn only_what_nobody_shows_is_swept() {
+    let (test, anna) = TestApp::with_user().await;
+    let (one, two) = (picture_of((400, 300), [1, 2, 3]), picture_of((400, 300), [3, 2, 1]));
+    let photos = anna.drafts(&[&one, &two]).await;
+    anna.change("deletePhotos", &[&photos[0]]).await;
+    for _ in 0..2 {
+        sweep(&test).await;
+        assert_eq!((assert_whole(&test).await, test.rows().await.blobs, files(&test).len()), (4, 4, 4));
+    }
+    // An upload that comes between a deletion and the sweep has its contents.
+    anna.change("deletePhotos", &[&photos[1]]).await;
+    anna.drafts(&[&two]).await;
+    sweep(&test).await;
+    assert_eq!((assert_whole(&test).await, test.rows().await.blobs), (4, 4));
+}
+
+/// What was stored for an upload that ended without photos: one that was refused at the last, or killed.
+async fn leave_contents(test: &TestApp, file: &[u8]) {
+    let carl = test.sign_up("carl").await;
+    let reply = carl.try_upload(&[(file, None), (b"<svg/>", None)], false).await;
+    assert_eq!(reply.user_errors("uploadPhotos"), ["UNSUPPORTED_MEDIA input.photos.1.file"], "{}", reply.body);
+}
+
+#[tokio::test]
+async fn contents_of_an_upload_under_way_are_left_alone_and_those_of_a_failed_one_removed_after_an_hour() {
+    let (test, _) = TestApp::with_user().await;
+    leave_contents(&test, &picture_of((400, 300), [1, 2, 3])).await;
+    for seconds in [0, 1800, 1799] {
+        test.clock.advance(seconds);
+        sweep(&test).await;
+        assert_eq!((test.rows().await.blobs, files(&test).len()), (4, 4), "its term has not ended");
+    }
+    test.clock.advance(1);
+    sweep(&test).await;
+    assert_eq!((test.rows().await.blobs, files(&test).len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_term_that_ends_takes_nothing_from_whoever_shows_the_same() {
+    let (test, anna) = TestApp::with_user().await;
+    let file = picture_of((400, 300), [1, 2, 3]);
+    // Shown before, and since.
+    let before = anna.drafts(&[&file]).await;
+    leave_contents(&test, &file).await;
+    test.clock.advance(3600);
+    sweep(&test).await;
+    assert_eq!(assert_whole(&test).await, 4);
+    // Deleted while a term runs, they go when it ends.
+    let anna = test.sign_in("anna").await;
+    let again = test.sign_in("carl").await.try_upload(&[(&file, None), (b"<svg/>", None)], false).await;
+    assert_eq!(again.user_errors("uploadPhotos").len(), 1);
+    anna.change("deletePhotos", &[&before[0]]).await;
+    sweep(&test).await;
+    assert_eq!(files(&test).len(), 4);
+    anna.drafts(&[&file]).await;
+    test.clock.advance(3600);
+    sweep(&test).await;
+    assert_eq!(assert_whole(&test).await, 4);
+    let anna = test.sign_in("anna").await;
+    let own = anna.own_photos("").await;
+    anna.change("deletePhotos", &[&own[0]]).await;
+    sweep(&test).await;
+    assert_eq!((test.rows().await.blobs, files(&test).len()), (0, 0));
+}
+
+/// As after a crash between a content's removal and that of its row.
+#[tokio::test]
+async fn a_sweep_goes_on_where_another_was_cut_off() {
+    let (test, anna) = TestApp::with_user().await;
+    let file = picture_of((400, 300), [1, 2, 3]);
+    let photos = anna.drafts(&[&file]).await;
+    anna.change("deletePhotos", &[&photos[0]]).await;
+    alter(&test, "UPDATE blobs SET hash = NULL").await;
+    for path in files(&test).iter().take(2) {
+        std::fs::remove_file(path).expect("it is removed");
+    }
+    // What is condemned is no longer anybody's: the same picture is stored under other names.
+    anna.drafts(&[&file]).await;
+    assert_eq!((blob_rows(&test).await, files(&test).len()), (8, 6));
+    sweep(&test).await;
+    assert_eq!((assert_whole(&test).await, test.rows().await.blobs, files(&test).len()), (4, 4, 4));
+}
+
+#[tokio::test]
+async fn a_content_that_cannot_be_removed_keeps_no_other_from_being_removed() {
+    let (test, anna) = TestApp::with_user().await;
+    let photos = anna.drafts(&[&picture([1, 2, 3])]).await;
+    anna.change("deletePhotos", &[&photos[0]]).await;
+    for path in files(&test) {
+        std::fs::remove_file(&path).expect("it is removed");
+        std::fs::create_dir_all(path.join("in the way")).expect("a folder in its place");
+    }
+    let stuck = blob_rows(&test).await;
+    test.clock.advance(1);
+    let photos = anna.drafts(&[&picture_of((400, 300), [3, 2, 1])]).await;
+    anna.change("deletePhotos", &[&photos[0]]).await;
+    for later in [0, 3600] {
+        test.clock.advance(later);
+        assert!(test.app.photos.sweep().await.is_err(), "it says that something is wrong");
+        assert_eq!(files(&test).len(), 0);
+    }
+    assert_eq!(blob_rows(&test).await, stuck);
+    for folder in std::fs::read_dir(test.data_dir().join("photos")).expect("folders") {
+        std::fs::remove_dir_all(folder.expect("a folder").path()).expect("it is removed");
+    }
+    test.clock.advance(3600);
+    sweep(&test).await;
+    assert_eq!(blob_rows(&test).await, 0);
+}
+
+/// An upload of the same picture has found the content's row, and stores it when the sweep has been there.
+#[tokio::test]
+async fn what_is_stored_too_late_is_removed_as_well() {
+    let (test, anna) = TestApp::with_user().await;
+    let photos = anna.drafts(&[&picture([1, 2, 3])]).await;
+    let stored: Vec<_> = files(&test).into_iter().map(|path| (std::fs::read(&path).expect("a file"), path)).collect();
+    anna.change("deletePhotos", &[&photos[0]]).await;
+    sweep(&test).await;
+    assert_eq!((files(&test).len(), blob_rows(&test).await), (0, stored.len() as u64));
+    for (content, path) in &stored {
+        std::fs::write(path, content).expect("a file");
+    }
+    assert_whole(&test).await;
+    test.clock.advance(3600);
+    sweep(&test).await;
+    assert_eq!((files(&test).len(), blob_rows(&test).await), (0, 0));
+}

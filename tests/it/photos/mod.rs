@@ -1,0 +1,9 @@
+//! Photos: from a file to clean pictures, where they are kept, how they are served, and what people do with them.
+
+mod api;
+mod blobs;
+pub mod corpus;
+mod picture;
+mod serving;
+mod stalled_storage;
+mod sweep;

@@ -1,0 +1,229 @@
+//! Files of somebody who means ill: each ends in a refusal or in a clean picture, soon.
+
+use cloakroom::photos::picture::{Limits, MAX_FRAMES, MAX_WORKING_BYTES, Refusal, Size, prepare as prepare_within};
+
+use super::{LIMITS, prepare, prepared, rendition};
+use crate::photos::corpus::{self, SECRET, gif, jpeg, paint, png, webp};
+
+fn broken(file: &[u8]) {
+    let refusal = prepare(file).err();
+    assert!(matches!(refusal, Some(Refusal::Broken { .. })), "{refusal:?}");
+}
+
+/// Either is fine; a panic is not, nor a secret in what comes out.
+fn survives(file: &[u8]) {
+    if let Ok(prepared) = prepare(file) {
+        for rendition in prepared.renditions {
+            let secret = rendition.bytes.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes());
+            assert!(!secret, "a secret in {:?}", rendition.size);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_picture_of_ours_is_named() {
+    for (file, found) in [
+        (&b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>"[..], "an SVG"),
+        (b"\n <svg onload='alert(1)'/>", "an SVG"),
+        (b"<!DOCTYPE html><html><body>", "an HTML page"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "a PDF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "an AVIF"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0", "a film (MP4)"),
+        (b"BM\x36\0\0\0", "a BMP"),
+        (b"II*\0\x08\0\0\0", "a TIFF or a camera's raw file"),
+        (b"PK\x03\x04", "a ZIP"),
+        (b"RIFF\x04\0\0\0WAVE", "a sound or a film (RIFF)"),
+        (b"holiday.jpg", "text"),
+        ("caf\u{e9}, as a text".as_bytes(), "text"),
+        (b"\x01\x02\x03\x04", "of an unknown kind"),
+        (b"\xff\xd8", "of an unknown kind"),
+    ] {
+        let refusal = prepare(file).expect_err("no picture");
+        assert_eq!(refusal, Refusal::Unsupported { found });
+        assert_eq!(refusal.message(), format!("The file is {found}; JPEG, PNG, WebP and GIF pictures are taken."));
+    }
+    assert_eq!(prepare(b"").expect_err("nothing").message(), "The file is empty.");
+}
+
+#[test]
+fn limits_are_told_with_what_was_found() {
+    let file = jpeg::painted(64, 48, false);
+    let found = file.len() as u64;
+    let within = |max_bytes, max_pixels| prepare_within(file.clone().into(), &Limits { max_bytes, max_pixels });
+    assert!(within(found, 64 * 48).is_ok(), "the limit itself is allowed");
+    let refusal = within(found - 1, 64 * 48).expect_err("too long");
+    assert_eq!(refusal.message(), format!("The file has {found} bytes, {} are allowed.", found - 1));
+    let refusal = within(found, 64 * 48 - 1).expect_err("too large");
+    assert_eq!(refusal.message(), "The picture has 3072 pixels, 3071 are allowed.");
+}
+
+#[test]
+fn huge_dimensions_are_refused_from_the_header() {
+    let huge = u32::MAX / 2;
+    for (file, found) in [
+        (jpeg::flat(65_535, 1000, 3, false), 65_535 * 1000),
+        (png::file(&[png::header(huge, huge, png::RGB)]), u64::from(huge) * u64::from(huge)),
+        (png::file(&[png::header(50_000_001, 1, png::RGB)]), 50_000_001),
+        (webp::riff(&[webp::flat_lossless(16_384, 16_384)]), 1 << 28),
+        (webp::riff(&[webp::extended(0, (1 << 24, 1 << 24)), webp::flat_lossless(1, 1)]), 1 << 48),
+        (b"GIF89a\xff\xff\xff\xff\0\0\0;".to_vec(), 65_535 * 65_535),
+    ] {
+        assert_eq!(prepare(&file).err(), Some(Refusal::TooManyPixels { limit: LIMITS.max_pixels, found }));
+    }
+}
+
+#[test]
+fn a_picture_without_size_is_broken() {
+    broken(&jpeg::flat(0, 10, 3, false));
+    broken(&jpeg::flat(10, 0, 3, true));
+    broken(&png::file(&[png::header(0, 10, png::RGB)]));
+    broken(b"GIF89a\0\0\x01\0\0\0\0;");
+}
+
+#[test]
+fn headers_that_lie_are_found_out() {
+    let frame = webp::frame((0, 0), (65, 48), &[webp::flat_lossless(64, 48)]);
+    let outside = webp::frame((2, 0), (64, 48), &[webp::flat_lossless(64, 48)]);
+    for file in [
+        // The header of the file is smaller than the picture, or the frame's than its content.
+        webp::riff(&[webp::extended(0, (64, 48)), webp::flat_lossless(16_000, 3000)]),
+        webp::riff(&[webp::extended(2, (65, 48)), webp::chunk(b"ANIM", &[0; 6]), frame]),
+        webp::riff(&[webp::extended(2, (64, 48)), webp::chunk(b"ANIM", &[0; 6]), outside]),
+        webp::riff(&[webp::extended(0, (64, 48))]),
+        // More rows than data, and no data at all.
+        png::painted(64, 96, png::RGB, &paint::rgb(64, 48)[..64 * 48], &[]),
+        png::file(&[png::header(64, 48, png::RGB)]),
+        jpeg::painted(64, 48, false)[..200].to_vec(),
+    ] {
+        broken(&file);
+    }
+    let screen_only = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff;";
+    broken(screen_only);
+}
+
+#[test]
+fn a_frame_outside_of_its_screen_shows_nothing() {
+    let mut file = gif::frames(1);
+    let frame = file.iter().position(|byte| *byte == 0x2c).expect("a frame");
+    file[frame + 1] = 200;
+    survives(&file);
+}
+
+#[test]
+fn chunks_with_a_wrong_length_or_checksum_are_refused() {
+    let file = png::painted(64, 48, png::RGB, &paint::rgb(64, 48), &[png::chunk(b"tEXt", b"a\0b")]);
+    for at in (8..file.len()).step_by(3) {
+        let mut changed = file.clone();
+        changed[at] ^= 0x41;
+        assert!(prepare(&changed).is_err(), "byte {at}");
+    }
+    for length in [0_u32, 1, u32::MAX] {
+        let mut changed = file.clone();
+        changed[8..12].copy_from_slice(&length.to_be_bytes());
+        assert!(prepare(&changed).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_anywhere_is_refused() {
+    for (name, file) in corpus::with_secrets(3) {
+        let end = file.len() - corpus::TAIL.len();
+        // A JPEG has a second picture behind its end.
+        let end =
+            if name.contains("jpeg") { end - jpeg::painted(64, 48, name.contains("progressive")).len() } else { end };
+        for length in 0..end {
+            assert!(prepare(&file[..length]).is_err(), "{name}, cut to {length} of {end}");
+        }
+        assert!(prepare(&file[..end]).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_file_with_a_changed_byte_ends_in_a_refusal_or_a_picture() {
+    for (_, file) in corpus::with_secrets(8) {
+        for at in (0..file.len()).step_by(5) {
+            let mut changed = file.clone();
+            changed[at] = !changed[at];
+            // It may have made a secret a part of the picture: all that counts is that it ends.
+            drop(prepare(&changed));
+        }
+    }
+}
+
+#[test]
+fn a_file_with_a_missing_piece_ends_in_a_refusal_or_a_picture() {
+    type Seams = fn(&[u8]) -> Vec<usize>;
+    let kinds: [(Vec<u8>, Seams); 4] = [
+        (jpeg::with_orientation(&jpeg::painted(64, 48, true), 6), jpeg::seams),
+        (png::painted(64, 48, png::RGB, &paint::rgb(64, 48), &[png::chunk(b"gAMA", &[0, 0, 177, 143])]), png::seams),
+        (webp::riff(&[webp::extended(0x10, (64, 48)), webp::lossless(64, 48, &paint::rgba(64, 48))]), webp::seams),
+        (webp::riff(&[webp::extended(0x10, (64, 48)), webp::flat_alpha(), webp::lossy()]), webp::seams),
+    ];
+    for (file, seams) in kinds {
+        let seams = seams(&file);
+        for (number, from) in seams.iter().enumerate() {
+            for to in &seams[number..] {
+                survives(&[&file[..*from], &file[*to..]].concat());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_endless_animation_is_refused() {
+    let refusal = prepare(&gif::frames(10_000)).expect_err("too many");
+    assert_eq!(refusal, Refusal::TooManyFrames { limit: MAX_FRAMES, found: 10_000 });
+    assert_eq!(refusal.message(), "The animation has 10000 frames, 2000 are allowed.");
+    let most = usize::try_from(MAX_FRAMES).expect("a small number");
+    assert!(prepare(&gif::frames(most)).is_ok());
+
+    let frame = webp::frame((0, 0), (16, 16), &[webp::flat_lossless(16, 16)]);
+    let animation =
+        |count| webp::riff(&[webp::extended(2, (16, 16)), webp::chunk(b"ANIM", &[0; 6]), frame.repeat(count)]);
+    assert!(prepare(&animation(most)).is_ok());
+    assert!(matches!(prepare(&animation(most + 1)), Err(Refusal::TooManyFrames { .. })));
+}
+
+#[test]
+fn a_jpeg_of_endless_scans_is_refused() {
+    let file = jpeg::flat(64, 64, 1, true);
+    let scan = file.windows(2).position(|bytes| bytes == [0xff, 0xda]).expect("a scan");
+    let end = file.len() - 2;
+    let scans = [&file[..scan], &file[scan..end].repeat(101), &file[end..]].concat();
+    assert_eq!(prepare(&scans).err(), Some(Refusal::TooManyScans { limit: 100, found: 101 }));
+}
+
+#[test]
+fn a_kind_that_takes_too_much_memory_is_refused() {
+    let file = jpeg::flat(8660, 5773, 4, true);
+    let found = 1083 * 722 * 4 * 128;
+    assert_eq!(prepare(&file).err(), Some(Refusal::TooMuchMemory { limit: MAX_WORKING_BYTES, found }));
+}
+
+#[test]
+fn what_follows_the_end_is_gone_and_the_picture_is_not() {
+    for file in [
+        jpeg::painted(64, 48, false),
+        png::painted(64, 48, png::RGB, &paint::rgb(64, 48), &[]),
+        webp::riff(&[webp::lossless(64, 48, &paint::rgba(64, 48))]),
+        gif::painted(64, 48),
+    ] {
+        let polyglot = [&file[..], corpus::TAIL].concat();
+        let original = rendition(&prepared(&polyglot), Size::Original).bytes.clone();
+        assert_eq!(original, file);
+    }
+}
+
+#[test]
+fn kinds_of_our_formats_that_are_not_read_are_named() {
+    let file = jpeg::flat(64, 64, 3, false);
+    let frame = file.windows(2).position(|bytes| bytes == [0xff, 0xc0]).expect("a frame");
+    for (at, value) in [(1, 0xc3), (1, 0xc9), (4, 12), (9, 2)] {
+        let mut changed = file.clone();
+        changed[frame + at] = value;
+        assert!(matches!(prepare(&changed), Err(Refusal::Unsupported { .. })), "{at}: {value}");
+    }
+    let critical = png::painted(8, 8, png::RGB, &paint::rgb(8, 8), &[png::chunk(b"NEWc", b"")]);
+    assert!(matches!(prepare(&critical), Err(Refusal::Unsupported { .. })));
+}
