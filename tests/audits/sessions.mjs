@@ -37,8 +37,12 @@ class Session {
     return this.tokens ? { authorization: `Bearer ${this.tokens.accessToken}` } : {};
   }
 
-  /** Once, however many ask. Throws what is no reason to sign in again, and leaves the tokens as they are. */
-  refresh() {
+  /**
+   * Once, however many ask, and not again for those who hear late that the token before was refused. Throws what is no
+   * reason to sign in again, and leaves the tokens as they are.
+   */
+  async refresh(refused = this.authorization().authorization) {
+    if (refused !== this.authorization().authorization) return undefined;
     this.#refreshing ??= this.#replace().finally(() => { this.#refreshing = null; });
     return this.#refreshing;
   }
@@ -61,7 +65,8 @@ const clients = {
     const sign = new SetContextLink(({ headers }) => ({ headers: { ...headers, ...session.authorization() } }));
     const renew = new ErrorLink(({ error, operation, forward }) => {
       if (!apolloCodes(error).includes('UNAUTHENTICATED') || !session.tokens) return undefined;
-      return from(session.refresh()).pipe(mergeMap(() => forward(operation)));
+      const refused = operation.getContext().headers?.authorization;
+      return from(session.refresh(refused)).pipe(mergeMap(() => forward(operation)));
     });
     const link = ApolloLink.from([renew, sign, new HttpLink({ uri: url })]);
     const client = new ApolloClient({ link, cache: new InMemoryCache() });
@@ -96,12 +101,13 @@ const clients = {
     const client = new GraphQLClient(url);
     const send = (text, variables) => client.request(text, variables, session.authorization());
     return async (text, variables) => {
+      const { authorization } = session.authorization();
       try {
         try {
           return { data: await send(text, variables) };
         } catch (error) {
           if (!codes(error.response?.errors).includes('UNAUTHENTICATED') || !session.tokens) throw error;
-          await session.refresh();
+          await session.refresh(authorization);
           return { data: await send(text, variables) };
         }
       } catch (error) {
