@@ -1,21 +1,36 @@
+import { getOperationAST, parse } from 'graphql';
 import { post } from './post.js';
 import { refresh } from './refresh.js';
 import { currentSession, forget, renew, signIn } from './session.js';
+import { subscribe } from './subscribe.js';
+import { pack } from './uploads.js';
 
 /** Sends what GraphiQL wants to run, signed with the token of the session. */
 export async function fetcher(operation, { headers: written } = {}) {
   const headers = new Headers(written);
-  if (!isSignedByUs(operation, headers)) return follow(await post(operation, headers));
+  if (isSubscription(operation)) return subscribe(operation, headers.get('Authorization'));
+  const parcel = pack(operation);
+  if (parcel.problem) return parcel.problem;
+  if (!isSignedByUs(operation, headers)) return follow(await post(parcel, headers));
 
   const sent = sign(headers);
-  const answer = await post(operation, headers);
+  const answer = await post(parcel, headers);
   if (!sent || answer.status !== 401) return follow(answer, sent);
 
   // Refused before anything was done: it can safely be sent again.
   const problem = await refresh(sent);
   if (problem) return problem;
   const renewed = sign(headers);
-  return follow(await post(operation, headers), renewed);
+  return follow(await post(parcel, headers), renewed);
+}
+
+function isSubscription({ query, operationName }) {
+  try {
+    return getOperationAST(parse(query), operationName)?.operation === 'subscription';
+  } catch {
+    // The server says better what is wrong with it.
+    return false;
+  }
 }
 
 function isSignedByUs({ operationName }, headers) {

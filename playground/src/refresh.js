@@ -6,10 +6,11 @@ const REFRESH = `mutation RefreshTokens($input: RefreshTokensInput!) {
 }`;
 
 /**
- * Replaces the tokens of the session, of which `sent` was refused. Returns null
- * when there are new ones, and otherwise the answer that says why not.
+ * Replaces the tokens of the session, of which `sent` was refused or is about to
+ * be. Returns null when there are new ones, and otherwise the answer that says
+ * why not. `send` takes the place of `post`.
  */
-export function refresh(sent) {
+export function refresh(sent, send = post) {
   return alone(async () => {
     const session = currentSession();
     // Another request, perhaps of another tab, was faster.
@@ -17,7 +18,7 @@ export function refresh(sent) {
     if (!session?.refreshToken) return refused(sent);
 
     const input = { refreshToken: session.refreshToken };
-    const { result } = await post({ query: REFRESH, variables: { input }, operationName: 'RefreshTokens' });
+    const { result } = await send({ query: REFRESH, variables: { input }, operationName: 'RefreshTokens' });
     const answer = result.data?.refreshTokens;
     // RATE_LIMITED, UNAVAILABLE: the session is as good as before.
     if (!answer) return result;

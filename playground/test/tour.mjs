@@ -3,6 +3,7 @@
 //   CLOAKROOM_URL  a running Cloakroom (http://127.0.0.1:8000)
 //   CHROMIUM       the browser to use (/usr/bin/chromium)
 //   SCREENSHOT     where to save a picture of the playground, if anywhere
+//   GALLERY        where to save one of the pictures that were uploaded, if anywhere
 //   MAIL_DIR       the `mail` folder of its data directory, to follow the links in mails; not followed without
 
 import assert from 'node:assert/strict';
@@ -10,8 +11,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-
-const url = new URL(process.env.CLOAKROOM_URL ?? 'http://127.0.0.1:8000');
+import { answerTo, click, execute, isShown, operationNameOf, run, runAny, send, shows, storedSessions, url, write } from './page.mjs';
+import { photos } from './photos.mjs';
 
 const LOGIN = 'mutation Login($input: LoginInput!) { login(input: $input) { userErrors { code } } }';
 
@@ -26,6 +27,7 @@ const browser = await chromium.launch({
 try {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   context.setDefaultTimeout(20_000);
+  await context.addInitScript(keepSockets);
   const page = await context.newPage();
   const complaints = watch(page);
   await tour(page);
@@ -58,6 +60,9 @@ function watch(page) {
       complaints.push(`left the origin: ${request.url()}`);
     }
   });
+  page.on('websocket', (socket) => {
+    if (new URL(socket.url()).host !== url.host) complaints.push(`left the origin: ${socket.url()}`);
+  });
   return complaints;
 }
 
@@ -84,10 +89,11 @@ async function tour(page) {
   assert.equal((await run(page, 'Next')).next.value, 1);
   assert.equal((await run(page, 'Next')).next.value, 2);
   assert.equal((await run(page, 'Current')).current, 2);
+  await watchCounter(page);
 
   const { setCurrent } = await run(page, 'SetCurrent');
   assert.deepEqual(setCurrent.userErrors, []);
-  assert.equal(setCurrent.previous, 2);
+  assert.equal(setCurrent.previous, 5);
   assert.equal(setCurrent.counter.current, 41);
   assert.equal((await run(page, 'Next')).next.value, 42);
 
@@ -96,6 +102,7 @@ async function tour(page) {
   assert.equal(viewer.counter.current, 42);
   if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT });
 
+  await photos(page);
   await apiKeys(page);
   await sessions(page);
   await expiry(page);
@@ -106,6 +113,66 @@ async function tour(page) {
   await badge.filter({ hasText: 'Signed out' }).waitFor();
   assert.deepEqual(await storedSessions(page), [], 'a logout forgets both tokens');
   assert.equal((await run(page, 'Viewer')).viewer, null);
+}
+
+/** A number that is taken elsewhere appears, and goes on appearing when the token is replaced. */
+async function watchCounter(page) {
+  const sockets = () => page.evaluate(() => globalThis.sockets.map((socket) => socket.readyState));
+  const [OPEN, CLOSED] = [1, 3];
+  assert.deepEqual(await sockets(), [], 'no socket is opened before it is needed');
+
+  await click(page, 'WatchCounter');
+  await execute(page);
+  await shows(page, { data: { current: 2 } });
+  const [first] = await storedSessions(page);
+  await take(first, 3);
+  await shows(page, { data: { current: 3 } });
+
+  // The warning of a server whose token is about to expire: the tokens are replaced over the same socket.
+  await page.evaluate(() => {
+    const data = JSON.stringify({ type: 'ping', payload: { warning: 'The token expires soon.' } });
+    globalThis.sockets[0].dispatchEvent(new MessageEvent('message', { data }));
+  });
+  await page.waitForFunction((stale) => !JSON.stringify(localStorage).includes(stale), first.accessToken);
+  const [second] = await storedSessions(page);
+  await take(second, 4);
+  await shows(page, { data: { current: 4 } });
+  assert.deepEqual(await sockets(), [OPEN]);
+
+  // The token ends: another one, and another socket.
+  await endAccessToken(second);
+  await page.waitForFunction((stale) => !JSON.stringify(localStorage).includes(stale), second.accessToken);
+  const [third] = await storedSessions(page);
+  await take(third, 5);
+  await shows(page, { data: { current: 5 } });
+  assert.deepEqual(await sockets(), [CLOSED, OPEN]);
+
+  // The button stops what it has started.
+  await execute(page);
+  await page.waitForFunction(() => globalThis.sockets.every((socket) => socket.readyState === WebSocket.CLOSED));
+
+  await write(page, 'Headers', { Authorization: 'Bearer crk_wrong' });
+  await execute(page);
+  const message = 'The connection was closed: 4403 Forbidden: the token is not valid.';
+  await shows(page, { errors: [{ message, extensions: { closeCode: 4403 } }] });
+  assert.deepEqual(await sockets(), [CLOSED, CLOSED, CLOSED], 'a token that was written by hand is tried once');
+  assert.deepEqual(await storedSessions(page), [third], 'and ends no session');
+}
+
+/** Takes a number beside the page. */
+async function take({ accessToken }, value) {
+  assert.deepEqual(await send('mutation { next { value } }', {}, accessToken), { next: { value } });
+}
+
+/** In the page: keeps the WebSockets at hand. */
+function keepSockets() {
+  globalThis.sockets = [];
+  globalThis.WebSocket = class extends WebSocket {
+    constructor(...details) {
+      super(...details);
+      globalThis.sockets.push(this);
+    }
+  };
 }
 
 async function apiKeys(page) {
@@ -144,7 +211,7 @@ async function expiry(page) {
 
   // Too many refreshes are refused, and no reason to sign in again.
   const refusal = { errors: [{ message: 'Too many.', extensions: { code: 'RATE_LIMITED' } }] };
-  const isRefresh = (request) => request.postDataJSON()?.operationName === 'RefreshTokens';
+  const isRefresh = (request) => operationNameOf(request) === 'RefreshTokens';
   await page.route('**/graphql', (route) => (isRefresh(route.request())
     ? route.fulfill({ status: 429, headers: { 'Retry-After': '1' }, json: refusal })
     : route.fallback()));
@@ -166,7 +233,7 @@ async function expiry(page) {
   page.context().on('request', (request) => { refreshes += isRefresh(request) ? 1 : 0; });
   page.expected.push(401);
   twin.expected.push(401);
-  const isViewer = async (response) => response.ok() && response.request().postDataJSON()?.operationName === 'Viewer';
+  const isViewer = async (response) => response.ok() && operationNameOf(response.request()) === 'Viewer';
   const answers = await Promise.all([page, twin].flatMap((one) => [one.waitForResponse(isViewer), execute(one)]));
   for (const answer of [answers[0], answers[2]]) {
     assert.equal((await answer.json()).data.viewer.user.username, page.person.identifier);
@@ -225,20 +292,6 @@ async function others(page, username) {
   assert.equal(errors[0].extensions.code, 'FORBIDDEN', 'the tourist is no administrator');
 }
 
-/** Runs an operation beside the page. */
-async function send(query, variables, token) {
-  const headers = { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) };
-  const body = JSON.stringify({ query, variables });
-  return (await (await fetch(new URL('/graphql', url), { method: 'POST', headers, body })).json()).data;
-}
-
-/** The tokens that the page keeps. */
-function storedSessions(page) {
-  return page.evaluate(() => Object.keys(localStorage)
-    .filter((name) => name.startsWith('cloakroom:session:'))
-    .map((name) => JSON.parse(localStorage.getItem(name))));
-}
-
 /** The token of the newest link to `path` that was sent to `email`. Mails are on their way for a moment. */
 async function tokenFor(email, path) {
   const link = new RegExp(`/${path}#token=([\\w-]+)`);
@@ -252,64 +305,4 @@ async function tokenFor(email, path) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(`no mail with a link to ${path} for ${email} in ${process.env.MAIL_DIR}`);
-}
-
-/** Runs a tab that must succeed, and returns the data of the answer. */
-async function run(page, tab, written, editor) {
-  const answer = await runAny(page, tab, written, editor);
-  assert.equal(answer.errors, undefined, `${tab} answers ${JSON.stringify(answer)}`);
-  return answer.data;
-}
-
-/** Runs a tab and returns the answer, which the response pane must show. */
-async function runAny(page, tab, written, editor = 'Variables') {
-  await click(page, tab);
-  if (written) await write(page, editor, written);
-  const answer = await answerTo(page, tab, () => execute(page));
-  await page.waitForFunction(isShown, JSON.stringify(answer)).catch(() => {
-    throw new Error(`the response pane does not show ${JSON.stringify(answer)}`);
-  });
-  return answer;
-}
-
-async function click(page, tab) {
-  await page.getByRole('tab').getByText(tab, { exact: true }).click();
-  // GraphiQL takes up the operation of a tab a tenth of a second after opening it.
-  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
-}
-
-function execute(page) {
-  return page.locator('.graphiql-execute-button').click();
-}
-
-/** The answer to an operation, which `act` makes the page send. */
-async function answerTo(page, operation, act) {
-  const isAnswer = (response) => response.request().postDataJSON()?.operationName === operation;
-  try {
-    const [response] = await Promise.all([page.waitForResponse(isAnswer), act()]);
-    return await response.json();
-  } catch (error) {
-    throw new Error(`no answer to ${operation}: ${error.message}`);
-  }
-}
-
-/** Replaces the variables or headers of the open tab. */
-async function write(page, editor, value) {
-  await page.getByRole('button', { name: editor, exact: true }).click();
-  await page.locator(`[aria-label="${editor}"] .monaco-editor:visible`).first().click();
-  await page.keyboard.press('ControlOrMeta+A');
-  // Typed over a selection, the opening bracket would surround it.
-  await page.keyboard.press('Delete');
-  await page.keyboard.insertText(JSON.stringify(value));
-}
-
-/** In the page: whether the response pane shows `text`, however it is laid out; of a long one, its beginning. */
-function isShown(text) {
-  const top = (line) => Number.parseFloat(line.style.top);
-  const shown = [...document.querySelectorAll('.result-window .view-line')]
-    .sort((one, other) => top(one) - top(other))
-    .map((line) => line.textContent)
-    .join('');
-  const [got, wanted] = [shown, text].map((one) => one.replace(/\s/g, ''));
-  return got === wanted || (got.length > 600 && wanted.startsWith(got));
 }
