@@ -8,10 +8,7 @@ use cloakroom::config::{Config, Overrides};
 use cloakroom::store::{Backend, Database, migrations};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
-use crate::support::TestDatabase;
-
-/// How long a server may take to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, TestDatabase};
 
 /// A MariaDB of the test's own, whose settings it may change; killed when dropped.
 struct Server {

@@ -1,14 +1,13 @@
 //! What another program writes to the database counts for the running server within a moment.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cloakroom::config::{Config, Overrides};
 use sea_orm::{ConnectionTrait as _, Database};
 
-use crate::support::{Process, TestDatabase};
+use crate::support::{PATIENCE, Process, TestDatabase};
 
 /// Longer than it takes to notice, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn a_suspension_by_another_program_is_noticed_by_the_server() {

@@ -12,12 +12,11 @@ mod users;
 
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use cloakroom::config::{Config, Overrides};
 use tempfile::TempDir;
 
-use crate::support::TestDatabase;
+use crate::support::{PATIENCE, TestDatabase};
 
 /// A data directory and a database for one test.
 struct Place {
@@ -74,7 +73,7 @@ fn run(command: &mut Command) -> Said {
     let process = child.id().to_string();
     let (ended, waiting) = mpsc::channel::<()>();
     let watch = std::thread::spawn(move || {
-        let in_time = waiting.recv_timeout(Duration::from_secs(20)).is_ok();
+        let in_time = waiting.recv_timeout(PATIENCE).is_ok();
         if !in_time {
             drop(Command::new("kill").args(["-KILL", &process]).status());
         }

@@ -4,12 +4,10 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// What takes longer never happens.
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::support::PATIENCE;
 
 /// A command and the keyboard and screen that it has.
 pub(super) struct Terminal {
@@ -55,7 +53,7 @@ impl Terminal {
                 self.unseen = after;
                 return before;
             }
-            match self.screen.recv_timeout(DEADLINE) {
+            match self.screen.recv_timeout(PATIENCE) {
                 Ok(bytes) => self.unseen.push_str(&String::from_utf8_lossy(&bytes)),
                 Err(_) => panic!("{text:?} does not come after {:?}", self.unseen),
             }
@@ -71,13 +69,13 @@ impl Terminal {
             String::from_utf8_lossy(&modes.stdout).contains(" -echo ")
         };
         while !is_hidden() {
-            assert!(begin.elapsed() < DEADLINE, "what is typed is shown");
+            assert!(begin.elapsed() < PATIENCE, "what is typed is shown");
         }
     }
 
     /// Waits until the command has ended.
     pub(super) fn end(mut self) -> ExitStatus {
-        while self.screen.recv_timeout(DEADLINE).is_ok() {}
+        while self.screen.recv_timeout(PATIENCE).is_ok() {}
         assert!(self.child.try_wait().is_ok());
         self.child.wait().expect("it ends")
     }

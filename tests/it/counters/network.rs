@@ -3,15 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use super::proxy::Proxy;
 use super::replicas::replica;
 use super::{NEXT, all, current, number, set};
-use crate::support::{Length, TestApp, TestDatabase};
-
-/// How long the other replicas may be held up.
-const SILENCE: Duration = Duration::from_secs(5);
+use crate::support::{Length, PATIENCE, TestApp, TestDatabase};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_number_whose_answer_was_lost_is_taken_at_most_once() {
@@ -81,9 +77,13 @@ async fn a_replica_cut_off_in_the_midst_of_a_write_neither_stops_the_others_nor_
         let there = there.clone();
         async move { there.run("mutation { setCurrent(input: {current: 500}) { previous } }").await }
     });
-    tokio::time::timeout(SILENCE, proxy.silence()).await.expect("the rows are locked, and the network silent");
-    let next = tokio::time::timeout(SILENCE, here.next()).await;
-    assert_eq!(next, Ok(3), "the lock of the replica that was cut off does not outlast it");
+    tokio::time::timeout(PATIENCE, proxy.silence()).await.expect("the rows are locked, and the network silent");
+    let next = tokio::time::timeout(PATIENCE, here.next()).await;
+    assert_eq!(
+        next,
+        Ok(3),
+        "the lock of the replica that was cut off does not outlast it, as it would without a limit of ours"
+    );
 
     proxy.heal();
     let late = cut_off.await.expect("no panic");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
 
 use super::{NEXT, all, current, number};
-use crate::support::{Caller, TestApp, TestDatabase};
+use crate::support::{Caller, PATIENCE, TestApp, TestDatabase};
 
 const TERMINATE_POSTGRES: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -64,7 +64,7 @@ async fn throw_out(url: String, user: Caller, outages: Arc<AtomicUsize>) -> (Vec
     let (mut given, mut unknown) = (Vec::new(), 0);
     for _ in 0..OUTAGES {
         terminate(&database).await;
-        let again = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        let again = tokio::time::timeout(PATIENCE, async {
             loop {
                 match number(&user.run(NEXT).await) {
                     Ok(number) => break given.push(number),

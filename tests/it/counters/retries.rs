@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use sea_orm::{EntityTrait as _, PaginatorTrait as _};
 
 use super::{current, in_person, range, take};
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, PATIENCE, TestApp};
 
 const HOUR: i64 = 3600;
 
@@ -129,5 +129,5 @@ async fn the_upkeep_sweeps() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), swept).await.expect("nothing is left");
+    tokio::time::timeout(PATIENCE, swept).await.expect("nothing is left");
 }

@@ -7,14 +7,12 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::{Home, current};
-use crate::support::{Length, Process, Random};
+use crate::support::{Length, PATIENCE, Process, Random};
 
 const KILLS: usize = 8;
 const CLIENTS: u64 = 16;
 /// The answers that a client has of each server, on the average.
 const ANSWERS: u64 = 20;
-/// How long there may be nothing that any client hears. A slow machine is no fault: all answers may take longer.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// More answers than there are: every client has lost its server.
 const GONE: u64 = u64::MAX;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::load::{Ledger, Load};
 use super::{Home, current};
-use crate::support::{Length, Process, Random};
+use crate::support::{Length, Process, Promptness, Random};
 
 const KILLS: usize = 24;
 const CONNECTIONS: usize = 16;
@@ -16,7 +16,7 @@ async fn what_was_acknowledged_survives_kills_at_any_moment() {
     let mut process = home.start();
     let anna = process.sign_up("anna").await;
     let mut guest = process.sign_up("guest").await;
-    let (mut ledger, mut kill) = (Ledger::default(), 0);
+    let (mut ledger, mut kill, mut ready) = (Ledger::default(), 0, Promptness::within(Duration::from_secs(5)));
     while length.goes_on_until(ledger.unknown() > 0) {
         let (heard, newcomer) = burst(&process, &anna, &guest, kill, &mut random).await;
         process.wait();
@@ -25,7 +25,7 @@ async fn what_was_acknowledged_survives_kills_at_any_moment() {
         let started = Instant::now();
         process = home.start();
         let shown = current(&process, &anna).await;
-        assert!(started.elapsed() < Duration::from_secs(5), "ready again after {:?}", started.elapsed());
+        ready.came(started);
         ledger.check(shown);
         assert!(!is_signed_in(&process, &guest).await, "a logout acknowledged before kill {kill} holds");
         assert!(is_signed_in(&process, &newcomer).await, "a session acknowledged before kill {kill} holds");
@@ -34,6 +34,7 @@ async fn what_was_acknowledged_survives_kills_at_any_moment() {
     }
     assert!(ledger.acknowledged() > KILLS * CONNECTIONS, "only {} numbers: no load", ledger.acknowledged());
     assert!(ledger.unknown() > 0, "no request was under way at any kill");
+    ready.assert();
     length.tell(&[("numbers acknowledged", ledger.acknowledged()), ("unknown", ledger.unknown())]);
 }
 

@@ -1,16 +1,12 @@
 //! Clients who take numbers as fast as they can, and remember what they heard.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::next;
-use crate::support::Process;
-
-/// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{PATIENCE, Process};
 
 /// What the clients of one counter heard.
 #[derive(Default)]

@@ -19,16 +19,12 @@ mod sync_shim;
 mod witness;
 
 use std::process::Command;
-use std::time::Duration;
 
 use cloakroom::config::{Config, Overrides};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{Process, TestDatabase};
-
-/// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a server's data stays from one process to the next.
 struct Home {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
+use super::Home;
 use super::author::{Author, Heard};
 use super::witness::Witness;
-use super::{Home, PATIENCE};
-use crate::support::{Length, Process, Random, TestDatabase};
+use crate::support::{Length, PATIENCE, Process, Random, TestDatabase};
 
 const ROUNDS: usize = 3;
 const ACCOUNTS: usize = 3;

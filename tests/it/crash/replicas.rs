@@ -13,7 +13,7 @@ use super::site::{Blow, Parts, Replica, Site, strike};
 use crate::counters::linearizable::client::{Door as _, call_around, give};
 use crate::counters::linearizable::history::History;
 use crate::counters::sequential::counter::{Asked, Counter, GREATEST, Heard, Order};
-use crate::support::{Length, Random};
+use crate::support::{Length, PATIENCE, Random};
 
 const ROUNDS: usize = 8;
 /// Clients of the hot counter.
@@ -22,7 +22,6 @@ const TAKERS: usize = 12;
 const HISTORIES: usize = 6;
 const CLIENTS: usize = 4;
 const CALLS: usize = 12;
-const PATIENCE: Duration = Duration::from_secs(60);
 const SHOW: Order = Order { asked: Asked::Show, key: None };
 
 /// A counter of one round, and the calls under keys that nobody knows the outcome of.
@@ -98,7 +97,7 @@ async fn round(
         stop.store(true, Ordering::SeqCst);
         heard
     };
-    let all = tokio::time::timeout(PATIENCE, async { tokio::join!(crowd, stopping) }).await;
+    let all = tokio::time::timeout(3 * PATIENCE, async { tokio::join!(crowd, stopping) }).await;
     let (crowd, mut ledger) = all.unwrap_or_else(|_| panic!("somebody hears nothing after {blow:?}"));
     crowd.into_iter().for_each(|heard| ledger.add(heard));
     let histories = join_all(recorded.into_iter().map(|recorded| recorded.end(replicas))).await;
@@ -126,6 +125,7 @@ async fn nothing_is_lost_or_done_twice_whatever_is_killed() {
     }
     assert!(ledger.acknowledged() > blows.len() * TAKERS, "only {} numbers: no load", ledger.acknowledged());
     assert!(ledger.unknown() > 0 && open > 0, "no request was under way at any blow");
+    site.assert_prompt();
     let of = |kinds: &[Blow]| blows.iter().filter(|blow| kinds.contains(blow)).count();
     length.tell(&[
         ("servers killed", of(&[Blow::Replica, Blow::Both])),

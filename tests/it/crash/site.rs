@@ -3,20 +3,19 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::Home;
 use super::load::Ledger;
 use crate::counters::linearizable::client::Door;
-use crate::support::{DatabaseServer, Process};
+use crate::support::{DatabaseServer, PATIENCE, Process, Promptness};
 
 const REPLICAS: usize = 3;
 /// How long it may take until numbers come again (C10, C11).
 const SOON: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Site {
     database: Option<DatabaseServer>,
@@ -31,6 +30,8 @@ pub(super) type Parts<'s> = (&'s Home, &'s mut Option<DatabaseServer>, &'s [Repl
 pub(super) struct Replica {
     process: watch::Sender<Option<Arc<Process>>>,
     token: String,
+    /// Counting again, when all is good again.
+    resumed: Mutex<Promptness>,
 }
 
 /// What happens to a site.
@@ -56,7 +57,11 @@ impl Site {
         if database.is_some() {
             processes.extend((1..REPLICAS).map(|_| start(&home)));
         }
-        let replica = |process| Replica { process: watch::Sender::new(Some(Arc::new(process))), token: token.clone() };
+        let replica = |process| Replica {
+            process: watch::Sender::new(Some(Arc::new(process))),
+            token: token.clone(),
+            resumed: Mutex::new(Promptness::within(SOON)),
+        };
         Self { database, replicas: processes.into_iter().map(replica).collect(), home }
     }
 
@@ -66,6 +71,11 @@ impl Site {
             Some(_) => &[Blow::Database, Blow::Replica, Blow::Pause, Blow::Both],
             None => &[Blow::Replica],
         }
+    }
+
+    /// Whether numbers came again soon, at every server.
+    pub(super) fn assert_prompt(self) {
+        self.replicas.into_iter().for_each(|replica| replica.resumed.into_inner().assert());
     }
 
     /// To strike while the servers are in use.
@@ -149,7 +159,9 @@ impl Replica {
                 }
             }
         };
-        tokio::time::timeout(SOON, counts).await.expect("numbers come again, and soon");
+        let began = Instant::now();
+        tokio::time::timeout(PATIENCE, counts).await.expect("numbers come again");
+        self.resumed.lock().await.came(began);
     }
 }
 

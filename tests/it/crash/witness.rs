@@ -15,6 +15,8 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryOrder as _, Statement
 use super::Home;
 use super::pictures::{SIZES, sha256};
 
+use crate::support::PATIENCE;
+
 /// A photo as the database has it.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -79,7 +81,7 @@ impl Witness {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(super::PATIENCE, calm).await.expect("the database ends what was begun");
+        tokio::time::timeout(PATIENCE, calm).await.expect("the database ends what was begun");
     }
 
     async fn count(&self, sql: &str) -> i64 {

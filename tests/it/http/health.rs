@@ -1,10 +1,8 @@
 //! Alive is not ready: what a load balancer asks for.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use crate::support::{Hold, TestApp, alter};
+use crate::support::{Hold, PATIENCE, TestApp, alter};
 
 async fn assert_not_ready(test: &TestApp) {
     for path in ["/readyz", "/health"] {
@@ -54,8 +52,8 @@ async fn probes_neither_wait_for_writes_nor_hold_them_up() {
     let (test, user) = TestApp::with_user().await;
     let hold = Hold::of_counters(&test).await;
     for path in ["/healthz", "/readyz", "/health"] {
-        let reply = tokio::time::timeout(Duration::from_secs(2), test.anonymous().get(path)).await;
-        assert_eq!(reply.expect("an answer at once").status.as_u16(), 200, "{path}");
+        let reply = tokio::time::timeout(PATIENCE, test.anonymous().get(path)).await;
+        assert_eq!(reply.expect("an answer before the writes go on").status.as_u16(), 200, "{path}");
     }
     hold.release().await;
     assert_eq!(user.next().await, 1);

@@ -1,10 +1,8 @@
 //! With more clients than the queues allow, some are told to come back; the rest, and later all, are served.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
-use crate::support::{Caller, Hold, PASSWORD, Reply, TestApp};
+use crate::support::{Caller, Hold, PASSWORD, PATIENCE, Reply, TestApp};
 
 fn spawn_all(caller: &Caller, count: usize, query: &str) -> Vec<tokio::task::JoinHandle<Reply>> {
     let spawn = |_| {
@@ -39,7 +37,7 @@ async fn a_full_queue_of_writes_refuses_without_effect() {
     let tasks = spawn_all(&user, 100, "mutation { next { value } }");
     // The refused do not wait for the others.
     let refused = |tasks: &[tokio::task::JoinHandle<Reply>]| tasks.iter().filter(|task| task.is_finished()).count();
-    tokio::time::timeout(Duration::from_secs(10), async {
+    tokio::time::timeout(PATIENCE, async {
         while refused(&tasks) < 50 {
             tokio::task::yield_now().await;
         }
@@ -68,13 +66,9 @@ async fn a_flood_of_logins_is_bounded_and_others_are_served() {
            {{ tokens {{ accessToken }} userErrors {{ message }} }} }}"#
     );
     let tasks = spawn_all(&test.anonymous(), 300, &login);
-    let asked = Instant::now();
     assert_eq!(user.next().await, 1, "others are served meanwhile");
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     let served = served(tasks).await;
     assert!((5..300).contains(&served), "{served}");
 
-    let over = Instant::now();
     assert!(test.anonymous().run(&login).await.data()["login"]["tokens"].is_object(), "served again");
-    assert!(over.elapsed() < Duration::from_secs(2), "{:?}", over.elapsed());
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use crate::support::{Listening, TestApp, Wire, post};
+use crate::support::{Listening, PATIENCE, Promptness, TestApp, Wire, post};
 
 const SLOW_HEAD: &str = "POST /graphql HTTP/1.1\r\nhost: localhost\r\n";
 const SLOW_BODY: &str = "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
@@ -34,7 +34,7 @@ async fn drip(mut wire: Wire, beginning: &str) -> Option<u16> {
             }
         }
     };
-    timeout(Duration::from_secs(10), heard).await.expect("the server loses patience")
+    timeout(PATIENCE, heard).await.expect("the server loses patience")
 }
 
 #[tokio::test]
@@ -52,16 +52,16 @@ async fn slow_clients_are_cut_off_while_another_is_served() {
     let idle = tokio::spawn(async move { idle.is_hung_up().await });
 
     let mut busy = server.connect().await;
-    let mut slowest = Duration::ZERO;
+    let mut prompt = Promptness::within(Duration::from_millis(500));
     while !(head.is_finished() && body.is_finished() && silent.is_finished() && idle.is_finished()) {
         let asked = Instant::now();
         busy.send(post(r#"{"query": "{ hello }"}"#)).await;
         assert_eq!(busy.hear().await.map(|heard| heard.status), Some(200), "served all along, on one connection");
-        slowest = slowest.max(asked.elapsed());
-        assert!(started.elapsed() < Duration::from_secs(10), "they are cut off");
+        prompt.came(asked);
+        assert!(started.elapsed() < PATIENCE, "they are cut off");
         tokio::task::yield_now().await;
     }
-    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    prompt.assert();
     assert!(matches!(head.await, Ok(None | Some(400 | 408))), "a slow head is cut off");
     assert!(matches!(body.await, Ok(Some(408))), "a slow body is told so");
     assert!(silent.await.expect("it ends"), "a connection that never says anything is closed");
@@ -77,11 +77,15 @@ async fn two_hundred_slow_connections_do_not_stop_others() {
         wire.send(beginning).await;
         slow.push(wire);
     }
-    let asked = Instant::now();
-    let mut other = server.connect().await;
-    other.send(post(r#"{"query": "{ hello }"}"#)).await;
-    assert_eq!(other.hear().await.map(|heard| heard.status), Some(200));
-    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    let mut prompt = Promptness::within(Duration::from_millis(500));
+    for _ in 0..5 {
+        let asked = Instant::now();
+        let mut other = server.connect().await;
+        other.send(post(r#"{"query": "{ hello }"}"#)).await;
+        assert_eq!(other.hear().await.map(|heard| heard.status), Some(200));
+        prompt.came(asked);
+    }
+    prompt.assert();
     for mut wire in slow {
         // Those in the middle of a body hear 408 first.
         assert!(wire.is_hung_up().await || wire.is_hung_up().await || wire.is_hung_up().await, "all are let go");
@@ -111,7 +115,7 @@ async fn a_client_that_does_not_read_its_answers_is_cut_off() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     // What the buffers on the way hold still comes; the rest of seventy megabytes does not.
     let mut rest = Vec::new();
-    let end = timeout(Duration::from_secs(10), deaf.read_to_end(&mut rest)).await.expect("the connection has ended");
+    let end = timeout(PATIENCE, deaf.read_to_end(&mut rest)).await.expect("the connection has ended");
     assert!(end.is_err() || rest.len() < 20 << 20, "{} bytes, and a clean end", rest.len());
 }
 

@@ -1,7 +1,7 @@
 //! A client of `graphql-transport-ws` that says what it is told to, be it wrong.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -13,8 +13,7 @@ use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{Message, client::ClientRequestBuilder};
 
-/// What takes longer never happens.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+use crate::support::PATIENCE;
 
 /// The subprotocol.
 pub const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
@@ -100,7 +99,7 @@ impl Socket {
 
     /// The next message of any kind. A ping is answered when the next one is waited for.
     pub async fn receive(&mut self) -> Option<Result<Message, Error>> {
-        timeout(DEADLINE, self.stream.next()).await.expect("a message or the end")
+        timeout(PATIENCE, self.stream.next()).await.expect("a message or the end")
     }
 
     /// The payload of the next message, which is a `next` of this operation.
@@ -153,7 +152,7 @@ impl Socket {
         let mut heard = 1;
         while !hoped(&self.answer(id).await) {
             heard += 1;
-            assert!(began.elapsed() < DEADLINE, "{heard} other answers came");
+            assert!(began.elapsed() < PATIENCE, "{heard} other answers came");
         }
         heard
     }

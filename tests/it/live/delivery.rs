@@ -8,8 +8,8 @@ use cloakroom::store::Backend;
 use sea_orm::{ConnectionTrait as _, Database};
 
 use super::client::Socket;
-use super::{CURRENT, DEADLINE, current, serve, sign_on};
-use crate::support::{Hold, Listening, Process, TestApp};
+use super::{CURRENT, current, serve, sign_on};
+use crate::support::{Hold, Listening, PATIENCE, Process, TestApp};
 
 /// Whoever connects again gets at least what was acknowledged before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,11 +93,9 @@ async fn a_change_by_another_program_arrives() {
     };
     let other = Database::connect(url).await.expect("the database opens");
     for integer in [77, 3] {
-        let began = Instant::now();
         other.execute_unprepared(&format!("UPDATE counters SET current = {integer}")).await.expect("it is written");
         assert_eq!(current(&socket.answer("a").await), integer);
         // PostgreSQL's servers signal what they change, and look only now and then.
-        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
     other.close().await.expect("the connection closes");
 }
@@ -127,7 +125,7 @@ async fn a_client_that_does_not_read_gets_the_newest_and_costs_no_memory() {
         let message = socket.hear().await.expect("a message");
         heard += 1;
         newest += usize::from(current(&message["payload"]) == CHANGES);
-        assert!(began.elapsed() < DEADLINE);
+        assert!(began.elapsed() < PATIENCE);
     }
     socket.is_quiet().await;
     let all = SUBSCRIPTIONS * usize::try_from(CHANGES).expect("a count");
@@ -166,8 +164,6 @@ async fn a_client_that_does_not_read_is_sent_away_like_any_other() {
         heard += 1;
     }
     assert!(heard < 50_000, "{heard}: nothing was left to be sent");
-    let began = Instant::now();
     server.shut_down();
     server.ended().await;
-    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
 }

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Request};
 
-use super::{CURRENT, DEADLINE, current, serve};
-use crate::support::{Listening, TestApp};
+use super::{CURRENT, current, serve};
+use crate::support::{Listening, PATIENCE, TestApp};
 
 /// An event stream.
 pub struct Events {
@@ -42,7 +42,7 @@ impl Events {
         }
         let request = request.header("accept", "text/event-stream").body(Full::from(body)).expect("a request");
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let answer = timeout(DEADLINE, client.request(request)).await.expect("an answer in time").expect("an answer");
+        let answer = timeout(PATIENCE, client.request(request)).await.expect("an answer in time").expect("an answer");
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
         Self { status, headers: head.headers, body, received: String::new(), _client: client }
@@ -56,7 +56,7 @@ impl Events {
                 self.received = rest;
                 return Some(event);
             }
-            let frame = timeout(DEADLINE, self.body.frame()).await.expect("an event or the end")?;
+            let frame = timeout(PATIENCE, self.body.frame()).await.expect("an event or the end")?;
             let data = frame.ok()?.into_data().expect("no trailers");
             self.received.push_str(std::str::from_utf8(&data).expect("UTF-8"));
         }

@@ -16,7 +16,6 @@ mod upgrade;
 use serde_json::Value;
 
 use crate::support::{Caller, Listening, TestApp};
-use client::DEADLINE;
 
 pub use client::Socket;
 pub use event_stream::Events;

@@ -1,6 +1,6 @@
 //! A storage that is away, overloaded or asleep: whoever waits for it hears so in time.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use cloakroom::error::Error;
@@ -10,10 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::blobs::settings;
-use crate::support::s3_settings;
-
-/// Longer than any call may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::support::{PATIENCE, s3_settings};
 
 /// Something that answers every request with these bytes, and then neither says anything nor hangs up.
 async fn answering(answer: &'static str) -> Blobs {

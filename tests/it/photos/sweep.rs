@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, Statement};
 use serde_json::json;
 
 use super::corpus::{paint, png};
-use crate::support::{Caller, Form, Hold, TestApp, TestDatabase};
+use crate::support::{Caller, Form, Hold, PATIENCE, TestApp, TestDatabase};
 
 /// Uploads this number of photos of the same picture, and returns their ids.
 async fn upload_same(user: &Caller, count: usize) -> Vec<String> {
@@ -65,7 +65,7 @@ async fn until_waiting(test: &TestApp, count: i64, or: impl Fn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), reached).await.expect("they wait");
+    tokio::time::timeout(PATIENCE, reached).await.expect("they wait");
 }
 
 #[tokio::test]

@@ -10,10 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use sea_orm::Database;
 use tempfile::TempDir;
 
-use super::TestDatabase;
+use super::{PATIENCE, TestDatabase};
 
-/// How long it may take to begin, and to recover.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The users that the servers run as where the tests are root: they refuse to be that.
 const POSTGRES: &str = "postgres";
 const MYSQL: &str = "mysql";

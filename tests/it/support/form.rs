@@ -5,7 +5,7 @@ use axum::http::{Request, header};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Caller, Reply, TestApp};
+use super::{Caller, PATIENCE, Reply, TestApp};
 
 /// Between the parts of every form.
 pub const BOUNDARY: &str = "----Form-boundary.7";
@@ -103,7 +103,7 @@ impl TestApp {
                 tokio::task::yield_now().await;
             }
         };
-        let reached = tokio::time::timeout(std::time::Duration::from_secs(20), reached).await;
+        let reached = tokio::time::timeout(PATIENCE, reached).await;
         assert!(reached.is_ok(), "{} files, not {count}", self.uploads());
     }
 }

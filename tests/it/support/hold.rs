@@ -1,9 +1,14 @@
 //! Writes that wait: rows locked until the test lets go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use cloakroom::error::Error;
+use cloakroom::store::DatabaseTransaction;
+use sea_orm::ConnectionTrait as _;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::{TestApp, TestDatabase};
 
@@ -30,8 +35,7 @@ impl Hold {
                 Box::pin(async move {
                     execute(transaction, sql).await?;
                     started.notify_one();
-                    until.notified().await;
-                    Ok(())
+                    stay(transaction, &until).await
                 })
             });
             assert!(transaction.await.is_ok(), "the lock is released well");
@@ -47,6 +51,14 @@ impl Hold {
     }
 }
 
+/// Until the test lets go, says something now and then: a transaction that is silent for 3 seconds is given up.
+async fn stay(transaction: &DatabaseTransaction, until: &Notify) -> Result<(), Error> {
+    while timeout(Duration::from_millis(500), until.notified()).await.is_err() {
+        execute(transaction, "SELECT 1").await?;
+    }
+    Ok(())
+}
+
 /// Changes the database behind the app's back.
 pub async fn alter(test: &TestApp, sql: &'static str) {
     let spelled: &'static str = TestDatabase::spell(sql).leak();
@@ -54,10 +66,6 @@ pub async fn alter(test: &TestApp, sql: &'static str) {
     assert!(altered.is_ok(), "{sql}: {altered:?}");
 }
 
-async fn execute(
-    transaction: &cloakroom::store::DatabaseTransaction,
-    sql: &str,
-) -> Result<(), cloakroom::error::Error> {
-    use sea_orm::ConnectionTrait as _;
+async fn execute(transaction: &DatabaseTransaction, sql: &str) -> Result<(), Error> {
     Ok(transaction.execute_unprepared(sql).await.map(drop)?)
 }

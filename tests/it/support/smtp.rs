@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,10 +18,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use super::ReceivedMail;
+use super::{PATIENCE, ReceivedMail};
 
-/// What takes longer never happens.
-const DEADLINE: Duration = Duration::from_secs(20);
 /// RFC 5321, section 4.5.3.1.6, without the CRLF.
 const MAX_LINE_BYTES: usize = 998;
 
@@ -120,7 +117,7 @@ impl SmtpServer {
     /// Waits until `count` mails were received, and returns all there are.
     pub async fn mails(&self, count: usize) -> Vec<ReceivedMail> {
         let mut mails = self.rules.log.mails.subscribe();
-        let enough = tokio::time::timeout(DEADLINE, mails.wait_for(|mails| mails.len() >= count)).await;
+        let enough = tokio::time::timeout(PATIENCE, mails.wait_for(|mails| mails.len() >= count)).await;
         enough.unwrap_or_else(|_| panic!("{count} mails in time, not {:?}", self.received())).expect("a server").clone()
     }
 

@@ -1,7 +1,6 @@
 //! A server in process behind a real socket, and a client that sends bytes as they are.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Router;
 use cloakroom::config::Config;
@@ -12,10 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::TestApp;
-
-/// What takes longer never happens.
-const DEADLINE: Duration = Duration::from_secs(20);
+use super::{PATIENCE, TestApp};
 
 /// A server that listens; gone when dropped.
 pub struct Listening {
@@ -57,7 +53,7 @@ impl Listening {
 
     /// Waits until it has stopped.
     pub async fn ended(&mut self) {
-        timeout(DEADLINE, &mut self.served).await.expect("it ends in time").expect("it ends well");
+        timeout(PATIENCE, &mut self.served).await.expect("it ends in time").expect("it ends well");
     }
 }
 
@@ -95,7 +91,7 @@ impl Wire {
 
     /// The next response; `None` if the server hung up before it was whole.
     pub async fn hear(&mut self) -> Option<Heard> {
-        timeout(DEADLINE, self.hear_in_time()).await.expect("a response or the end of the connection")
+        timeout(PATIENCE, self.hear_in_time()).await.expect("a response or the end of the connection")
     }
 
     async fn hear_in_time(&mut self) -> Option<Heard> {
@@ -123,7 +119,7 @@ impl Wire {
 
     /// After an upgrade to a WebSocket with short messages only: the code of the close; `None` if it ends without one.
     pub async fn close_code(&mut self) -> Option<u16> {
-        timeout(DEADLINE, self.close_code_in_time()).await.expect("a close or the end of the connection")
+        timeout(PATIENCE, self.close_code_in_time()).await.expect("a close or the end of the connection")
     }
 
     async fn close_code_in_time(&mut self) -> Option<u16> {
@@ -147,7 +143,7 @@ impl Wire {
 
     /// Whether the server hangs up without another word.
     pub async fn is_hung_up(&mut self) -> bool {
-        timeout(DEADLINE, self.receive()).await.expect("the end of the connection").is_none()
+        timeout(PATIENCE, self.receive()).await.expect("the end of the connection").is_none()
     }
 
     async fn receive(&mut self) -> Option<()> {

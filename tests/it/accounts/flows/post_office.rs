@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait as _, Database};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{PASSWORD, Process, SmtpServer, TestDatabase, Tls, link_token, test_mails};
+use crate::support::{PASSWORD, PATIENCE, Process, SmtpServer, TestDatabase, Tls, link_token, test_mails};
 
 /// A data directory and a database that outlive the server.
 struct Home {
@@ -139,7 +139,7 @@ async fn first_file(data_dir: &Path) -> crate::support::ReceivedMail {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), found).await.expect("a mail is written")
+    tokio::time::timeout(PATIENCE, found).await.expect("a mail is written")
 }
 
 #[tokio::test]

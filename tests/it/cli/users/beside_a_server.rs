@@ -5,10 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Place, add, piped, users};
-use crate::support::{PASSWORD, Process, test_mails};
+use crate::support::{PASSWORD, PATIENCE, Process, test_mails};
 
-/// What takes longer never happens.
-const DEADLINE: Duration = Duration::from_secs(30);
 const VIEWER: &str = "{ viewer { role } }";
 
 /// A server at this place, whose output is kept.
@@ -31,7 +29,7 @@ async fn until<T: std::fmt::Debug>(mut look: impl AsyncFnMut() -> T, good: impl 
             last = Some(look().await);
         }
     };
-    let in_time = tokio::time::timeout(DEADLINE, looking).await;
+    let in_time = tokio::time::timeout(PATIENCE, looking).await;
     assert!(in_time.is_ok(), "{last:?}");
 }
 

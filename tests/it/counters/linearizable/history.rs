@@ -3,14 +3,12 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use stateright::semantics::{ConsistencyTester as _, LinearizabilityTester, SequentialSpec};
 
 use crate::counters::sequential::counter::{Counter, Heard, Order};
 
-/// How long a history may be thought about: it is made short, so that it takes no time.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::PATIENCE;
 
 /// Which calls of a history were tried, and what the counter is after them.
 type Place = (u128, Counter);
