@@ -1,5 +1,7 @@
 //! One size of a photo: which content it is, and its form.
 
+use std::collections::BTreeSet;
+
 use sea_orm::entity::prelude::*;
 use sea_orm::{Condition, FromQueryResult, IntoActiveModel as _, JoinType, QueryOrder as _, QuerySelect as _};
 
@@ -110,21 +112,22 @@ pub(super) async fn list_of(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Re
     Ok(images.into_model::<Stored>().all(db).await?)
 }
 
-/// One size of a photo, and whether the photo is published; of an author who is there.
-pub(super) async fn find_served(
+/// These images of photos, each with whether its photo is published; of authors who are there.
+pub(super) async fn list_served(
     db: &impl ConnectionTrait,
-    id: PhotoId,
-    size: Size,
-) -> Result<Option<(Stored, bool)>, Error> {
-    let images = stored()
+    images: &[(PhotoId, Size)],
+) -> Result<Vec<(Stored, bool)>, Error> {
+    let photos = images.iter().map(|(photo, _)| *photo);
+    let sizes: BTreeSet<i16> = images.iter().map(|(_, size)| number_of(*size)).collect();
+    let served = stored()
         .join(JoinType::InnerJoin, Relation::Photo.def())
         .join(JoinType::InnerJoin, photo::Relation::Author.def())
         .column_as(photo::Column::Published, "published")
-        .filter(Column::PhotoId.eq(id))
-        .filter(Column::Size.eq(number_of(size)))
+        .filter(Column::PhotoId.is_in(photos))
+        .filter(Column::Size.is_in(sizes))
         .filter(user::is_present());
-    let Some(row) = images.into_model::<Shown>().one(db).await? else { return Ok(None) };
-    Ok(Some((row.stored, row.published)))
+    let rows = served.into_model::<Shown>().all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.stored, row.published)).collect())
 }
 
 #[derive(FromQueryResult)]
