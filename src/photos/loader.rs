@@ -1,4 +1,5 @@
-//! Images and authors of photos, one statement for all photos of a page.
+//! Images and authors of photos, one statement for all photos of a page; and images by their links, one statement for
+//! all requests that come together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +12,12 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::id::{PhotoId, UserId};
 use crate::photos::Photos;
-use crate::photos::photo_image::Stored;
+use crate::photos::photo_image::{self, Stored};
+use crate::photos::picture::Size;
+use crate::store::Database;
+
+/// Images that one statement finds at most: the first to ask would wait for the last.
+const MAX_LINKED: usize = 100;
 
 /// The loaders of photos that are shown together, to one caller.
 pub struct Loaders {
@@ -65,5 +71,36 @@ impl Loader<UserId> for AuthorLoader {
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, user::Model>, Error> {
         let authors = self.0.list_authors(&self.1, ids).await?;
         Ok(authors.into_iter().map(|author| (author.id, author)).collect())
+    }
+}
+
+/// An image that links ask for, and whether its photo is published.
+pub(super) type Linked = Arc<(Stored, bool)>;
+
+/// Where links are looked up, by all requests of this server. Nothing is remembered: who asks gets a row that is read
+/// after they have asked.
+pub(super) struct LinkedImages(DataLoader<LinkedLoader>);
+
+impl LinkedImages {
+    pub(super) fn new(database: Database) -> Self {
+        Self(batched(LinkedLoader(database)).max_batch_size(MAX_LINKED))
+    }
+
+    /// One size of a photo whose author is there.
+    pub(super) async fn find(&self, photo: PhotoId, size: Size) -> Result<Option<Linked>, Error> {
+        self.0.load_one((photo, size)).await
+    }
+}
+
+struct LinkedLoader(Database);
+
+impl Loader<(PhotoId, Size)> for LinkedLoader {
+    type Value = Linked;
+    type Error = Error;
+
+    async fn load(&self, images: &[(PhotoId, Size)]) -> Result<HashMap<(PhotoId, Size), Linked>, Error> {
+        let rows = photo_image::list_linked(self.0.reader(), images).await?;
+        let place = |image: &Stored| photo_image::size_of(image.size).map(|size| (image.photo_id, size));
+        Ok(rows.into_iter().filter_map(|row| Some((place(&row.0)?, Arc::new(row)))).collect())
     }
 }

@@ -34,8 +34,6 @@ mod watch;
 
 use std::sync::Arc;
 
-use async_graphql::dataloader::DataLoader;
-
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -49,7 +47,7 @@ pub use read::StorageUse;
 pub use upload::NewPhoto;
 
 use links::Links;
-use serve::ServedLoader;
+use loader::LinkedImages;
 use studio::Studio;
 use watch::Watch;
 
@@ -63,7 +61,7 @@ pub struct Photos {
     clock: Clock,
     blobs: Blobs,
     links: Links,
-    served: DataLoader<ServedLoader>,
+    linked: LinkedImages,
     studio: Studio,
     watch: Watch,
     settings: config::Photos,
@@ -80,7 +78,7 @@ impl Photos {
         Ok(Self {
             blobs: Blobs::open(&config.storage, &config.server.data_dir)?,
             links: Links::new(key, config.public_url(), settings.url_seconds),
-            served: ServedLoader::batched(database.clone()),
+            linked: LinkedImages::new(database.clone()),
             studio: Studio::new(&settings),
             watch: Watch::start(database.clone(), clock.clone()),
             database,

@@ -113,20 +113,20 @@ pub(super) async fn list_of(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Re
 }
 
 /// These images of photos, each with whether its photo is published; of authors who are there.
-pub(super) async fn list_served(
+pub(super) async fn list_linked(
     db: &impl ConnectionTrait,
     images: &[(PhotoId, Size)],
 ) -> Result<Vec<(Stored, bool)>, Error> {
     let photos = images.iter().map(|(photo, _)| *photo);
     let sizes: BTreeSet<i16> = images.iter().map(|(_, size)| number_of(*size)).collect();
-    let served = stored()
+    let linked = stored()
         .join(JoinType::InnerJoin, Relation::Photo.def())
         .join(JoinType::InnerJoin, photo::Relation::Author.def())
         .column_as(photo::Column::Published, "published")
         .filter(Column::PhotoId.is_in(photos))
         .filter(Column::Size.is_in(sizes))
         .filter(user::is_present());
-    let rows = served.into_model::<Shown>().all(db).await?;
+    let rows = linked.into_model::<Shown>().all(db).await?;
     Ok(rows.into_iter().map(|row| (row.stored, row.published)).collect())
 }
 

@@ -3,24 +3,15 @@
 //! **Invariant:** the photo's row is asked each time, after the request has come: what was deleted or changed its state
 //! is gone at once, whichever server did it. Requests that come together share the statement.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 
-use async_graphql::dataloader::{DataLoader, Loader};
 use bytes::Bytes;
 
-use crate::batching::batched;
 use crate::error::Error;
-use crate::id::PhotoId;
 use crate::photos::Photos;
-use crate::photos::photo_image::{self, Stored};
+use crate::photos::photo_image::Stored;
 use crate::photos::picture::Size;
-use crate::store::Database;
 use crate::store::blobs::{self, MAX_CACHED_BYTES};
-
-/// Images that one statement looks up at most.
-const ROWS_AT_ONCE: usize = 100;
 
 /// An image that a link stands for.
 #[derive(Clone, Debug)]
@@ -67,7 +58,7 @@ impl Photos {
     ) -> Result<Option<Served>, Error> {
         let now = self.clock.now();
         let Some(link) = self.links.read(photo, file, until, signature, now) else { return Ok(None) };
-        let Some(found) = self.served.load_one((link.photo, link.size)).await? else { return Ok(None) };
+        let Some(found) = self.linked.find(link.photo, link.size).await? else { return Ok(None) };
         let (image, published) = &*found;
         let format = image.format();
         if *published != link.published || image.hash != link.hash || format != link.format {
@@ -103,27 +94,6 @@ impl Photos {
                 Err(Error::internal(anyhow::anyhow!("{key} should have {size} bytes in the storage, not {found:?}")))
             }
         }
-    }
-}
-
-/// The rows that links ask for.
-pub(super) struct ServedLoader(Database);
-
-impl ServedLoader {
-    pub(super) fn batched(database: Database) -> DataLoader<Self> {
-        // Larger statements are no cheaper for each row, and the first to come would wait for the last.
-        batched(Self(database)).max_batch_size(ROWS_AT_ONCE)
-    }
-}
-
-impl Loader<(PhotoId, Size)> for ServedLoader {
-    type Value = Arc<(Stored, bool)>;
-    type Error = Error;
-
-    async fn load(&self, images: &[(PhotoId, Size)]) -> Result<HashMap<(PhotoId, Size), Arc<(Stored, bool)>>, Error> {
-        let rows = photo_image::list_served(self.0.reader(), images).await?;
-        let key = |image: &Stored| photo_image::size_of(image.size).map(|size| (image.photo_id, size));
-        Ok(rows.into_iter().filter_map(|row| Some((key(&row.0)?, Arc::new(row)))).collect())
     }
 }
 

@@ -32,7 +32,8 @@ async fn an_idle_subscriber_costs_little_memory() {
     for _ in 0..SOCKETS {
         sockets.push(open().await);
     }
-    let each = (server.resident_kb() - before) / SOCKETS;
+    // The system may have taken back what signing up needed.
+    let each = server.resident_kb().saturating_sub(before) / SOCKETS;
     assert!(each < MAX_KB, "{each} kB for each");
     assert!(server.run(Some(&token), "mutation { next { value } }").await.is_some());
     for mut socket in sockets {

@@ -9,7 +9,7 @@ use cloakroom::config::{Bucket, Config, Limits, Overrides};
 use cloakroom::store::{Database, migrations};
 use tempfile::TempDir;
 
-use super::{Caller, PASSWORD, TestDatabase};
+use super::{Caller, PASSWORD, TestDatabase, TestStorage};
 
 /// A server without a socket.
 pub struct TestApp {
@@ -35,6 +35,7 @@ impl TestApp {
         config.accounts.password_memory_kib = 64;
         config.accounts.password_passes = 1;
         config.limits = no_limits();
+        TestStorage::adapt(&mut config.storage).await;
         adapt(&mut config);
         let database = TestDatabase::create(&mut config).await;
         let clock = Clock::fixed("2026-11-20T12:00:00Z".parse().expect("a moment"));

@@ -19,6 +19,7 @@ mod rows;
 mod s3;
 mod smtp;
 mod statements;
+mod storage;
 mod template;
 mod told;
 mod wire;
@@ -40,6 +41,7 @@ pub use rows::Rows;
 pub use s3::{S3Server, s3_settings};
 pub use smtp::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls};
 pub use statements::Statements;
+pub use storage::TestStorage;
 pub use told::Told;
 pub use wire::{Listening, Wire, post};
 

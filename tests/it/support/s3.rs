@@ -15,7 +15,7 @@ const BUCKET: &str = "pictures";
 /// Both servers, in this run of the tests.
 static INSTALLED: Once = Once::new();
 
-/// A running server; killed when dropped.
+/// A running server, until it is dropped or this process ends.
 pub struct S3Server {
     pub address: String,
     child: Child,
@@ -49,8 +49,9 @@ impl S3Server {
         assert!(program.exists(), "{} is not there after tests/s3/install", program.display());
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new("sh");
-        // One output, because one of them speaks on its standard error.
-        command.args(["-c", r#"exec "$0" "$@" 2>&1"#]).arg(program).stdout(Stdio::piped());
+        // One output, because one of them speaks on its standard error. It ends with us, however we do.
+        let script = r#""$0" "$@" 2>&1 & read -r never; kill $!"#;
+        command.args(["-c", script]).arg(program).stdin(Stdio::piped()).stdout(Stdio::piped());
         adapt(&mut command, folder.path());
         let mut child = command.spawn().expect("it starts");
         let mut output = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
@@ -73,7 +74,7 @@ impl S3Server {
 
 impl Drop for S3Server {
     fn drop(&mut self) {
-        drop(self.child.kill());
+        drop(self.child.stdin.take());
         drop(self.child.wait());
     }
 }

@@ -4,7 +4,7 @@ use cloakroom::id::UserId;
 use serde_json::json;
 
 use super::contents::assert_whole;
-use super::{files, found};
+use super::found;
 use crate::support::{Caller, PASSWORD, TestApp, picture, picture_no};
 
 async fn leave(caller: &Caller) {
@@ -70,5 +70,5 @@ async fn after_the_time_of_grace_photos_and_contents_are_removed_but_what_others
     assert_eq!(bert.own_photos("").await, kept);
     bert.change("deletePhotos", &[&kept[0]]).await;
     test.app.photos.sweep().await.expect("a sweep");
-    assert_eq!((test.rows().await.blobs, files(&test).len()), (0, 0));
+    assert_eq!((test.rows().await.blobs, test.objects().await.len()), (0, 0));
 }

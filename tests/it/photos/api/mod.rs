@@ -16,7 +16,7 @@ mod states;
 
 use serde_json::Value;
 
-use crate::support::{Caller, TestApp};
+use crate::support::Caller;
 
 /// What a caller finds of the photo with this id, wherever there is something to find.
 async fn found(caller: &Caller, id: &str) -> Value {
@@ -27,18 +27,6 @@ async fn found(caller: &Caller, id: &str) -> Value {
            byTag: photos(tags: [\"sea\"], order: ASC, last: 5) {{ totalCount nodes {{ id }} }} }}"
     );
     caller.run(&query).await.data().clone()
-}
-
-/// Every file in the folder of contents.
-fn files(test: &TestApp) -> Vec<std::path::PathBuf> {
-    let (mut found, mut waiting) = (Vec::new(), vec![test.data_dir().join("photos")]);
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() { waiting.push(path) } else { found.push(path) }
-        }
-    }
-    found
 }
 
 /// Runs these at once, each in its own task.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cloakroom::app::App;
 
 use super::contents::{assert_whole, blob_rows};
-use super::{all, files};
+use super::all;
 use crate::support::{Caller, TestApp, ids_in, picture_of};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,7 +99,7 @@ async fn no_photo_that_was_acknowledged_loses_its_contents() {
         test.clock.advance(term);
         assert!(test.app.photos.sweep().await.is_ok());
     }
-    let left = (blob_rows(&test).await, files(&test).len(), key.used_bytes().await);
+    let left = (blob_rows(&test).await, test.objects().await.len(), key.used_bytes().await);
     assert_eq!(left, (0, 0, 0), "nothing is left behind");
 }
 
