@@ -126,9 +126,13 @@ impl Documents {
         let over = |what, limit: usize| {
             refusal(ErrorCode::QueryTooComplex, format!("The document's {what} exceeds the limit of {limit}."))
         };
-        let size = measure(query);
+        let size = measure(query, self.limits.tokens);
         if size.tokens > self.limits.tokens {
             return Err(over("number of tokens", self.limits.tokens as usize));
+        }
+        if size.is_unfinished {
+            let message = "The document is not GraphQL: a block string has no end.";
+            return Err(refusal(ErrorCode::GraphqlParseFailed, message.to_owned()));
         }
         if size.nesting > MAX_NESTING {
             return Err(over("nesting", MAX_NESTING as usize));
@@ -193,14 +197,20 @@ struct Size {
     tokens: u32,
     nesting: u32,
     longest_word: usize,
+    /// Whether a block string has no end. The parser would read an empty string and what follows, against section
+    /// 2.9.4, and look for the end anew at the next: many times through the whole text.
+    is_unfinished: bool,
 }
 
-/// Counts tokens and the deepest nesting of brackets, as the GraphQL specification's section 2.1 has them.
-/// What is no token is left for the parser to refuse.
-fn measure(query: &str) -> Size {
+/// Counts tokens and the deepest nesting of brackets, as the GraphQL specification's section 2.1 has them, up to the
+/// first token that is one too many, or has no end. What is no token is left for the parser to refuse.
+fn measure(query: &str, max_tokens: u32) -> Size {
     let (mut size, mut depth) = (Size::default(), 0_u32);
     let mut rest = query.as_bytes();
     while let [byte, after @ ..] = rest {
+        if size.tokens > max_tokens {
+            break;
+        }
         let length = match byte {
             b'#' => {
                 rest = after
@@ -208,6 +218,13 @@ fn measure(query: &str) -> Size {
                     .unwrap_or(&[]);
                 continue;
             }
+            b'"' if rest.starts_with(BLOCK) => match block_string_length(rest) {
+                Some(length) => length,
+                None => {
+                    size.is_unfinished = true;
+                    break;
+                }
+            },
             b'"' => string_length(rest),
             b'.' if after.starts_with(b"..") => 3,
             b if is_word(*b) || *b == b'-' => 1 + after.iter().take_while(|b| is_word(**b) || **b == b'.').count(),
@@ -236,39 +253,60 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// The length of the string that `rest` begins with, quotes included; an unfinished one has all the rest. An
-/// unfinished block string is read as the parser reads it: an empty string, and what follows.
+const BLOCK: &[u8] = b"\"\"\"";
+const ESCAPED_BLOCK: &[u8] = b"\\\"\"\"";
+
+/// The length of the string that `rest` begins with, quotes included; an unfinished one has all the rest.
 fn string_length(rest: &[u8]) -> usize {
-    const EMPTY: usize = 2;
-    let is_block = rest.starts_with(b"\"\"\"");
-    let (quote, escape): (&[u8], &[u8]) = if is_block { (b"\"\"\"", b"\\\"\"\"") } else { (b"\"", b"\\") };
-    let mut at = quote.len();
-    while let Some(ahead) = rest.get(at..).filter(|ahead| !ahead.is_empty()) {
-        if ahead.starts_with(escape) {
-            at += if escape.len() == 1 { 2 } else { escape.len() };
-        } else if ahead.starts_with(quote) {
-            return at + quote.len();
-        } else {
-            at += 1;
-        }
+    let mut at = 1;
+    while let Some(byte) = rest.get(at) {
+        at += match byte {
+            b'"' => return at + 1,
+            b'\\' => 2,
+            _ => 1,
+        };
     }
-    if is_block { EMPTY } else { rest.len() }
+    rest.len()
+}
+
+/// The length of the block string that `rest` begins with, quotes included, if it has an end.
+fn block_string_length(rest: &[u8]) -> Option<usize> {
+    let mut at = BLOCK.len();
+    while let Some(ahead) = rest.get(at..).filter(|ahead| !ahead.is_empty()) {
+        at += match ahead {
+            _ if ahead.starts_with(BLOCK) => return Some(at + BLOCK.len()),
+            _ if ahead.starts_with(ESCAPED_BLOCK) => ESCAPED_BLOCK.len(),
+            _ => 1,
+        };
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn measured(query: &str) -> Size {
+        measure(query, u32::MAX)
+    }
+
+    #[test]
+    fn a_text_is_walked_to_the_first_token_that_is_one_too_many_or_has_no_end() {
+        assert_eq!(measure(&"a ".repeat(200_000), 100).tokens, 101);
+        for unfinished in ["\"\"\"", "\"\"\"\" [[", "a \"\"\" \\\"\"\" \"\" b"] {
+            assert!(measured(unfinished).is_unfinished, "{unfinished}");
+        }
+    }
+
     #[test]
     fn tokens_and_nesting_are_counted_as_the_specification_has_them() {
-        let size = |tokens, nesting, longest_word| Size { tokens, nesting, longest_word };
-        assert_eq!(measure("{ hello }"), size(3, 1, 5));
-        assert_eq!(measure("query Q($a: Int = -1.5e3) { f(a: $a) @x ...F }"), size(23, 2, 6));
-        assert_eq!(measure("# { { {\n{ a(s: \"} \\\" { #\") , }"), size(8, 2, 1));
-        assert_eq!(measure("{ a(s: \"\"\"x \\\"\"\" { \"\"\") }"), size(8, 2, 1));
-        assert_eq!(measure("\"unfinished"), size(1, 0, 0));
-        assert_eq!(measure("\"\"\"\" [["), size(4, 2, 0), "two empty strings to the parser");
-        assert_eq!(measure("[[[["), size(4, 4, 0));
-        assert_eq!(measure("é"), size(2, 0, 0));
+        let size = |tokens, nesting, longest_word| Size { tokens, nesting, longest_word, is_unfinished: false };
+        assert_eq!(measured("{ hello }"), size(3, 1, 5));
+        assert_eq!(measured("query Q($a: Int = -1.5e3) { f(a: $a) @x ...F }"), size(23, 2, 6));
+        assert_eq!(measured("# { { {\n{ a(s: \"} \\\" { #\") , }"), size(8, 2, 1));
+        assert_eq!(measured("{ a(s: \"\"\"x \\\"\"\" { \"\"\") }"), size(8, 2, 1));
+        assert_eq!(measured("\"unfinished"), size(1, 0, 0));
+        assert_eq!(measured("[[[["), size(4, 4, 0));
+        assert_eq!(measured("é"), size(2, 0, 0));
     }
 }

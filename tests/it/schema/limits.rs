@@ -1,8 +1,10 @@
 //! What a document may ask for: each limit refuses with its code and its value, in few words.
 
+use std::time::Instant;
+
 use serde_json::json;
 
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, PATIENCE, TestApp};
 
 /// Runs a document that is beyond a limit; the message must say the limit.
 async fn refused(caller: &Caller, document: &str, what: &str, limit: u32) {
@@ -122,4 +124,20 @@ async fn many_operations_and_variables_are_bounded_by_the_tokens() {
     refused(&caller, &format!("query ({variables}) {{ hello }}"), "tokens", limit).await;
     let values: serde_json::Map<_, _> = (0..20_000).map(|number| (format!("v{number}"), json!(number))).collect();
     caller.run_with("{ hello }", values.into()).await.data();
+}
+
+/// Counted or parsed naively, the rest of each would be looked through once for every string: for minutes.
+#[tokio::test]
+async fn block_strings_without_an_end_are_refused_at_the_first() {
+    // Twice as long as JSON.
+    const BODY: usize = 450_000;
+    let test = TestApp::start().await;
+    let escaped = format!("{{ {}", "\\\"\"\"\" ".repeat(BODY / 6));
+    let within_strings = format!("{{ a(x: [{}]) }} #{}", r#""\\""""" "#.repeat(600), "-".repeat(BODY));
+    for document in [escaped, within_strings] {
+        let began = Instant::now();
+        let reply = test.anonymous().run(&document).await;
+        assert_eq!(reply.code(), "GRAPHQL_PARSE_FAILED", "{}", reply.body);
+        assert!(began.elapsed() < PATIENCE);
+    }
 }
