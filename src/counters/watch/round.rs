@@ -31,22 +31,30 @@ struct Work {
     hints: Option<String>,
 }
 
-/// Round after round.
+/// Round after round. However much there is to do, everything that is watched is looked at now and then: that one counter
+/// is busy says nothing of what others do to the rest.
 pub(super) async fn go_on(shared: Arc<Shared>) {
+    let mut looked = Instant::now();
     loop {
         let woken = shared.wake.notified();
-        match shared.watchers.load(Ordering::SeqCst) {
-            0 => woken.await,
-            _ => {
-                let heard = shared.hears.load(Ordering::SeqCst);
-                let pause = if heard { LOOK_EVERY.max(shared.poll) } else { shared.poll };
-                if tokio::time::timeout(pause, woken).await.is_err() {
-                    shared.doubt_all();
-                }
+        if shared.watchers.load(Ordering::SeqCst) == 0 {
+            woken.await;
+            looked = Instant::now();
+        } else {
+            let due = looked + look_every(&shared);
+            drop(tokio::time::timeout_at(due.into(), woken).await);
+            if Instant::now() >= due {
+                shared.doubt_all();
+                looked = Instant::now();
             }
         }
         tokio::time::sleep(round(&shared).await).await;
     }
+}
+
+fn look_every(shared: &Shared) -> Duration {
+    let hears = shared.hears.load(Ordering::SeqCst);
+    if hears { LOOK_EVERY.max(shared.poll) } else { shared.poll }
 }
 
 /// Does one round, and says how long to rest after it.

@@ -87,17 +87,46 @@ async fn a_change_by_another_program_arrives() {
     let mut socket = sign_on(&server, &user).await;
     socket.subscribe("a", CURRENT).await;
     socket.answer("a").await;
+    let other = another_program(&test).await;
+    for integer in [77, 3] {
+        other.execute_unprepared(&format!("UPDATE counters SET current = {integer}")).await.expect("it is written");
+        assert_eq!(current(&socket.answer("a").await), integer);
+    }
+    other.close().await.expect("the connection closes");
+}
+
+/// What wakes the watchers' task for one counter must not keep it from looking at the others.
+#[tokio::test]
+async fn a_change_by_another_program_arrives_while_another_counter_is_busy() {
+    let (test, server, user) = serve().await;
+    let create = "mutation { createCounter(input: { name: \"busy\" }) { userErrors { code } } }";
+    user.run(create).await.data();
+    let mut socket = sign_on(&server, &user).await;
+    socket.subscribe("a", CURRENT).await;
+    socket.answer("a").await;
+    let mut busy = sign_on(&server, &user).await;
+    busy.subscribe("b", "subscription { current(counter: \"busy\") }").await;
+    let counting = tokio::spawn(async move {
+        loop {
+            user.run("mutation { next(input: { counter: \"busy\" }) { value } }").await.data();
+            busy.answer("b").await;
+        }
+    });
+    let other = another_program(&test).await;
+    let change = "UPDATE counters SET current = 77 WHERE name = 'default'";
+    other.execute_unprepared(change).await.expect("it is written");
+    assert_eq!(current(&socket.answer("a").await), 77);
+    counting.abort();
+    other.close().await.expect("the connection closes");
+}
+
+/// A connection to the database that is not the server's.
+async fn another_program(test: &TestApp) -> sea_orm::DatabaseConnection {
     let url = match test.app.database.backend() {
         Backend::Sqlite => format!("sqlite://{}?mode=rw", test.data_dir().join("cloakroom.db").display()),
         Backend::Postgres | Backend::Mysql => test.config.database.url.clone(),
     };
-    let other = Database::connect(url).await.expect("the database opens");
-    for integer in [77, 3] {
-        other.execute_unprepared(&format!("UPDATE counters SET current = {integer}")).await.expect("it is written");
-        assert_eq!(current(&socket.answer("a").await), integer);
-        // PostgreSQL's servers signal what they change, and look only now and then.
-    }
-    other.close().await.expect("the connection closes");
+    Database::connect(url).await.expect("the database opens")
 }
 
 /// R5. What it would be sent otherwise is many times what sockets keep.
