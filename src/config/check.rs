@@ -86,6 +86,7 @@ impl Config {
         }
         for (name, seconds) in [
             ("database.acquire_seconds", self.database.acquire_seconds),
+            ("database.answer_seconds", self.database.answer_seconds),
             ("http.header_seconds", self.http.header_seconds),
             ("http.body_seconds", self.http.body_seconds),
             ("http.answer_seconds", self.http.answer_seconds),

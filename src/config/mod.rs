@@ -58,6 +58,7 @@ pub struct Database {
     pub url: String,
     pub max_connections: u32,
     pub acquire_seconds: u64,
+    pub answer_seconds: u64,
     pub migrate: bool,
 }
 

@@ -120,7 +120,8 @@ async fn take(
         return lines;
     }
     let mut amounts: Vec<_> = lines.iter().map(|(key, line)| (key.clone(), steps(line))).collect();
-    // Every replica locks rows in the same order.
+    // Every replica names the rows in one order. Should a database lock them in another, and two replicas each other out,
+    // it gives one of them up, which is run again.
     amounts.sort_unstable();
     let taken = match statements::take(database, now, &amounts).await {
         Ok(taken) => taken,

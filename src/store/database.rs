@@ -12,7 +12,7 @@ use sea_orm::{
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::error::Error;
-use crate::store::connection::{Connection, DatabaseReader, DatabaseTransaction};
+use crate::store::connection::{Connection, DatabaseReader, DatabaseTransaction, Limit};
 
 /// The codes for a transaction that was given up: serialization_failure, which is MariaDB's deadlock as well, and
 /// PostgreSQL's deadlock_detected.
@@ -44,8 +44,15 @@ pub struct Database {
 }
 
 impl Database {
-    pub(super) fn new(backend: Backend, writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
-        Self { backend, writer: Connection(writer), reader: Connection(reader), outside_version: Arc::default() }
+    /// With one pool to write to and one to read from, each of whose answers may take `limit`.
+    pub(super) fn new(
+        backend: Backend,
+        writer: DatabaseConnection,
+        reader: DatabaseConnection,
+        limit: Option<Duration>,
+    ) -> Self {
+        let [writer, reader] = [writer, reader].map(|inner| Connection { inner, limit: Limit(limit) });
+        Self { backend, writer, reader, outside_version: Arc::default() }
     }
 
     /// Which kind of database this is.
@@ -69,7 +76,7 @@ impl Database {
     /// For migrations, which make their own transactions.
     #[must_use]
     pub(super) fn writer(&self) -> &DatabaseConnection {
-        &self.writer.0
+        &self.writer.inner
     }
 
     /// Runs `work` in a transaction and commits it; rolls back if it fails.
@@ -85,7 +92,7 @@ impl Database {
         T: Send + 'static,
         F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, Error>> + Send + Sync + 'static,
     {
-        let writer = self.writer.0.clone();
+        let writer = self.writer.clone();
         let task = tokio::spawn(async move {
             let mut attempt = 1;
             loop {
@@ -141,14 +148,14 @@ impl Database {
     /// Waits for what is under way and closes every connection.
     pub async fn close(self) {
         for pool in [self.reader, self.writer] {
-            if let Err(error) = pool.0.close().await {
+            if let Err(error) = pool.inner.close().await {
                 tracing::warn!(%error, "the database did not close cleanly");
             }
         }
     }
 }
 
-async fn write_once<T, F>(writer: &DatabaseConnection, work: &F) -> Result<T, Error>
+async fn write_once<T, F>(writer: &Connection<DatabaseConnection>, work: &F) -> Result<T, Error>
 where
     F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, Error>>,
 {
@@ -156,15 +163,16 @@ where
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    let transaction = Connection(writer.begin_with_options(options).await?);
+    let limit = writer.limit;
+    let transaction = Connection { inner: limit.wait(writer.inner.begin_with_options(options)).await?, limit };
     match work(&transaction).await {
         Ok(value) => {
-            transaction.0.commit().await?;
+            limit.wait(transaction.inner.commit()).await?;
             Ok(value)
         }
         Err(error) => {
             // Why the work failed says more than that the connection failed after it: either way nothing stays.
-            if let Err(error) = transaction.0.rollback().await {
+            if let Err(error) = limit.wait(transaction.inner.rollback()).await {
                 tracing::warn!(%error, "a transaction could not be rolled back");
             }
             Err(error)

@@ -34,7 +34,7 @@ pub struct Status {
 /// # Errors
 /// A database that cannot be read, or that was migrated by a newer binary.
 pub async fn status(database: &Database) -> anyhow::Result<Vec<Status>> {
-    let applied = applied(&database.reader().0).await.context("cannot read the list of migrations")?;
+    let applied = applied(&database.reader().inner).await.context("cannot read the list of migrations")?;
     let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
         bail!("the database is newer than this binary: it has the migration {newer}, which this version does not know");

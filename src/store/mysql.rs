@@ -18,13 +18,13 @@ const PING_AFTER: Duration = Duration::from_secs(1);
 /// * A statement sees what was committed before it, and a lock of rows locks no gaps between them.
 /// * After 3 seconds of silence MariaDB gives a transaction up, with its locks: a replica that was stopped or cut off
 ///   in the midst of one holds up the others no longer, and cannot write later. MySQL has no such setting.
-/// * Whoever waits for a lock for 10 seconds begins again.
+/// * Whoever waits for a lock for 5 seconds begins again.
 const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */, \
     time_zone = '+00:00', \
     sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,\
                 PIPES_AS_CONCAT', \
     /*M! idle_transaction_timeout = 3, */ \
-    innodb_lock_wait_timeout = 10; \
+    innodb_lock_wait_timeout = 5; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// The first versions with all that is asked of them, such as `JSON_TABLE`.
@@ -48,7 +48,8 @@ pub(super) async fn open(config: &config::Database) -> anyhow::Result<Database> 
         .with_context(|| format!("cannot reach the database {}", config::mask_password(&config.url)))?;
     assert_new_enough(&pool).await?;
     assert_durable(&pool).await?;
-    Ok(Database::new(Backend::Mysql, pool.clone(), pool))
+    let limit = Duration::from_secs(config.answer_seconds);
+    Ok(Database::new(Backend::Mysql, pool.clone(), pool, Some(limit)))
 }
 
 async fn assert_new_enough(pool: &DatabaseConnection) -> anyhow::Result<()> {

@@ -32,7 +32,8 @@ pub(super) async fn open(config: &config::Database) -> anyhow::Result<Database> 
     if show(&pool, "fsync").await? != "on" {
         tracing::warn!("PostgreSQL runs with fsync=off: a crash of its machine loses acknowledged numbers");
     }
-    Ok(Database::new(Backend::Postgres, pool.clone(), pool))
+    let limit = Duration::from_secs(config.answer_seconds);
+    Ok(Database::new(Backend::Postgres, pool.clone(), pool, Some(limit)))
 }
 
 async fn show(pool: &DatabaseConnection, setting: &str) -> anyhow::Result<String> {

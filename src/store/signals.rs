@@ -40,7 +40,7 @@ impl Database {
     /// What the database says.
     pub async fn signal(&self, channel: &str, text: String) -> Result<(), Error> {
         if self.has_signals() {
-            let pool = self.reader().0.get_postgres_connection_pool();
+            let pool = self.reader().inner.get_postgres_connection_pool();
             let signal = sqlx::query("SELECT pg_notify($1, $2)").bind(channel).bind(text);
             signal.execute(pool).await.map_err(Error::internal)?;
         }
@@ -56,7 +56,7 @@ impl Database {
             return Ok(None);
         }
         let failed = |error: sqlx::Error| Error::internal(error);
-        let options = self.reader().0.get_postgres_connection_pool().connect_options();
+        let options = self.reader().inner.get_postgres_connection_pool().connect_options();
         let pool = PgPoolOptions::new().max_connections(1).connect_with((*options).clone()).await.map_err(failed)?;
         let mut listener = PgListener::connect_with(&pool).await.map_err(failed)?;
         listener.listen(channel).await.map_err(failed)?;

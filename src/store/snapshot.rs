@@ -37,7 +37,7 @@ impl Database {
         let mut options = pool_options("sqlite:".to_owned(), 1, 60);
         options.map_sqlx_sqlite_opts(move |options| options.filename(&file).read_only(true).immutable(true));
         let connection = sea_orm::Database::connect(options).await?;
-        let database = Self::new(Backend::Sqlite, connection.clone(), connection);
+        let database = Self::new(Backend::Sqlite, connection.clone(), connection, None);
         let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA quick_check(1)");
         let answer = database.reader().query_all_raw(check).await?;
         let answer = answer.first().map(|row| row.try_get_by_index::<String>(0)).transpose()?;

@@ -24,7 +24,7 @@ pub(super) async fn open(path: &Path, config: &config::Database) -> anyhow::Resu
     let writer = connect(path, 1, config, |options| options).await.with_context(which)?;
     assert_durable(&writer).await?;
     let reader = connect(path, config.max_connections, config, |options| options.read_only(true)).await?;
-    Ok(Database::new(Backend::Sqlite, writer, reader))
+    Ok(Database::new(Backend::Sqlite, writer, reader, None))
 }
 
 /// SQLite gives its side files the mode of the main one, so this is all that privacy needs.

@@ -11,7 +11,7 @@ pub(super) const SQL: Sql = Sql {
     ),
     lock: "SELECT counters.* \
     FROM (SELECT (value ->> 0)::uuid AS owner, value ->> 1 AS counter FROM json_array_elements($1::json)) AS line \
-    JOIN counters ON user_id = line.owner AND name = line.counter ORDER BY user_id, name FOR UPDATE OF counters",
+    JOIN counters ON user_id = line.owner AND name = line.counter ORDER BY user_id, name COLLATE \"C\" FOR UPDATE OF counters",
     show: "SELECT user_id, name, current \
     FROM (SELECT (value ->> 0)::uuid AS owner, value ->> 1 AS counter FROM json_array_elements($1::json)) AS line \
     JOIN counters ON user_id = line.owner AND name = line.counter",

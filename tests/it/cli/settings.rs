@@ -149,6 +149,7 @@ fn a_value_out_of_its_range_is_refused_by_name_and_limit() {
         ("HTTP__MAX_HEADER_BYTES", "8191", "http.max_header_bytes", "8192"),
         ("HTTP__REQUEST_SECONDS", "0", "http.request_seconds", "1"),
         ("DATABASE__ACQUIRE_SECONDS", "0", "database.acquire_seconds", "1"),
+        ("DATABASE__ANSWER_SECONDS", "0", "database.answer_seconds", "1"),
         ("SERVER__LISTEN", "nowhere", "server.listen", ""),
         ("SERVER__MAX_CONNECTIONS", "-1", "server.max_connections", ""),
         ("DATABASE__MAX_CONNECTIONS", "many", "database.max_connections", ""),

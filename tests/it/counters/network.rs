@@ -93,3 +93,28 @@ async fn a_replica_cut_off_in_the_midst_of_a_write_neither_stops_the_others_nor_
     assert_eq!(here.next().await, 601);
     second.stop().await;
 }
+
+#[tokio::test]
+async fn a_database_that_falls_silent_is_not_waited_for_without_end() {
+    if TestDatabase::is_sqlite() {
+        return;
+    }
+    let test = TestApp::with_config(|config| config.database.answer_seconds = 2).await;
+    let here = test.sign_up("anna").await;
+    let proxy = Proxy::start(&test.config.database.url).await;
+    let (second, there) = replica(&test, &here, Some(&proxy.url)).await;
+    assert_eq!(there.next().await, 1);
+
+    proxy.fall_silent();
+    // Whoever comes next is answered as well: nothing stands behind the first.
+    for _ in 0..2 {
+        let given_up = tokio::time::timeout(PATIENCE, there.run(NEXT)).await.expect("an answer");
+        assert!(["INTERNAL_SERVER_ERROR", "UNAVAILABLE"].contains(&given_up.code()), "{}", given_up.body);
+    }
+    assert!(here.next().await <= 4, "the others count on");
+
+    proxy.heal();
+    let again = async { while number(&there.run(NEXT).await).is_err() {} };
+    tokio::time::timeout(PATIENCE, again).await.expect("numbers come again without a restart");
+    second.stop().await;
+}

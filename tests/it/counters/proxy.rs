@@ -73,6 +73,11 @@ impl Proxy {
         self.network.silent_at_lock.store(true, Ordering::SeqCst);
     }
 
+    /// Falls silent, without closing anything.
+    pub(super) fn fall_silent(&self) {
+        self.network.silent.send_replace(true);
+    }
+
     pub(super) async fn silence(&self) {
         self.network.silent.subscribe().wait_for(|silent| *silent).await.expect("the proxy is there");
     }
