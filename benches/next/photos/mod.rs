@@ -1,8 +1,8 @@
 //! `cargo bench --bench next -- photos`: uploads end to end, and thumbnails beside nginx.
 //!
 //! An upload is a multipart request with one JPEG of 12 megapixels, answered when its four sizes are on disk and its rows
-//! committed. A thumbnail is fetched by its signed link, with the photo's row asked each time; nginx serves the same
-//! bytes from a file, without a log.
+//! committed. A thumbnail is fetched by its signed link, with the photo's row asked each time: by all connections that of
+//! one photo, or by each that of a photo of its own. nginx serves the same bytes from a file, without a log.
 
 mod nginx;
 #[expect(clippy::expect_used, reason = "a measurement that cannot go on says why and ends")]
@@ -47,7 +47,8 @@ const OPERATIONS: &str = r#"{"query":"mutation($file: Upload!) { uploadPhotos(in
 
 struct Round {
     uploads: Rate,
-    thumbnails: Rate,
+    one_photo: Rate,
+    many_photos: Rate,
     nginx: Rate,
 }
 
@@ -57,10 +58,15 @@ pub(crate) async fn everything(options: &Options) -> anyhow::Result<()> {
     let server = Server::start(command).await?;
     let tokens = accounts::sign_up(&server, 1).await.with_context(|| server.last_words())?;
     let upload = upload(server.address, tokens.first().context("a user signed up")?, &picture::jpeg(false));
-    let (path, thumbnail) = first_thumbnail(&server, &upload).await?;
+    let (mut fetches, mut thumbnail) = (Vec::new(), Vec::new());
+    for _ in 0..FETCHERS {
+        let path;
+        (path, thumbnail) = upload_and_fetch(&server, &upload).await?;
+        fetches.push(get(server.address, &path));
+    }
     let nginx = nginx::start(&thumbnail).await?;
-    let fetch = get(server.address, &path);
-    let fetch_from_nginx = get(nginx.address, nginx::PATH);
+    let fetch_from_nginx = [get(nginx.address, nginx::PATH)];
+    let one = fetches.get(..1).context("there is a photo")?;
     let mut rounds = Vec::new();
     let local = LocalSet::new();
     for number in 0..=options.rounds {
@@ -68,13 +74,15 @@ pub(crate) async fn everything(options: &Options) -> anyhow::Result<()> {
         let duration = if number == 0 { options.warm_up() } else { options.round() };
         progress(&format!("round {number} of {}", options.rounds))?;
         let round = local.run_until(async {
-            let uploads = rate(&server, &upload, UPLOADERS, None, duration).await?;
+            let uploads = rate(&server, std::slice::from_ref(&upload), UPLOADERS, None, duration).await?;
             sleep(PAUSE).await;
-            let thumbnails = rate(&server, &fetch, FETCHERS, Some(&thumbnail), duration).await?;
+            let one_photo = rate(&server, one, FETCHERS, Some(&thumbnail), duration).await?;
+            sleep(PAUSE).await;
+            let many_photos = rate(&server, &fetches, FETCHERS, Some(&thumbnail), duration).await?;
             sleep(PAUSE).await;
             let nginx = rate(&nginx, &fetch_from_nginx, FETCHERS, Some(&thumbnail), duration).await?;
             sleep(PAUSE).await;
-            anyhow::Ok(Round { uploads, thumbnails, nginx })
+            anyhow::Ok(Round { uploads, one_photo, many_photos, nginx })
         });
         let round = round.await.with_context(|| server.last_words())?;
         if number > 0 {
@@ -85,7 +93,7 @@ pub(crate) async fn everything(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Uploads once, and fetches the thumbnail: its path, and its bytes.
-async fn first_thumbnail(server: &Server, upload: &[u8]) -> anyhow::Result<(String, Vec<u8>)> {
+async fn upload_and_fetch(server: &Server, upload: &[u8]) -> anyhow::Result<(String, Vec<u8>)> {
     let mut connection = Connection::open(server.address).await?;
     let answer = connection.ask(upload).await?;
     require_ok(answer.status, answer.body)?;
@@ -98,22 +106,23 @@ async fn first_thumbnail(server: &Server, upload: &[u8]) -> anyhow::Result<(Stri
     Ok((path.to_owned(), answer.body.to_vec()))
 }
 
-/// Asks the same again and again over so many connections; each answer is 200, and the expected one if there is one.
+/// Each of so many connections asks the same again and again, these requests in turn; each answer is 200, and the expected
+/// one if there is one.
 async fn rate(
     server: &Server,
-    request: &[u8],
+    requests: &[Vec<u8>],
     connections: usize,
     expected: Option<&[u8]>,
     duration: Duration,
 ) -> anyhow::Result<Rate> {
     let (answered, over) = (Rc::new(Cell::new(0_u64)), Rc::new(Cell::new(false)));
-    let (request, expected): (Rc<[u8]>, _) = (request.into(), expected.map(Rc::<[u8]>::from));
+    let expected = expected.map(Rc::<[u8]>::from);
     let mut clients = JoinSet::new();
     let (begun, processor) = (Instant::now(), server.processor_time()?);
-    for _ in 0..connections {
+    for request in requests.iter().cycle().take(connections) {
         let mut connection = Connection::open(server.address).await?;
         let (answered, over) = (Rc::clone(&answered), Rc::clone(&over));
-        let (request, expected) = (Rc::clone(&request), expected.clone());
+        let (request, expected) = (request.clone(), expected.clone());
         clients.spawn_local(async move {
             while !over.get() {
                 let answer = connection.ask(&request).await?;
@@ -175,8 +184,11 @@ fn print(header: &str, rounds: &[Round], bytes: usize) -> anyhow::Result<()> {
         writeln!(out, "| {what} | {walls} | {processors} | {ratio} |")
     };
     row(format!("uploads of 12 megapixels, {UPLOADERS} at once"), |round| round.uploads, String::new())?;
-    let ratio = spread(&|round| round.thumbnails.a_second / round.nginx.a_second).ratios();
-    row(format!("thumbnails of {bytes} bytes, {FETCHERS} connections"), |round| round.thumbnails, ratio)?;
+    let thumbnails = format!("thumbnails of {bytes} bytes, {FETCHERS} connections");
+    let ratio = spread(&|round| round.one_photo.a_second / round.nginx.a_second).ratios();
+    row(format!("{thumbnails}, one photo"), |round| round.one_photo, ratio)?;
+    let ratio = spread(&|round| round.many_photos.a_second / round.nginx.a_second).ratios();
+    row(format!("{thumbnails}, a photo for each"), |round| round.many_photos, ratio)?;
     row("the same file by nginx".to_owned(), |round| round.nginx, String::new())?;
     Ok(())
 }

@@ -138,7 +138,8 @@ async fn a_part_of_an_image_can_be_had() {
         let (whole, content) = get(&test, path, &[]).await;
         let (etag, length) = (header(&whole, "etag").to_owned(), content.len());
         for (range, from, to) in [
-            ("bytes=0-0".to_owned(), 0, 1),
+            // s3rver answers `bytes=0-0` with everything.
+            ("bytes=0-1".to_owned(), 0, 2),
             ("bytes=10-1999".to_owned(), 10, 2000),
             (format!("bytes={}-", length - 7), length - 7, length),
             ("bytes=-5".to_owned(), length - 5, length),
