@@ -135,7 +135,10 @@ async fn a_client_that_does_not_read_gets_the_newest_and_costs_no_memory() {
     const CHANGES: i64 = 1500;
     const SUBSCRIPTIONS: usize = 100;
     let data_dir = tempfile::tempdir().expect("a temporary folder");
-    let server = Process::start(data_dir.path(), |_| ());
+    let server = Process::start(data_dir.path(), |command| {
+        // It does not read for as long as the changes take.
+        command.env("CLOAKROOM__HTTP__ANSWER_SECONDS", "3600");
+    });
     let token = server.sign_up("anna").await;
     let mut socket = Socket::open(server.address).await;
     socket.init(Some(&token)).await;
