@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloakroom::app::App;
 
-use super::contents::{assert_whole, blob_rows};
 use super::all;
+use super::contents::{assert_whole, blob_rows};
 use crate::support::{Caller, TestApp, ids_in, picture_of};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
