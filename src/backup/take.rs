@@ -175,7 +175,12 @@ impl Road {
             }
         }
         sync_folders(&self.target)?;
-        manifest.finish()
+        let summary = manifest.finish()?;
+        // The folder's own name: it may be new.
+        if let Some(parent) = self.target.canonicalize()?.parent() {
+            fs::File::open(parent)?.sync_all()?;
+        }
+        Ok(summary)
     }
 }
 

@@ -145,7 +145,7 @@ async fn run(server: Arc<Server>, asked: Asked, headers: &HeaderMap, parameters:
     let mut log = OperationLog::start(asked.id);
     match authenticate(&server, headers, asked.peer).await {
         Ok(caller) => {
-            let form = Form { parameters, uploads: Uploads::default() };
+            let form = Form { parameters, uploads: Uploads::default(), place: None };
             perform(server, asked, headers, caller, form, log).await
         }
         Err(error) => {
@@ -164,7 +164,7 @@ async fn perform(
     mut log: OperationLog,
 ) -> Response {
     let Asked { id, media_type, reads_only, connection, .. } = asked;
-    let Form { parameters, uploads } = form;
+    let Form { parameters, uploads, place: _place } = form;
     let operation = match server.schema.prepare(&parameters.query, parameters.operation_name()) {
         Ok(operation) => operation,
         Err(answer) => {

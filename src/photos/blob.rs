@@ -1,7 +1,8 @@
 //! Contents in the storage: named by their SHA-256, held by the images that show them.
 //!
 //! A content's row comes first, with a term; then the content is stored, and the photos that show it, in one transaction
-//! that lifts the term. A crash in between leaves a row whose term ends, and the sweep finds everything by its row.
+//! that lifts the term. An upload that fails ends its term early, and a crash leaves a row whose term ends by itself: the
+//! sweep finds everything by its row.
 //! A content that is stored anew gets a new name, so that nothing that was asked to be deleted late can hit it; and a row
 //! outlives its content by a term, so that nothing that is stored late is without one.
 //!
@@ -85,6 +86,31 @@ impl Content {
             sweep_after: Set(Some(now + TERM)),
         }
     }
+}
+
+/// Has the sweep look after these contents at once, which were claimed at `claimed_at`; but for those that were claimed
+/// once more since, and those that photos have come to show.
+pub(super) async fn give_up(
+    db: &impl ConnectionTrait,
+    ids: &[Uuid],
+    claimed_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    Entity::update_many()
+        .col_expr(Column::SweepAfter, Expr::value(now))
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .filter(Column::Hash.is_not_null())
+        .filter(Column::SweepAfter.eq(claimed_at + TERM))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// Whether the sweep has taken one of these contents.
+pub(super) async fn is_any_swept(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<bool, Error> {
+    let kept = Entity::find().filter(Column::Id.is_in(ids.iter().copied())).filter(Column::Hash.is_not_null());
+    let kept: Vec<Uuid> = kept.select_only().column(Column::Id).into_tuple().all(db).await?;
+    Ok(ids.iter().any(|id| !kept.contains(id)))
 }
 
 /// Takes the terms of these contents away, for images that the same transaction adds.

@@ -34,7 +34,7 @@ impl Photos {
     }
 }
 
-/// Removes photos, and releases what they held.
+/// Removes photos that are locked, so that nothing gives them other contents meanwhile, and releases what they held.
 pub(super) async fn remove(
     transaction: &DatabaseTransaction,
     ids: &[PhotoId],

@@ -9,14 +9,15 @@ use crate::caller::{Caller, Scope};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::PhotoId;
 use crate::photos::{Photos, caption, found, named, photo, photo_tag};
+use crate::store::DatabaseTransaction;
 
 /// What is to become of a photo.
 #[derive(Clone, Debug)]
 pub struct Edit {
     /// Which; none for what is no photo's id.
     pub photo: Option<PhotoId>,
-    /// Its new caption; none takes it away.
-    pub caption: Option<String>,
+    /// Its new caption, or none to take it away; without either it stays.
+    pub caption: Option<Option<String>>,
 }
 
 impl Photos {
@@ -36,23 +37,12 @@ impl Photos {
                 Box::pin(async move {
                     let own = photo::lock_own(transaction, author, &ids).await?;
                     let mut photos = found(&ids, photo_at, |id| own.get(id).cloned())?;
-                    photo_tag::remove_of(transaction, &ids).await?;
-                    for (photo, caption) in photos.iter_mut().zip(captions) {
-                        photo.caption = caption;
+                    let edited = photos.iter_mut().zip(captions).filter_map(|(photo, caption)| {
+                        photo.caption = caption?;
                         photo.updated_at = now;
-                        let row = photo::ActiveModel {
-                            id: Unchanged(photo.id),
-                            caption: Set(photo.caption.clone()),
-                            updated_at: Set(now),
-                            ..Default::default()
-                        };
-                        row.update(transaction).await?;
-                    }
-                    let tags = photos.iter().flat_map(|photo| {
-                        let tags = caption::tags(photo.caption.as_deref().unwrap_or_default());
-                        tags.into_iter().map(|tag| (photo.id, tag.key))
+                        Some(&*photo)
                     });
-                    photo_tag::add(transaction, tags).await?;
+                    replace(transaction, &edited.collect::<Vec<_>>()).await?;
                     Ok(photos)
                 })
             })
@@ -60,16 +50,40 @@ impl Photos {
     }
 }
 
-/// Everything that is wrong with the edits, or the captions.
-fn check(ids: &[PhotoId], edits: &[Edit]) -> Result<Vec<Option<String>>, Error> {
+/// Writes the captions of these photos, and their tags.
+async fn replace(transaction: &DatabaseTransaction, photos: &[&photo::Model]) -> Result<(), Error> {
+    let ids: Vec<PhotoId> = photos.iter().map(|photo| photo.id).collect();
+    photo_tag::remove_of(transaction, &ids).await?;
+    for photo in photos {
+        let row = photo::ActiveModel {
+            id: Unchanged(photo.id),
+            caption: Set(photo.caption.clone()),
+            updated_at: Set(photo.updated_at),
+            ..Default::default()
+        };
+        row.update(transaction).await?;
+    }
+    let tags = photos.iter().flat_map(|photo| {
+        let tags = caption::tags(photo.caption.as_deref().unwrap_or_default());
+        tags.into_iter().map(|tag| (photo.id, tag.key))
+    });
+    photo_tag::add(transaction, tags).await
+}
+
+/// Everything that is wrong with the edits, or the captions; none for those that stay.
+fn check(ids: &[PhotoId], edits: &[Edit]) -> Result<Vec<Option<Option<String>>>, Error> {
     let (mut captions, mut faults, mut seen) = (Vec::with_capacity(edits.len()), Vec::new(), HashSet::new());
     for (place, (id, edit)) in ids.iter().zip(edits).enumerate() {
         if !seen.insert(id) {
             let message = "This photo is named twice.".to_owned();
             faults.push(UserError { code: UserErrorCode::Conflict, field: Some(photo_at(place)), message });
         }
-        match caption::check(&at(place, "caption"), edit.caption.as_deref()) {
-            Ok(caption) => captions.push(caption),
+        let Some(caption) = &edit.caption else {
+            captions.push(None);
+            continue;
+        };
+        match caption::check(&at(place, "caption"), caption.as_deref()) {
+            Ok(caption) => captions.push(Some(caption)),
             Err(fault) => faults.push(fault),
         }
     }

@@ -6,12 +6,13 @@
 //! Images are fetched by signed links (`links.rs`, `serve.rs`), which hold for one state of the photo.
 //!
 //! **Invariant:** a draft is its author's alone: in lists, by id, in counts, by link.
-//! **Invariant:** what is answered is stored: contents first, rows second. What failed leaves at most contents with a
-//! term, which the sweep removes.
+//! **Invariant:** what is answered is stored: contents first, rows second. What failed leaves its contents to the next
+//! sweep (`claims.rs`), what was killed leaves them with a term.
 
 pub mod blob;
 pub mod caption;
 pub mod check;
+mod claims;
 mod delete;
 mod edit;
 pub mod graphql;

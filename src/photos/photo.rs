@@ -105,6 +105,16 @@ pub(super) async fn lock_own(
     Ok(photos.all(transaction).await?.into_iter().map(|photo| (photo.id, photo)).collect())
 }
 
+/// Locks those of `ids` that are there, whosever they are, until the transaction ends, in the order of [`lock_own`].
+pub(super) async fn lock_all(transaction: &DatabaseTransaction, ids: &[PhotoId]) -> Result<(), Error> {
+    if transaction.get_database_backend() == DbBackend::Sqlite {
+        return Ok(());
+    }
+    let photos = Entity::find().filter(Column::Id.is_in(ids.iter().copied())).order_by_asc(Column::Id);
+    photos.lock(LockType::Update).all(transaction).await?;
+    Ok(())
+}
+
 /// This photo, whosever it is, locked until the transaction ends.
 pub(super) async fn lock(transaction: &DatabaseTransaction, id: PhotoId) -> Result<Option<Model>, Error> {
     let photo = Entity::find_by_id(id);

@@ -16,8 +16,10 @@ use sea_orm::prelude::Uuid;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::id::PhotoId;
+use crate::photos::claims::Claims;
 use crate::photos::photo_image::Stored;
-use crate::photos::picture::{self, Limits, Prepared, Refusal, Size};
+use crate::photos::picture::{self, Limits, Refusal, Size};
+use crate::photos::upload::Hashed;
 use crate::photos::{Photos, blob, hex, photo, photo_image, upload};
 use crate::store::DatabaseTransaction;
 
@@ -103,13 +105,12 @@ impl Photos {
         };
         let studio = self.studio.reserve(1)?;
         let limits = self.limits_of(&original, length);
-        let (table, prepared) = studio.run(move || render(bytes, &original.hash, &limits)).await?;
-        let mut prepared = match prepared {
-            Ok(prepared) => prepared,
+        let (table, smaller) = studio.run(move || render(bytes, &original.hash, &limits)).await?;
+        let smaller = match smaller {
+            Ok(smaller) => smaller,
             Err(failure) => return Ok(Err(failure)),
         };
-        prepared.renditions.retain(|rendition| rendition.size != Size::Original);
-        let rebuilt = self.exchange(id, &prepared).await?;
+        let rebuilt = self.exchange(id, &smaller).await?;
         drop(table);
         Ok(Ok(rebuilt))
     }
@@ -121,9 +122,11 @@ impl Photos {
         Limits { max_bytes: now.max_bytes.max(length), max_pixels: now.max_pixels.max(pixels) }
     }
 
-    async fn exchange(&self, id: PhotoId, prepared: &Prepared) -> Result<Rebuilt, Error> {
+    async fn exchange(&self, id: PhotoId, smaller: &Hashed) -> Result<Rebuilt, Error> {
+        let mut claims = Claims::begin(&self.database, &self.clock);
         let now = self.clock.now();
-        let blobs = self.store_renditions(&prepared.renditions, now).await?;
+        let blobs = self.store_renditions(smaller, &mut claims).await?;
+        let prepared = smaller.prepared();
         let images = prepared.renditions.iter().zip(&blobs);
         let images: Vec<_> = images.map(|(rendition, blob)| upload::image(id, rendition, *blob)).collect();
         let thumbhash = STANDARD.encode(&prepared.thumbhash);
@@ -140,7 +143,11 @@ impl Photos {
                 Ok(Rebuilt::Done)
             })
         });
-        exchange.await
+        let rebuilt = exchange.await?;
+        if rebuilt == Rebuilt::Done {
+            claims.settle();
+        }
+        Ok(rebuilt)
     }
 }
 
@@ -154,12 +161,14 @@ async fn release_others(
     blob::release(transaction, &before, now).await
 }
 
-/// Of the very original that was stored: nothing is made of a damaged one.
-fn render(original: Bytes, hash: &str, limits: &Limits) -> Result<Prepared, Failure> {
+/// The smaller sizes of the very original that was stored: nothing is made of a damaged one.
+fn render(original: Bytes, hash: &str, limits: &Limits) -> Result<Hashed, Failure> {
     if hex(digest(&SHA256, &original).as_ref()) != hash {
         return Err(Failure::Damaged);
     }
-    picture::render(original, limits).map_err(Failure::Refused)
+    let mut prepared = picture::render(original, limits).map_err(Failure::Refused)?;
+    prepared.renditions.retain(|rendition| rendition.size != Size::Original);
+    Ok(Hashed::of(prepared))
 }
 
 impl fmt::Display for Failure {

@@ -38,7 +38,10 @@ impl Photos {
             }
             let remove = self.database.write(move |transaction| {
                 let abandoned = abandoned.clone();
-                Box::pin(async move { delete::remove(transaction, &abandoned, now).await })
+                Box::pin(async move {
+                    photo::lock_all(transaction, &abandoned).await?;
+                    delete::remove(transaction, &abandoned, now).await
+                })
             });
             remove.await?;
         }

@@ -9,19 +9,23 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
-use sea_orm::ActiveValue::Set;
-use sea_orm::EntityTrait as _;
 use sea_orm::prelude::Uuid;
+use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _};
 
 use crate::caller::{Caller, Scope};
+use crate::clock::Clock;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::{PhotoId, UserId};
 use crate::photos::blob::Content;
+use crate::photos::claims::Claims;
 use crate::photos::picture::{self, Prepared, Refusal, Rendition, Size};
-use crate::photos::studio::Reserved;
+use crate::photos::studio::{Reserved, Table};
 use crate::photos::{Photos, blob, caption, hex, photo, photo_image, photo_tag, storage_use};
 use crate::store::DatabaseTransaction;
 use crate::upload::ReceivedFile;
+
+/// How often contents are stored that the sweep takes away again, for an upload of the same that has failed.
+const ATTEMPTS: usize = 3;
 
 /// A photo to be.
 #[derive(Clone, Debug)]
@@ -32,13 +36,37 @@ pub struct NewPhoto {
     pub caption: Option<String>,
 }
 
+/// The renditions of a picture, and what they are stored as.
+pub(super) struct Hashed {
+    prepared: Prepared,
+    contents: Vec<Content>,
+}
+
 /// A photo whose contents are stored.
 #[derive(Clone)]
 struct Stored {
-    photo: photo::Model,
+    id: PhotoId,
+    caption: Option<String>,
+    thumbhash: String,
     images: Vec<photo_image::Model>,
-    tags: Vec<String>,
     original_bytes: i64,
+}
+
+/// Photos to be added together.
+#[derive(Clone)]
+struct Batch {
+    author: UserId,
+    published: bool,
+    stored: Vec<Stored>,
+    quota: i64,
+    clock: Clock,
+}
+
+/// How much an author may store, and how much of it is taken.
+#[derive(Clone, Copy)]
+struct Room {
+    quota: i64,
+    used: i64,
 }
 
 impl Photos {
@@ -51,42 +79,40 @@ impl Photos {
     pub async fn upload(
         &self,
         caller: &Caller,
-        photos: Vec<NewPhoto>,
+        mut photos: Vec<NewPhoto>,
         publish: bool,
     ) -> Result<Vec<photo::Model>, Error> {
         let author = caller.require(Scope::PhotosWrite)?;
         let captions = self.check_input(&photos)?;
-        self.check_quota(author).await?;
+        for (photo, caption) in photos.iter_mut().zip(captions) {
+            photo.caption = caption;
+        }
+        let room = self.room_of(author).await?;
         let studio = self.studio.reserve(photos.len())?;
-        let now = self.clock.now();
-        let (mut stored, mut faults) = (Vec::with_capacity(photos.len()), Vec::new());
-        for (place, (new, caption)) in photos.into_iter().zip(captions).enumerate() {
-            let photo = draft(author, caption, publish, now);
-            // Once one is refused, the others are only looked at.
-            match self.prepare(&studio, new.file).await? {
-                Err(refusal) => faults.push(fault(place, &refusal)),
-                Ok(_) if !faults.is_empty() => {}
-                Ok((table, prepared)) => {
-                    stored.push(self.store(photo, prepared, now).await?);
-                    drop(table);
+        let mut attempt = 1;
+        loop {
+            let mut claims = Claims::begin(&self.database, &self.clock);
+            let added = match self.store(&studio, &photos, room, &mut claims).await {
+                Ok(stored) => self.add(author, publish, stored, room.quota).await,
+                Err(error) => Err(error),
+            };
+            let error = match added {
+                Ok(added) => {
+                    claims.settle();
+                    if publish {
+                        self.watch.announced();
+                    }
+                    return Ok(added);
                 }
+                Err(error) => error,
+            };
+            let swept = matches!(error, Error::Unavailable { .. }) && claims.is_any_swept().await.unwrap_or(false);
+            claims.give_up().await;
+            if !swept || attempt >= ATTEMPTS {
+                return Err(error);
             }
+            attempt += 1;
         }
-        if !faults.is_empty() {
-            return Err(Error::Invalid(faults));
-        }
-        let quota = i64::try_from(self.settings.quota_bytes).unwrap_or(i64::MAX);
-        let added = stored.clone();
-        self.database
-            .write(move |transaction| {
-                let added = added.clone();
-                Box::pin(async move { add(transaction, author, added, quota, now).await })
-            })
-            .await?;
-        if publish {
-            self.watch.announced();
-        }
-        Ok(stored.into_iter().map(|stored| stored.photo).collect())
     }
 
     /// Everything that is wrong before a file is opened, or the captions.
@@ -110,22 +136,48 @@ impl Photos {
     }
 
     /// Spares the work where there is no room at all. What counts is decided with the rows.
-    async fn check_quota(&self, author: UserId) -> Result<(), Error> {
-        let used = storage_use::find(self.database.reader(), author).await?;
-        match u64::try_from(used).is_ok_and(|used| used >= self.settings.quota_bytes) {
-            true => Err(no_room(self.settings.quota_bytes, used, 1)),
-            false => Ok(()),
+    async fn room_of(&self, author: UserId) -> Result<Room, Error> {
+        let quota = i64::try_from(self.settings.quota_bytes).unwrap_or(i64::MAX);
+        let room = Room { quota, used: storage_use::find(self.database.reader(), author).await? };
+        if room.has(1) { Ok(room) } else { Err(room.refusal()) }
+    }
+
+    /// Stores the contents of all photos; or of none any more once one is refused, or there is no room for it: nothing
+    /// counts what is stored for photos that do not come about.
+    async fn store(
+        &self,
+        studio: &Reserved<'_>,
+        photos: &[NewPhoto],
+        room: Room,
+        claims: &mut Claims,
+    ) -> Result<Vec<Stored>, Error> {
+        let (mut stored, mut faults, mut bytes) = (Vec::with_capacity(photos.len()), Vec::new(), 0);
+        for (place, new) in photos.iter().enumerate() {
+            match self.prepare(studio, Arc::clone(&new.file)).await? {
+                Err(refusal) => faults.push(fault(place, &refusal)),
+                // The others are only looked at.
+                Ok(_) if !faults.is_empty() => {}
+                Ok((table, hashed)) => {
+                    bytes += hashed.original_bytes();
+                    if !room.has(bytes) {
+                        return Err(room.refusal());
+                    }
+                    stored.push(self.store_photo(new.caption.clone(), &hashed, claims).await?);
+                    drop(table);
+                }
+            }
         }
+        if faults.is_empty() { Ok(stored) } else { Err(Error::Invalid(faults)) }
     }
 
     async fn prepare(
         &self,
         studio: &Reserved<'_>,
         file: Arc<ReceivedFile>,
-    ) -> Result<Result<(super::studio::Table, Prepared), Refusal>, Error> {
+    ) -> Result<Result<(Table, Hashed), Refusal>, Error> {
         let limits = self.picture_limits();
-        let (table, prepared) = studio.run(move || prepare(file.path(), &limits)).await?;
-        Ok(prepared?.map(|prepared| (table, prepared)))
+        let (table, hashed) = studio.run(move || prepare(file.path(), &limits)).await?;
+        Ok(hashed?.map(|hashed| (table, hashed)))
     }
 
     /// The largest picture that is taken.
@@ -133,86 +185,116 @@ impl Photos {
         picture::Limits { max_bytes: self.settings.max_bytes, max_pixels: self.settings.max_pixels }
     }
 
-    async fn store(&self, photo: photo::Model, prepared: Prepared, now: DateTime<Utc>) -> Result<Stored, Error> {
-        let blobs = self.store_renditions(&prepared.renditions, now).await?;
-        let original = prepared.renditions.iter().find(|rendition| rendition.size == Size::Original);
-        let original_bytes = original.map_or(0, |original| length(&original.bytes));
-        let images = prepared.renditions.iter().zip(blobs);
-        let images = images.map(|(rendition, blob)| image(photo.id, rendition, blob)).collect();
-        let tags = caption::tags(photo.caption.as_deref().unwrap_or_default());
-        let photo = photo::Model { thumbhash: STANDARD.encode(&prepared.thumbhash), ..photo };
-        Ok(Stored { photo, images, tags: tags.into_iter().map(|tag| tag.key).collect(), original_bytes })
+    async fn store_photo(
+        &self,
+        caption: Option<String>,
+        hashed: &Hashed,
+        claims: &mut Claims,
+    ) -> Result<Stored, Error> {
+        let (id, blobs) = (PhotoId::generate(), self.store_renditions(hashed, claims).await?);
+        let images = hashed.prepared.renditions.iter().zip(blobs);
+        let images = images.map(|(rendition, blob)| image(id, rendition, blob)).collect();
+        let thumbhash = STANDARD.encode(&hashed.prepared.thumbhash);
+        Ok(Stored { id, caption, thumbhash, images, original_bytes: hashed.original_bytes() })
     }
 
     /// Stores contents under a term, and returns their rows' ids in order.
-    pub(super) async fn store_renditions(
-        &self,
-        renditions: &[Rendition],
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Uuid>, Error> {
-        let contents: Vec<Content> = renditions.iter().map(|rendition| content(&rendition.bytes)).collect();
-        let claim = self.database.write(move |transaction| {
-            let contents = contents.clone();
-            Box::pin(async move { blob::claim(transaction, &contents, now).await })
-        });
-        let rows = claim.await?;
-        let puts = rows.iter().zip(renditions);
+    pub(super) async fn store_renditions(&self, hashed: &Hashed, claims: &mut Claims) -> Result<Vec<Uuid>, Error> {
+        let rows = claims.add(hashed.contents.clone()).await?;
+        let puts = rows.iter().zip(&hashed.prepared.renditions);
         try_join_all(puts.map(|(row, rendition)| self.blobs.put(&row.object_key, rendition.bytes.clone()))).await?;
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
-}
 
-fn prepare(path: &Path, limits: &picture::Limits) -> Result<Result<Prepared, Refusal>, Error> {
-    let file = std::fs::read(path).map_err(Error::internal)?;
-    Ok(picture::prepare(Bytes::from(file), limits))
-}
-
-async fn add(
-    transaction: &DatabaseTransaction,
-    author: UserId,
-    stored: Vec<Stored>,
-    quota: i64,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    let bytes = stored.iter().map(|stored| stored.original_bytes).sum();
-    // First, so that two uploads of one user wait for each other here and nowhere else.
-    if !storage_use::add(transaction, author, bytes, quota).await? {
-        let used = storage_use::find(transaction, author).await?;
-        return Err(no_room(u64::try_from(quota).unwrap_or(0), used, bytes));
+    async fn add(
+        &self,
+        author: UserId,
+        published: bool,
+        stored: Vec<Stored>,
+        quota: i64,
+    ) -> Result<Vec<photo::Model>, Error> {
+        let batch = Batch { author, published, stored, quota, clock: self.clock.clone() };
+        self.database
+            .write(move |transaction| {
+                let batch = batch.clone();
+                Box::pin(async move { batch.add(transaction).await })
+            })
+            .await
     }
-    let images: Vec<photo_image::Model> = stored.iter().flat_map(|stored| stored.images.clone()).collect();
-    let blobs: Vec<Uuid> = images.iter().map(|image| image.blob_id).collect();
-    blob::hold(transaction, &blobs).await?;
-    let photos = stored.iter().map(|stored| photo::ActiveModel {
-        id: Set(stored.photo.id),
-        user_id: Set(stored.photo.user_id),
-        published: Set(stored.photo.published),
-        caption: Set(stored.photo.caption.clone()),
-        thumbhash: Set(stored.photo.thumbhash.clone()),
-        created_at: Set(now),
-        updated_at: Set(now),
-        published_at: Set(stored.photo.published_at),
-        announced_at: Set(stored.photo.announced_at),
-    });
-    photo::Entity::insert_many(photos).exec_without_returning(transaction).await?;
-    photo_image::add(transaction, images).await?;
-    let tags =
-        stored.into_iter().flat_map(|Stored { photo, tags, .. }| tags.into_iter().map(move |tag| (photo.id, tag)));
-    photo_tag::add(transaction, tags).await
 }
 
-fn draft(author: UserId, caption: Option<String>, published: bool, now: DateTime<Utc>) -> photo::Model {
-    let published_at = published.then_some(now);
-    photo::Model {
-        id: PhotoId::generate(),
-        user_id: Some(author),
-        published,
-        caption,
-        thumbhash: String::new(),
-        created_at: now,
-        updated_at: now,
-        published_at,
-        announced_at: published_at,
+impl Room {
+    fn has(self, bytes: i64) -> bool {
+        self.used.saturating_add(bytes) <= self.quota
+    }
+
+    fn refusal(self) -> Error {
+        let Self { quota, used } = self;
+        let message = format!("There is room for {quota} bytes, of which {used} are taken: the photos need more.");
+        UserError::of("photos", UserErrorCode::LimitReached, message).into()
+    }
+}
+
+impl Hashed {
+    /// Takes as long as reading them does: to be called where pictures are prepared, and not on the runtime.
+    pub(super) fn of(prepared: Prepared) -> Self {
+        let contents = prepared.renditions.iter().map(|rendition| content(&rendition.bytes)).collect();
+        Self { prepared, contents }
+    }
+
+    pub(super) fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+
+    fn original_bytes(&self) -> i64 {
+        let original = self.prepared.renditions.iter().find(|rendition| rendition.size == Size::Original);
+        original.map_or(0, |original| length(&original.bytes))
+    }
+}
+
+fn prepare(path: &Path, limits: &picture::Limits) -> Result<Result<Hashed, Refusal>, Error> {
+    let file = std::fs::read(path).map_err(Error::internal)?;
+    Ok(picture::prepare(Bytes::from(file), limits).map(Hashed::of))
+}
+
+impl Batch {
+    async fn add(self, transaction: &DatabaseTransaction) -> Result<Vec<photo::Model>, Error> {
+        let bytes = self.stored.iter().map(|stored| stored.original_bytes).sum();
+        // First, so that two uploads of one user wait for each other here and nowhere else.
+        if !storage_use::add(transaction, self.author, bytes, self.quota).await? {
+            let used = storage_use::find(transaction, self.author).await?;
+            return Err(Room { quota: self.quota, used }.refusal());
+        }
+        let images: Vec<photo_image::Model> = self.stored.iter().flat_map(|stored| stored.images.clone()).collect();
+        let blobs: Vec<Uuid> = images.iter().map(|image| image.blob_id).collect();
+        blob::hold(transaction, &blobs).await?;
+        // As late as can be: whoever has read a list, or listens, looks for what comes behind that.
+        let photos = self.photos(self.clock.now());
+        let rows = photos.iter().map(|photo| photo.clone().into_active_model().reset_all());
+        photo::Entity::insert_many(rows).exec_without_returning(transaction).await?;
+        photo_image::add(transaction, images).await?;
+        let tags = photos.iter().flat_map(|photo| {
+            let tags = caption::tags(photo.caption.as_deref().unwrap_or_default());
+            tags.into_iter().map(|tag| (photo.id, tag.key))
+        });
+        photo_tag::add(transaction, tags).await?;
+        Ok(photos)
+    }
+
+    fn photos(&self, now: DateTime<Utc>) -> Vec<photo::Model> {
+        let published_at = self.published.then_some(now);
+        let photo = |stored: &Stored| photo::Model {
+            id: stored.id,
+            user_id: Some(self.author),
+            published: self.published,
+            caption: stored.caption.clone(),
+            thumbhash: stored.thumbhash.clone(),
+            created_at: now,
+            updated_at: now,
+            published_at,
+            announced_at: published_at,
+        };
+        self.stored.iter().map(photo).collect()
     }
 }
 
@@ -252,9 +334,4 @@ fn fault(place: usize, refusal: &Refusal) -> UserError {
 
 fn at(place: usize, field: &str) -> Vec<String> {
     vec!["input".to_owned(), "photos".to_owned(), place.to_string(), field.to_owned()]
-}
-
-fn no_room(quota: u64, used: i64, needed: i64) -> Error {
-    let message = format!("There is room for {quota} bytes, of which {used} are taken; this needs {needed} more.");
-    UserError::of("photos", UserErrorCode::LimitReached, message).into()
 }

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::pin::pin;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use futures_util::StreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,38 +41,31 @@ pub(super) async fn run(app: &App, options: &Rebuild) -> anyhow::Result<()> {
     let operator = Caller::operator();
     let all = app.photos.count_all(&operator, last).await.map_err(fault)?;
     let mut rebuilt = pin!(app.photos.rebuild(&operator, last).map_err(fault)?);
-    let (mut progress, mut failed, mut failures) = (Progress::start(all)?, 0_u64, Vec::new());
+    let (mut progress, mut failures) = (Progress::start(all)?, Vec::new());
     let mut stopped = pin!(tokio::signal::ctrl_c());
-    loop {
+    let cut_off = loop {
         let next = tokio::select! {
             next = rebuilt.next() => next,
-            _ = &mut stopped => {
-                progress.end();
-                bail!("stopped; to go on: cloakroom photos rebuild{}", behind(last));
-            }
+            _ = &mut stopped => break Some(anyhow!("stopped")),
         };
-        let Some(next) = next else { break };
-        let (photo, outcome) = next.map_err(fault)?;
+        let (photo, outcome) = match next {
+            Some(Ok(told)) => told,
+            Some(Err(error)) => break Some(fault(error)),
+            None => break None,
+        };
         last = Some(photo);
-        match outcome {
-            Ok(rebuilt) => progress.tell(photo, Some(rebuilt))?,
-            Err(failure) => {
-                failed += 1;
-                if failures.len() < LISTED {
-                    failures.push(format!("photo {photo}: {failure}"));
-                }
-                progress.tell(photo, None)?;
+        let outcome = outcome.map_err(|failure| {
+            if failures.len() < LISTED {
+                failures.push(format!("photo {photo}: {failure}"));
             }
-        }
-    }
-    progress.end();
-    for failure in &failures {
-        say(visible(failure))?;
-    }
-    say(format_args!("rebuilt: {}; deleted meanwhile: {}; failed: {failed}", progress.done, progress.gone))?;
-    match failed {
-        0 => Ok(()),
-        _ => bail!("photos that are as they were: {failed}"),
+        });
+        progress.tell(photo, outcome.ok())?;
+    };
+    progress.end(&failures)?;
+    match (cut_off, progress.failed) {
+        (Some(why), _) => bail!("{why:#}; to go on: cloakroom photos rebuild{}", behind(last)),
+        (None, 0) => Ok(()),
+        (None, failed) => bail!("photos that are as they were: {failed}"),
     }
 }
 
@@ -87,6 +80,7 @@ struct Progress {
     all: u64,
     done: u64,
     gone: u64,
+    failed: u64,
 }
 
 impl Progress {
@@ -94,14 +88,14 @@ impl Progress {
         let lines = !std::io::stderr().is_terminal();
         let bar = if lines { ProgressBar::hidden() } else { ProgressBar::new(all) };
         bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} photos, {eta} left, up to {msg}")?);
-        Ok(Self { bar, lines, all, done: 0, gone: 0 })
+        Ok(Self { bar, lines, all, done: 0, gone: 0, failed: 0 })
     }
 
     fn tell(&mut self, photo: PhotoId, outcome: Option<Rebuilt>) -> std::io::Result<()> {
         match outcome {
             Some(Rebuilt::Done) => self.done += 1,
             Some(Rebuilt::Gone) => self.gone += 1,
-            None => {}
+            None => self.failed += 1,
         }
         self.bar.inc(1);
         self.bar.set_message(photo.to_string());
@@ -112,8 +106,12 @@ impl Progress {
         Ok(())
     }
 
-    /// The terminal is for what comes next.
-    fn end(&self) {
+    /// The terminal is for what comes next: what failed, and how it ended.
+    fn end(&self, failures: &[String]) -> anyhow::Result<()> {
         self.bar.finish_and_clear();
+        for failure in failures {
+            say(visible(failure))?;
+        }
+        say(format_args!("rebuilt: {}; deleted meanwhile: {}; failed: {}", self.done, self.gone, self.failed))
     }
 }

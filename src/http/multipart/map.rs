@@ -16,12 +16,16 @@ const MAX_SHOWN_CHARS: usize = 100;
 pub(super) struct Map(Vec<(String, Vec<String>)>);
 
 impl Map {
-    pub(super) fn parse(json: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn parse(json: &[u8], max_files: usize) -> Result<Self, Refusal> {
         let map: Self = serde_json::from_slice(json).map_err(|_| {
             let message = "`map` must be a JSON object that has for each file the list of its places, such as \
                            {\"0\": [\"variables.files.0\"]}.";
             Refusal::malformed(message)
         })?;
+        // First: names are compared with each other.
+        if map.files() > max_files {
+            return Err(Refusal::TooLarge(format!("An upload has at most {max_files} files.")));
+        }
         for (at, (name, paths)) in map.0.iter().enumerate() {
             if paths.is_empty() {
                 return Err(Refusal::malformed(format!("`map` has no place for the file `{}`.", shown(name))));

@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::error::Error;
-use crate::http::callers::Callers;
+use crate::http::callers::{Callers, Place};
 use crate::http::parameters::{self, Parameters};
 use crate::upload::{Folder, ReceivedFile, Uploads};
 
@@ -50,6 +50,8 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 pub(super) struct Form {
     pub(super) parameters: Parameters,
     pub(super) uploads: Uploads,
+    /// Its sender's, until it is answered: whoever is done sending has others work.
+    pub(super) place: Option<Place>,
 }
 
 /// Receives forms, so many at once.
@@ -109,11 +111,12 @@ impl Intake {
         if length > most {
             return Err(Refusal::TooLarge(format!("The body of a request with files has at most {most} bytes.")));
         }
-        let _own_place = self.callers.enter(caller)?;
+        let own_place = self.callers.enter(caller)?;
         let unavailable = Error::Unavailable { retry_after_seconds: RETRY_AFTER_SECONDS };
         let _place = self.places.try_acquire().map_err(|_| unavailable)?;
         match tokio::time::timeout(self.time, self.read(Parts::new(body, boundary))).await {
-            Ok(read) => read,
+            Ok(Ok(form)) => Ok(Form { place: Some(own_place), ..form }),
+            Ok(Err(refusal)) => Err(refusal),
             Err(_) => Err(Refusal::TooSlow),
         }
     }
@@ -128,10 +131,7 @@ impl Intake {
     async fn read(&self, mut parts: Parts) -> Result<Form, Refusal> {
         let operations = parts.text("operations", self.max_operations_bytes).await?;
         let mut parameters = parameters::parse(&operations).map_err(Refusal::malformed)?;
-        let map = Map::parse(&parts.text("map", MAX_MAP_BYTES).await?)?;
-        if map.files() > self.max_files {
-            return Err(Refusal::TooLarge(format!("An upload has at most {} files.", self.max_files)));
-        }
+        let map = Map::parse(&parts.text("map", MAX_MAP_BYTES).await?, self.max_files)?;
         map.fill(&mut parameters.variables)?;
         let mut files: Vec<Option<ReceivedFile>> = (0..map.files()).map(|_| None).collect();
         while let Some(part) = parts.next().await? {
@@ -147,7 +147,7 @@ impl Intake {
         if let Some(number) = files.iter().position(Option::is_none) {
             return Err(Refusal::malformed(format!("The file for `{}` was not sent.", map.place(number))));
         }
-        Ok(Form { parameters, uploads: files.into_iter().flatten().collect() })
+        Ok(Form { parameters, uploads: files.into_iter().flatten().collect(), place: None })
     }
 
     /// Writes a file to the folder; `place` is where in the variables it belongs.

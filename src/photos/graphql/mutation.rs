@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use futures_util::future::BoxFuture;
 
 use crate::error::{Error, UserError};
@@ -51,8 +51,8 @@ pub struct EditPhotosInput {
 pub struct PhotoEdit {
     /// One of the caller's photos.
     photo_id: ID,
-    /// Its new caption, in at most 2,000 characters with at most 30 #tags; null takes it away.
-    caption: Option<String>,
+    /// Its new caption, in at most 2,000 characters with at most 30 #tags; null takes it away, and left out it stays.
+    caption: MaybeUndefined<String>,
 }
 
 /// What `editPhotos` did.
@@ -147,7 +147,14 @@ impl PhotosMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which captions to replace.")] input: EditPhotosInput,
     ) -> Result<EditPhotosPayload, Error> {
-        let edit = |edit: PhotoEdit| photos::Edit { photo: PhotoId::parse(&edit.photo_id), caption: edit.caption };
+        let edit = |edit: PhotoEdit| {
+            let caption = match edit.caption {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(caption) => Some(Some(caption)),
+            };
+            photos::Edit { photo: PhotoId::parse(&edit.photo_id), caption }
+        };
         let edits = input.edits.into_iter().map(edit).collect();
         let (photos, user_errors) = shown(ctx, photos(ctx).edit(caller(ctx), edits)).await?;
         Ok(EditPhotosPayload { photos, user_errors })

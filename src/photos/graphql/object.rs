@@ -133,7 +133,8 @@ pub struct Image {
 #[Object]
 impl Image {
     /// Signed and good for a limited time, for an hour at least by default: works in an `<img>` without a header. It ends
-    /// at once when the photo is deleted, published or unpublished.
+    /// at once when the photo is deleted, published or unpublished, and when an operator has this size made anew and it
+    /// is another.
     async fn url(&self) -> &Url {
         &self.url
     }

@@ -59,9 +59,9 @@ pub struct PhotosSubscription;
 
 #[Subscription]
 impl PhotosSubscription {
-    /// Every photo that is published from now on, by whomever; one that is unpublished before it could be sent is left
-    /// out, and a client that is slow misses the oldest. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API
-    /// key without PHOTOS_READ, BAD_USER_INPUT for more than 10 tags.
+    /// Every photo that is published from now on, by whomever; one that is unpublished more than a second before it
+    /// could be sent is left out, and a client that is slow misses the oldest. UNAUTHENTICATED when nobody is signed
+    /// in, FORBIDDEN for an API key without PHOTOS_READ, BAD_USER_INPUT for more than 10 tags.
     async fn photo_published(
         &self,
         ctx: &Context<'_>,

@@ -3,13 +3,15 @@
 use std::fs::{self, File};
 use std::time::SystemTime;
 
+use cloakroom::caller::Caller as Asking;
 use cloakroom::photos::blob;
 use cloakroom::store::Backend;
+use futures_util::StreamExt as _;
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, Statement};
 use serde_json::json;
 
 use super::corpus::{paint, png};
-use crate::support::{Caller, Form, Hold, PATIENCE, TestApp, TestDatabase, TestStorage};
+use crate::support::{Caller, Form, Hold, PATIENCE, TestApp, TestDatabase, TestStorage, alter, picture_of};
 
 /// Uploads this number of photos of the same picture, and returns their ids.
 async fn upload_same(user: &Caller, count: usize) -> Vec<String> {
@@ -106,6 +108,38 @@ async fn a_content_whose_last_photo_goes_while_the_sweep_looks_at_it_is_not_forg
 
     sweep(&test).await;
     assert_eq!(contents(&test).await, []);
+}
+
+/// The sweep finds the photo while it gets new contents: those are released with it, and not those it had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_abandoned_photo_that_is_made_anew_leaves_no_contents_behind() {
+    // Only where transactions meet.
+    if TestDatabase::is_sqlite() {
+        return;
+    }
+    let (test, anna) = TestApp::with_user().await;
+    anna.drafts(&[&picture_of((400, 300), [1, 2, 3])]).await;
+    // Whoever makes it anew stores other contents, as after a change of sizes.
+    alter(&test, "UPDATE blobs SET hash = NULL WHERE id NOT IN (SELECT blob_id FROM photo_images WHERE size = 3)")
+        .await;
+    alter(&test, "UPDATE photos SET user_id = NULL").await;
+    let hold = Hold::of(&test, "SELECT id FROM photos FOR UPDATE").await;
+    let app = std::sync::Arc::clone(&test.app);
+    let rebuilding = tokio::spawn(async move {
+        let operator = Asking::operator();
+        let Ok(rebuilt) = app.photos.rebuild(&operator, None) else { panic!("it is made anew") };
+        rebuilt.map(|outcome| outcome.is_ok_and(|(_, outcome)| outcome.is_ok())).collect::<Vec<bool>>().await
+    });
+    until_waiting(&test, 1, || rebuilding.is_finished()).await;
+    let app = std::sync::Arc::clone(&test.app);
+    let sweeping = tokio::spawn(async move { app.photos.sweep().await.is_ok() });
+    until_waiting(&test, 2, || sweeping.is_finished()).await;
+    hold.release().await;
+    assert_eq!(rebuilding.await.expect("it ends"), [true]);
+    assert!(sweeping.await.expect("the sweep ends"));
+    test.clock.advance(2 * 3600);
+    sweep(&test).await;
+    assert_eq!((test.rows().await.photos, contents(&test).await), (0, Vec::new()));
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::support::TestDatabase;
+
 use super::{ORIGINAL, file, photos, picture, serve, upload, with};
 
 #[tokio::test]
@@ -47,6 +49,32 @@ async fn photos_that_cannot_be_made_anew_are_listed_and_stay() {
     assert!(said.out.ends_with("rebuilt: 2; deleted meanwhile: 0; failed: 2\n"), "{said:?}");
     assert_eq!(said.complaint(), "cloakroom: photos that are as they were: 2\n");
     assert_eq!(place.count("photo_images").await, 16);
+}
+
+/// The second page of photos cannot be read.
+#[tokio::test]
+async fn a_database_that_fails_meanwhile_is_told_with_what_failed_so_far_and_how_to_go_on() {
+    if !TestDatabase::is_sqlite() {
+        return; // Only it lets a row be damaged.
+    }
+    let (place, ids) = with(1).await;
+    fs::remove_file(file(&place, &ids[0], ORIGINAL).await).expect("it goes");
+    let add = |id: &str, from: &str| {
+        format!(
+            "INSERT INTO photos (id, user_id, published, thumbhash, created_at, updated_at)
+             SELECT {id}, user_id, 0, '', created_at, updated_at FROM (SELECT * FROM photos LIMIT 1) {from}"
+        )
+    };
+    // Without images, as if they were deleted meanwhile.
+    let numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 498)";
+    place.execute(&format!("{numbers} {}", add("unhex(printf('fe%030x', n))", "JOIN numbers"))).await;
+    place.execute(&add("X'ff'", "")).await;
+    let said = photos(&place, &["rebuild"]);
+    assert!(said.out.contains(&format!("photo {}: the original is missing\n", ids[0])), "{said:?}");
+    assert!(said.out.ends_with("rebuilt: 0; deleted meanwhile: 498; failed: 2\n"), "{said:?}");
+    let last = "pho_fe0000000000000000000000000001f2";
+    let complaint = said.complaint();
+    assert!(complaint.ends_with(&format!("; to go on: cloakroom photos rebuild --after {last}\n")), "{complaint}");
 }
 
 #[tokio::test]

@@ -66,6 +66,17 @@ async fn files_have_a_size_and_a_number_which_the_refusals_name() {
     }
 }
 
+/// Names are compared with each other, which takes its time.
+#[tokio::test]
+async fn files_are_counted_before_they_are_looked_at() {
+    let test = small().await;
+    let user = test.sign_up("anna").await;
+    let entries = ["\"same\":[]"; 4].join(",");
+    let operations = json!({ "query": HELLO, "variables": file_place() }).to_string();
+    let reply = user.upload(Form::default().part("operations", operations).part("map", format!("{{{entries}}}"))).await;
+    assert_refused(&test, &reply, 413, "PAYLOAD_TOO_LARGE", "four files in a map");
+}
+
 #[tokio::test]
 async fn what_is_no_file_has_limits_too() {
     let test = small().await;

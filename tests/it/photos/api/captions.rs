@@ -84,6 +84,35 @@ async fn an_edit_replaces_caption_and_tags() {
 }
 
 #[tokio::test]
+async fn a_caption_that_is_left_out_stays() {
+    let (test, anna) = TestApp::with_user().await;
+    let (one, two) = (anna.publish("#one").await, anna.publish("#two").await);
+    test.clock.advance(60);
+    let mutation = "mutation ($one: ID!, $two: ID!, $left: String) {
+        editPhotos(input: { edits: [{ photoId: $one }, { photoId: $two, caption: $left }] }) {
+        photos { caption tags updatedAt } userErrors { code } } }";
+    let reply = anna.run_with(mutation, json!({ "one": one, "two": two })).await;
+    let as_before = |name: &str| json!({ "caption": format!("#{name}"), "tags": [name], "updatedAt": "2026-11-20T12:00:00.000000Z" });
+    assert_eq!(reply.data()["editPhotos"]["photos"], json!([as_before("one"), as_before("two")]), "{}", reply.body);
+    assert_eq!(
+        (anna.photos("(tags: [\"one\"])").await, anna.photos("(tags: [\"two\"])").await),
+        (vec![one.clone()], vec![two.clone()])
+    );
+    // Beside one that is replaced, and one that is taken away.
+    let mutation = "mutation ($edits: [PhotoEdit!]!) { editPhotos(input: { edits: $edits }) { photos { caption } } }";
+    let edits = json!({ "edits": [{ "photoId": one }, { "photoId": two, "caption": null }] });
+    let reply = anna.run_with(mutation, edits).await;
+    assert_eq!(reply.data()["editPhotos"]["photos"], json!([{ "caption": "#one" }, { "caption": null }]));
+    let edits = json!({ "edits": [{ "photoId": two, "caption": "#three" }, { "photoId": one }] });
+    let reply = anna.run_with(mutation, edits).await;
+    assert_eq!(reply.data()["editPhotos"]["photos"], json!([{ "caption": "#three" }, { "caption": "#one" }]));
+    assert_eq!(test.rows().await.tags, 2);
+    // What is not there is not there, whatever becomes of it.
+    let reply = anna.run_with(mutation, json!({ "edits": [{ "photoId": one }, { "photoId": "pho_1" }] })).await;
+    assert_eq!(reply.data()["editPhotos"]["photos"], Value::Null);
+}
+
+#[tokio::test]
 async fn many_photos_are_edited_in_one_mutation_and_answered_in_its_order() {
     let (test, anna) = TestApp::with_user().await;
     let picture = picture([7, 7, 7]);

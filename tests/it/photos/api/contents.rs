@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use chrono::TimeDelta;
 use cloakroom::photos::{blob, photo_image};
-use sea_orm::{EntityTrait as _, PaginatorTrait as _};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 
-use crate::support::{TestApp, TestStorage, alter, picture, picture_of};
+use crate::support::{Caller, TestApp, TestStorage, alter, picture, picture_of};
 
 /// Asserts that every image's content is stored, byte for byte, and that nothing is stored without a row. How many
 /// images there are.
@@ -34,7 +36,7 @@ pub(super) async fn blob_rows(test: &TestApp) -> u64 {
     blob::Entity::find().count(test.app.database.reader()).await.expect("contents are counted")
 }
 
-async fn sweep(test: &TestApp) {
+pub(super) async fn sweep(test: &TestApp) {
     let swept = test.app.photos.sweep().await;
     assert!(swept.is_ok(), "{swept:?}");
 }
@@ -87,17 +89,52 @@ async fn only_what_nobody_shows_is_swept() {
     assert_eq!((assert_whole(&test).await, test.rows().await.blobs), (4, 4));
 }
 
-/// What was stored for an upload that ended without photos: one that was refused at the last, or killed.
-async fn leave_contents(test: &TestApp, file: &[u8]) {
-    let carl = test.sign_up("carl").await;
-    let reply = carl.try_upload(&[(file, None), (b"<svg/>", None)], false).await;
+/// An upload that stores what is made of this file, and is refused at the last.
+async fn fail(caller: &Caller, file: &[u8]) {
+    let reply = caller.try_upload(&[(file, None), (b"<svg/>", None)], false).await;
     assert_eq!(reply.user_errors("uploadPhotos"), ["UNSUPPORTED_MEDIA input.photos.1.file"], "{}", reply.body);
 }
 
+/// What is there of an upload that is under way, or was killed: its contents have a term that nobody gives up.
+async fn leave_contents(test: &TestApp, caller: &Caller, file: &[u8]) {
+    fail(caller, file).await;
+    set_terms(test, TimeDelta::hours(1)).await;
+}
+
+/// Has all terms end in so long.
+pub(super) async fn set_terms(test: &TestApp, left: TimeDelta) {
+    let ends = test.clock.now() + left;
+    let renewed = test.app.database.write(move |transaction| {
+        let renew = blob::Entity::update_many().col_expr(blob::Column::SweepAfter, Expr::value(ends));
+        let renew = renew.filter(blob::Column::SweepAfter.is_not_null());
+        Box::pin(async move { Ok(renew.clone().exec(transaction).await.map(drop)?) })
+    });
+    assert!(renewed.await.is_ok(), "they have a term");
+}
+
 #[tokio::test]
-async fn contents_of_an_upload_under_way_are_left_alone_and_those_of_a_failed_one_removed_after_an_hour() {
-    let (test, _) = TestApp::with_user().await;
-    leave_contents(&test, &picture_of((400, 300), [1, 2, 3])).await;
+async fn contents_of_an_upload_that_failed_go_with_the_next_sweep() {
+    let (test, anna) = TestApp::with_user().await;
+    let (shown, other) = (picture_of((400, 300), [1, 2, 3]), picture_of((400, 300), [3, 2, 1]));
+    fail(&anna, &shown).await;
+    sweep(&test).await;
+    assert_eq!((test.rows().await.blobs, test.objects().await.len()), (0, 0));
+    // What photos show stays, and so does what comes to be shown before the sweep.
+    anna.drafts(&[&shown]).await;
+    fail(&anna, &shown).await;
+    fail(&anna, &other).await;
+    anna.drafts(&[&other]).await;
+    sweep(&test).await;
+    assert_eq!((assert_whole(&test).await, test.rows().await.blobs, test.objects().await.len()), (8, 8, 8));
+    test.clock.advance(3600);
+    sweep(&test).await;
+    assert_eq!((assert_whole(&test).await, blob_rows(&test).await, test.objects().await.len()), (8, 8, 8));
+}
+
+#[tokio::test]
+async fn contents_of_an_upload_that_is_under_way_or_was_killed_are_left_alone_for_an_hour() {
+    let (test, anna) = TestApp::with_user().await;
+    leave_contents(&test, &anna, &picture_of((400, 300), [1, 2, 3])).await;
     for seconds in [0, 1800, 1799] {
         test.clock.advance(seconds);
         sweep(&test).await;
@@ -114,14 +151,13 @@ async fn a_term_that_ends_takes_nothing_from_whoever_shows_the_same() {
     let file = picture_of((400, 300), [1, 2, 3]);
     // Shown before, and since.
     let before = anna.drafts(&[&file]).await;
-    leave_contents(&test, &file).await;
+    leave_contents(&test, &test.sign_up("carl").await, &file).await;
     test.clock.advance(3600);
     sweep(&test).await;
     assert_eq!(assert_whole(&test).await, 4);
     // Deleted while a term runs, they go when it ends.
     let anna = test.sign_in("anna").await;
-    let again = test.sign_in("carl").await.try_upload(&[(&file, None), (b"<svg/>", None)], false).await;
-    assert_eq!(again.user_errors("uploadPhotos").len(), 1);
+    leave_contents(&test, &test.sign_in("carl").await, &file).await;
     anna.change("deletePhotos", &[&before[0]]).await;
     sweep(&test).await;
     assert_eq!(test.objects().await.len(), 4);

@@ -13,6 +13,7 @@ mod refusals;
 mod rights;
 mod statements;
 mod states;
+mod under_way;
 
 use serde_json::Value;
 

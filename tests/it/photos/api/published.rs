@@ -176,7 +176,7 @@ async fn listening_ends_with_the_session() {
     events.completes().await;
 }
 
-async fn asking(caller: &Caller) -> Asking {
+pub(super) async fn asking(caller: &Caller) -> Asking {
     let user = UserId::parse(&caller.user_id().await).expect("an id");
     Asking { identity: Identity::Impersonated { user, admin: false }, origin: Origin::default(), idempotency_key: None }
 }

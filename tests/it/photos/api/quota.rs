@@ -71,6 +71,17 @@ async fn what_does_not_fit_is_refused_as_a_whole_with_the_limit() {
     test.sign_up("bert").await.drafts(&[&file]).await;
 }
 
+#[tokio::test]
+async fn nothing_is_stored_for_which_there_is_no_room() {
+    let (one, two) = (picture([1, 2, 3]), picture([250, 2, 3]));
+    let (test, anna) = with_quota(one.len() as u64 * 3 / 2).await;
+    test.sign_up("bert").await.drafts(&[&one]).await;
+    let stored = test.objects().await.len();
+    let reply = anna.try_upload(&[(&one, None), (&two, None)], false).await;
+    assert_eq!(reply.user_errors("uploadPhotos"), ["LIMIT_REACHED input.photos"], "{}", reply.body);
+    assert_eq!(test.objects().await.len(), stored, "the first one's contents were there, and no others are");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uploads_that_race_for_the_last_room_do_not_share_it() {
     let file = picture([1, 2, 3]);
