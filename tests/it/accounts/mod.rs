@@ -22,6 +22,7 @@ mod login_race;
 mod logout;
 mod logout_load;
 mod logout_scopes;
+mod logout_tokens;
 mod operate;
 mod operator;
 mod outside;
