@@ -2,6 +2,7 @@
 
 mod administer;
 mod api_key_ends;
+mod api_key_races;
 mod api_keys;
 mod callers;
 mod delete_account;
