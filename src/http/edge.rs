@@ -77,9 +77,8 @@ fn too_slow(id: RequestId, limit: Duration) -> Response {
     tracing::warn!(request_id = %id, seconds = limit.as_secs(), "a request took too long");
     let message =
         format!("The request took longer than {} s and was given up; it may have taken effect.", limit.as_secs());
-    let mut response = error_response(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, &message);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+    // Without `Retry-After`, which everywhere else says that nothing was done.
+    error_response(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, &message)
 }
 
 /// Tells the client the id under which the log has the cause.
