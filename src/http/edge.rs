@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
@@ -50,7 +50,7 @@ pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Reque
     let id = RequestId::next();
     request.extensions_mut().insert(id);
     let mut limit = Duration::from_secs(server.settings.request_seconds);
-    if media_type::is_form(request.headers()) {
+    if request.method() == Method::POST && media_type::is_form(request.headers()) {
         limit = limit.saturating_add(server.intake.time());
     }
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
