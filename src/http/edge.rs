@@ -92,9 +92,14 @@ fn name_fault(response: &mut Response, id: RequestId, cause: &anyhow::Error) {
 
 /// A panic is a bug like any other.
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    Error::internal(cause_of(panic)).into_response()
+}
+
+/// What a panic says, for the log.
+pub(super) fn cause_of(panic: Box<dyn Any + Send + 'static>) -> anyhow::Error {
     let text = panic.downcast::<String>().map(|text| *text);
     let text = text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
-    Error::internal(anyhow::anyhow!("panic: {text}")).into_response()
+    anyhow::anyhow!("panic: {text}")
 }
 
 #[cfg(test)]
