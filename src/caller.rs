@@ -1,6 +1,6 @@
 //! Who is asking, from where, and what they may do. Verbs take a [`Caller`] and authorise on their first line.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -84,6 +84,21 @@ impl Origin {
     #[must_use]
     pub fn client(&self) -> Option<IpAddr> {
         self.address.filter(|_| !self.shared)
+    }
+
+    /// What the client has for itself, by which it is counted.
+    #[must_use]
+    pub fn block(&self) -> Option<IpAddr> {
+        self.client().map(block)
+    }
+}
+
+/// What one client holds for itself: an IPv4 address, or the /64 in which it may take any address (RFC 6177).
+#[must_use]
+pub fn block(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
 

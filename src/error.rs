@@ -35,7 +35,7 @@ pub enum ErrorCode {
     RateLimited,
     /// The request is larger than the server accepts.
     PayloadTooLarge,
-    /// The server is too busy and did nothing, or too slow and may have: see the message and `Retry-After`.
+    /// Too busy, and nothing was done: see `Retry-After`. Without that header, too slow: it may have been done.
     Unavailable,
     /// The document is not GraphQL.
     GraphqlParseFailed,

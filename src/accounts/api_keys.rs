@@ -1,8 +1,8 @@
 //! `createApiKey` and `revokeApiKey`: access for a program, without a password and within limits.
 
 use chrono::{DateTime, Utc};
-use sea_orm::ActiveModelTrait;
 use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveModelTrait, DbErr, SqlErr};
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::end::Ended;
@@ -27,6 +27,14 @@ pub struct CreateApiKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
+impl CreateApiKey {
+    /// What is wrong with a counter that the caller does not have.
+    #[must_use]
+    pub fn unknown_counter() -> UserError {
+        UserError::of("counter", UserErrorCode::NotFound, "There is no such counter.")
+    }
+}
+
 /// A new key.
 #[derive(Clone, Debug)]
 pub struct Created {
@@ -41,7 +49,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key: keys make no keys; [`Error::Invalid`] for what
-    /// cannot be, and with `LIMIT_REACHED` at `accounts.max_api_keys`.
+    /// cannot be, with `NOT_FOUND` for a counter that is gone, and with `LIMIT_REACHED` at `accounts.max_api_keys`.
     pub async fn create_api_key(&self, caller: &Caller, input: CreateApiKey) -> Result<Created, Error> {
         let (user, now) = (caller.in_person()?, self.clock.now());
         let name = check(&input, now)?;
@@ -76,7 +84,7 @@ impl Accounts {
                     return Err(UserError { code: UserErrorCode::LimitReached, field: None, message }.into());
                 }
                 account_event::add(transaction, event).await?;
-                Ok(row.insert(transaction).await?)
+                row.insert(transaction).await.map_err(unknown_counter)
             })
         });
         Ok(Created { key: key.await?, secret })
@@ -121,6 +129,14 @@ fn check(input: &CreateApiKey, now: DateTime<Utc>) -> Result<String, Error> {
         faults.push(UserError::of("expiresAt", UserErrorCode::Invalid, "This moment has passed."));
     }
     name.filter(|_| faults.is_empty()).ok_or(Error::Invalid(faults))
+}
+
+/// The user's row is locked, the counter's is not: it may have been deleted since it was found.
+fn unknown_counter(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => CreateApiKey::unknown_counter().into(),
+        _ => error.into(),
+    }
 }
 
 fn unknown() -> Error {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use sea_orm::ActiveValue::Set;
 use uuid::Uuid;
 
+use crate::accounts::account_event::{self, Kind};
 use crate::accounts::{Accounts, api_key, session};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
@@ -64,6 +66,25 @@ impl Accounts {
         });
         task.await.map_err(Error::internal)?
     }
+}
+
+/// Ends a session a refresh token of which was used again, and tells its owner: somebody has a copy, so it ends for the
+/// thief and the owner alike (RFC 9700, section 4.14.2). False if it had ended already. Who shows the token is nobody
+/// that the `event` could name.
+pub(super) async fn reused(
+    transaction: &DatabaseTransaction,
+    session: &session::Model,
+    now: chrono::DateTime<chrono::Utc>,
+    event: account_event::ActiveModel,
+) -> Result<bool, Error> {
+    // Of two who come at once, one has ended it already, and said so.
+    if session::end(transaction, &[session.id], now).await? == 0 {
+        return Ok(false);
+    }
+    let (user_id, actor_id, kind) = (Set(session.user_id), Set(None), Set(Kind::RefreshTokenReused));
+    account_event::add(transaction, account_event::ActiveModel { user_id, actor_id, kind, ..event }).await?;
+    tracing::warn!(session = %session.id, "a refresh token was used again: its session ends");
+    Ok(true)
 }
 
 /// Ends a user's live sessions but one, in a transaction that has locked the user: no login slips in between.

@@ -5,7 +5,7 @@
 //! mail. Each server counts for itself, in memory.
 
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -106,15 +106,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
 impl Limit<IpAddr> {
     /// Counts one attempt from this origin, if its address is known.
     pub(super) fn count_from(&self, origin: &Origin) -> Result<(), Error> {
-        origin.client().map_or(Ok(()), |address| self.count(&block(address)))
-    }
-}
-
-/// What one client holds for itself: an IPv4 address, or the /64 in which it may take any address (RFC 6177).
-pub(super) fn block(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        origin.block().map_or(Ok(()), |block| self.count(&block))
     }
 }
 

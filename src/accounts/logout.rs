@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::end::{self, Ended};
+use crate::accounts::refresh_token::{Age, RefreshToken};
 use crate::accounts::{Accounts, revoked_access_token, session, user};
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
@@ -30,6 +31,9 @@ impl Accounts {
     /// refused from now on, also after a restart. Returns how many sessions have ended; a session that had
     /// ended before counts as none.
     ///
+    /// A refresh token is as good for this as it is for a refresh: one that was given up ends nothing, and one that was
+    /// replaced more than once ends its own session, whatever the scope.
+    ///
     /// # Errors
     /// [`Error::Unauthenticated`] without a caller and a refresh token; [`Error::Forbidden`] for an API key;
     /// [`Error::BadInput`] for a refresh token that is not ours, or for `AccessToken` without a caller.
@@ -48,11 +52,14 @@ impl Accounts {
             }
             _ => None,
         };
+        // Who shows an access token of that session needs no refresh token beside it.
+        let shown = given.filter(|token| access_token.is_none() && caller.own_session() != Some(token.session));
         let now = self.clock.now();
         let logout = Logout {
             id: access_token.map_or(id, |(session, _)| session),
             scope,
             access_token,
+            shown,
             now,
             last_access_token_expires_at: now + self.access_token_lives_at_most(),
             event: self.event(caller, UserId::generate(), Kind::LoggedOut),
@@ -72,6 +79,8 @@ struct Logout {
     id: SessionId,
     scope: LogoutScope,
     access_token: Option<(SessionId, Uuid)>,
+    /// All that the client has to show for itself, if it has no access token.
+    shown: Option<RefreshToken>,
     now: DateTime<Utc>,
     last_access_token_expires_at: DateTime<Utc>,
     event: account_event::ActiveModel,
@@ -83,6 +92,14 @@ impl Logout {
         let Some(session) = session::find_live(transaction, self.id, self.now).await? else {
             return Ok((0, Ended::sessions(&[self.id])));
         };
+        match self.shown.map(|token| token.age(&session)) {
+            None | Some(Age::Current | Age::Replaced) => {}
+            Some(Age::Void) => return Ok((0, Ended::default())),
+            Some(Age::Reused) => {
+                let ended = end::reused(transaction, &session, self.now, self.event).await?;
+                return Ok((ended.into(), Ended::sessions(&[self.id])));
+            }
+        }
         let user = session.user_id;
         let ended = match (self.scope, self.access_token) {
             (LogoutScope::AccessToken, access_token) => {

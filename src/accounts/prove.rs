@@ -4,11 +4,11 @@ use sea_orm::ColumnTrait as _;
 use sea_orm::sea_query::IntoCondition as _;
 
 use crate::accounts::identity::Identifier;
-use crate::accounts::limits::{self, Account};
+use crate::accounts::limits::Account;
 use crate::accounts::password::Match;
 use crate::accounts::user::Column;
 use crate::accounts::{Accounts, Password, account_event, session, user};
-use crate::caller::Caller;
+use crate::caller::{self, Caller};
 use crate::config::EmailVerification;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
@@ -92,11 +92,11 @@ impl Accounts {
             Claim::Identifier(Identifier::Username(key) | Identifier::Email(key)) => Account::Called(key.clone()),
         };
         let Err(refusal) = self.limits.login_per_account.count(&account) else { return Ok(()) };
-        let Some(address) = caller.origin.client().map(limits::block) else { return Err(refusal) };
+        let Some(block) = caller.origin.block() else { return Err(refusal) };
         let user = found.unwrap_or_else(nobody);
         let known = session::list_addresses(self.database.reader(), user).await?;
-        match known.iter().any(|known| limits::block(*known) == address) {
-            true => self.limits.login_from_known_address.count(&(user, address)),
+        match known.iter().any(|known| caller::block(*known) == block) {
+            true => self.limits.login_from_known_address.count(&(user, block)),
             false => Err(refusal),
         }
     }

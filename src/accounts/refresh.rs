@@ -9,8 +9,8 @@ use chrono::TimeDelta;
 use sea_orm::ActiveValue::Set;
 
 use crate::accounts::account_event::{self, Kind};
-use crate::accounts::end::Ended;
-use crate::accounts::refresh_token::RefreshToken;
+use crate::accounts::end::{self, Ended};
+use crate::accounts::refresh_token::{Age, RefreshToken};
 use crate::accounts::{Accounts, Tokens, session, user};
 use crate::caller::{Caller, Origin};
 use crate::error::{Error, UserError, UserErrorCode};
@@ -27,7 +27,7 @@ enum Verdict {
     /// The session has ended, or can no longer be refreshed.
     Expired,
     /// It was replaced more than once; its session has ended.
-    Reused(UserId),
+    Reused(session::Model),
 }
 
 /// A refresh, as its transaction sees it.
@@ -38,7 +38,7 @@ struct Refresh {
     now: chrono::DateTime<chrono::Utc>,
     slides_by: TimeDelta,
     lasts: TimeDelta,
-    /// About whom and what is decided in the transaction.
+    /// About whom is decided in the transaction.
     event: account_event::ActiveModel,
 }
 
@@ -66,11 +66,7 @@ impl Accounts {
         });
         match verdict.await? {
             Verdict::Good { user, token, .. } => self.tokens(user, token),
-            Verdict::Reused(_) => {
-                tracing::warn!(session = %token.session, "a refresh token was used again: its session has ended");
-                Err(expired())
-            }
-            Verdict::Expired => Err(expired()),
+            Verdict::Reused(_) | Verdict::Expired => Err(expired()),
         }
     }
 
@@ -85,26 +81,19 @@ impl Accounts {
 impl Refresh {
     async fn run(self, transaction: &DatabaseTransaction) -> Result<(Verdict, Ended), Error> {
         let verdict = self.judge(transaction).await?;
-        let (user, kind, ended) = match &verdict {
-            Verdict::Good { user, first: true, .. } => (*user, Kind::TokensRefreshed, Ended::default()),
-            Verdict::Reused(user) => {
-                // Of two who come at once, one has ended it already, and said so.
-                if session::end(transaction, &[self.token.session], self.now).await? == 0 {
-                    return Ok((Verdict::Expired, Ended::sessions(&[self.token.session])));
-                }
-                (*user, Kind::RefreshTokenReused, Ended::sessions(&[self.token.session]))
+        match &verdict {
+            Verdict::Good { user, first: true, .. } => {
+                // Whose token it is, is known only now; the client shows no access token with it.
+                let (user_id, actor_id) = (Set(*user), Set(Some(*user)));
+                account_event::add(transaction, account_event::ActiveModel { user_id, actor_id, ..self.event }).await?;
             }
-            Verdict::Good { .. } | Verdict::Expired => return Ok((verdict, Ended::default())),
-        };
-        // Whose token it is, is known only now; the client shows no access token with it.
-        let event = account_event::ActiveModel {
-            user_id: Set(user),
-            actor_id: Set(Some(user).filter(|_| kind == Kind::TokensRefreshed)),
-            kind: Set(kind),
-            ..self.event
-        };
-        account_event::add(transaction, event).await?;
-        Ok((verdict, ended))
+            Verdict::Reused(session) => {
+                end::reused(transaction, session, self.now, self.event).await?;
+                return Ok((verdict, Ended::sessions(&[self.token.session])));
+            }
+            Verdict::Good { .. } | Verdict::Expired => {}
+        }
+        Ok((verdict, Ended::default()))
     }
 
     /// Counts the refresh, or finds it counted.
@@ -118,18 +107,15 @@ impl Refresh {
             if !user::find_by_id(transaction, user).await?.is_some_and(|user| user.may_act()) {
                 return Ok(Verdict::Expired);
             }
-            let successor = token.generation.saturating_add(1);
             let good = |first| {
-                let token = RefreshToken { generation: successor, ..token };
+                let token = RefreshToken { generation: token.generation.saturating_add(1), ..token };
                 Verdict::Good { user, token, first }
             };
-            match session.generation {
-                _ if session.refresh_ended_at.is_some() => return Ok(Verdict::Expired),
-                current if current == successor => return Ok(good(false)),
-                current if current > successor => return Ok(Verdict::Reused(user)),
-                // Ahead of the database, which was restored from a copy.
-                current if current < token.generation => return Ok(Verdict::Expired),
-                _ => {}
+            match token.age(&session) {
+                Age::Current => {}
+                Age::Replaced => return Ok(good(false)),
+                Age::Reused => return Ok(Verdict::Reused(session)),
+                Age::Void => return Ok(Verdict::Expired),
             }
             let expires_at = (now + self.slides_by).min(session.created_at + self.lasts);
             // One conditional update decides between those who come at once.

@@ -16,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::accounts::session;
 use crate::id::SessionId;
 
 /// For people and secret scanners.
@@ -29,6 +30,35 @@ const KEY_BYTES: usize = 32;
 pub(super) struct RefreshToken {
     pub(super) session: SessionId,
     pub(super) generation: i32,
+}
+
+/// How far a session has come since a refresh token of its was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// Nobody has used it.
+    Current,
+    /// Its successor is the current one: maybe the answer that brought that was lost.
+    Replaced,
+    /// Its successor was used: whoever shows it now has a copy.
+    Reused,
+    /// It is good for nothing: the session can no longer be refreshed, or the database was restored from a copy and is
+    /// behind it.
+    Void,
+}
+
+impl RefreshToken {
+    /// The age of this token of `session`.
+    pub(super) fn age(&self, session: &session::Model) -> Age {
+        if session.refresh_ended_at.is_some() {
+            return Age::Void;
+        }
+        match session.generation.saturating_sub(self.generation) {
+            0 => Age::Current,
+            1 => Age::Replaced,
+            2.. => Age::Reused,
+            _ => Age::Void,
+        }
+    }
 }
 
 /// The key that proves tokens to be ours: HMAC-SHA-256. Other keys are derived from it.

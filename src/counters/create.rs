@@ -1,5 +1,7 @@
 //! `createCounter` and `deleteCounter`: counters beside the one that every user has.
 
+use std::sync::Arc;
+
 use sea_orm::ActiveModelTrait as _;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{DbErr, SqlErr};
@@ -65,23 +67,27 @@ impl Counters {
             return Err(UserError::of("name", UserErrorCode::Conflict, message).into());
         }
         let key = Key::of(owner, name).ok_or_else(unknown)?;
-        let watched = key.clone();
-        let deleted = self.accounts.write_and_end(move |transaction| {
-            let key = key.clone();
-            Box::pin(async move {
-                // Locked, so that no API key can be limited to it any more.
-                let counter = statements::lock(transaction, [&key].into_iter()).await?.into_iter().next();
-                let counter = counter.ok_or_else(unknown)?;
-                let keys = api_key::list_hashes_of(transaction, counter.id).await?;
-                match counter::remove(transaction, counter.id).await? {
-                    true => Ok((counter.id, Ended::api_keys(&keys))),
-                    false => Err(unknown()),
-                }
-            })
+        let (watched, accounts, watch) = (key.clone(), Arc::clone(&self.accounts), Arc::clone(&self.watch));
+        // To the end, also if the client goes away in between: who watches the counter must be told.
+        let deletion = tokio::spawn(async move {
+            let deleted = accounts.write_and_end(move |transaction| {
+                let key = key.clone();
+                Box::pin(async move {
+                    // Locked, so that no API key can be limited to it any more.
+                    let counter = statements::lock(transaction, [&key].into_iter()).await?.into_iter().next();
+                    let counter = counter.ok_or_else(unknown)?;
+                    let keys = api_key::list_hashes_of(transaction, counter.id).await?;
+                    match counter::remove(transaction, counter.id).await? {
+                        true => Ok((counter.id, Ended::api_keys(&keys))),
+                        false => Err(unknown()),
+                    }
+                })
+            });
+            let deleted = deleted.await?;
+            watch.changed([&watched].into_iter());
+            Ok(deleted)
         });
-        let deleted = deleted.await?;
-        self.watch.changed([&watched].into_iter());
-        Ok(deleted)
+        deletion.await.map_err(Error::internal)?
     }
 
     /// Everything that is wrong at once, or the row.

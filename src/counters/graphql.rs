@@ -209,7 +209,8 @@ impl CountersMutation {
     /// it is answered. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_NEXT or
     /// for another counter, NOT_FOUND, BAD_USER_INPUT for the count or the idempotency key, CONFLICT for a key that was
     /// used otherwise, COUNTER_EXHAUSTED when the whole range would not fit below the counter's `max`, UNAVAILABLE when
-    /// too many writes wait: in each case nothing was taken.
+    /// too many writes wait: in each case nothing was taken. UNAVAILABLE without `Retry-After` when the request took too
+    /// long: then the integers may have been taken, and a retry with the same idempotency key gets them.
     async fn next(
         &self,
         ctx: &Context<'_>,
@@ -263,7 +264,8 @@ impl CountersMutation {
     /// Replaces the current integer: the next `next` goes on from there. User errors: INVALID, NOT_FOUND,
     /// CONFLICT. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE or for
     /// another counter, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used otherwise, UNAVAILABLE
-    /// when too many writes wait.
+    /// when too many writes wait: in each case nothing was set. UNAVAILABLE without `Retry-After` when the request took
+    /// too long: then it may have been set, and a retry with the same idempotency key gets the answer.
     async fn set_current(
         &self,
         ctx: &Context<'_>,

@@ -11,11 +11,11 @@ use crate::id::UserId;
 /// When to try again: others of one's own must end first.
 const RETRY_AFTER_SECONDS: u32 = 10;
 
-/// A user, or the address of somebody who is not signed in.
+/// A user, or where somebody is who is not signed in: an IPv4 address or an IPv6 /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Owner {
     User(UserId),
-    Address(IpAddr),
+    Block(IpAddr),
 }
 
 /// The callers with something under way.
@@ -40,7 +40,7 @@ impl Callers {
     /// # Errors
     /// [`Error::RateLimited`] when this caller has as many as there may be.
     pub(super) fn enter(&self, caller: &Caller) -> Result<Place, Error> {
-        let owner = caller.user().map(Owner::User).ok().or_else(|| caller.origin.client().map(Owner::Address));
+        let owner = caller.user().map(Owner::User).ok().or_else(|| caller.origin.block().map(Owner::Block));
         let Some(owner) = owner else { return Ok(Place(None)) };
         let mut open = self.open.lock();
         let count = open.entry(owner).or_default();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
@@ -50,7 +50,7 @@ pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Reque
     let id = RequestId::next();
     request.extensions_mut().insert(id);
     let mut limit = Duration::from_secs(server.settings.request_seconds);
-    if media_type::is_form(request.headers()) {
+    if request.method() == Method::POST && media_type::is_form(request.headers()) {
         limit = limit.saturating_add(server.intake.time());
     }
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
@@ -77,9 +77,8 @@ fn too_slow(id: RequestId, limit: Duration) -> Response {
     tracing::warn!(request_id = %id, seconds = limit.as_secs(), "a request took too long");
     let message =
         format!("The request took longer than {} s and was given up; it may have taken effect.", limit.as_secs());
-    let mut response = error_response(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, &message);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+    // Without `Retry-After`, which everywhere else says that nothing was done.
+    error_response(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, &message)
 }
 
 /// Tells the client the id under which the log has the cause.
@@ -93,9 +92,14 @@ fn name_fault(response: &mut Response, id: RequestId, cause: &anyhow::Error) {
 
 /// A panic is a bug like any other.
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    Error::internal(cause_of(panic)).into_response()
+}
+
+/// What a panic says, for the log.
+pub(super) fn cause_of(panic: Box<dyn Any + Send + 'static>) -> anyhow::Error {
     let text = panic.downcast::<String>().map(|text| *text);
     let text = text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
-    Error::internal(anyhow::anyhow!("panic: {text}")).into_response()
+    anyhow::anyhow!("panic: {text}")
 }
 
 #[cfg(test)]

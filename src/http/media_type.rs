@@ -29,30 +29,77 @@ impl MediaType {
         }
     }
 
-    /// The one that the `Accept` header prefers (RFC 9110, section 12.5.1); `None` if it accepts neither.
+    /// The one that the `Accept` header prefers (RFC 9110, section 12.5.1); `None` if it accepts none of them.
     pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
         if !headers.contains_key(ACCEPT) {
             return Some(Self::Json);
         }
-        let mut best = None;
-        for value in headers.get_all(ACCEPT) {
-            for range in value.to_str().unwrap_or_default().split(',') {
-                let Ok(range) = range.trim().parse::<Mime>() else { continue };
-                let weight = range.get_param("q").map_or(Some(1.0), |q| q.as_str().parse::<f32>().ok()).unwrap_or(0.0);
-                let media_type = match (range.type_().as_str(), range.subtype().as_str(), range.suffix()) {
-                    ("application", "graphql-response", Some(suffix)) if suffix == "json" => Self::GraphqlResponse,
-                    ("text", "event-stream", None) => Self::EventStream,
-                    ("application", "json" | "*", None) | ("*", "*", None) => Self::Json,
-                    _ => continue,
-                };
-                // The first of equals wins.
-                if weight > best.map_or(0.0, |(_, weight)| weight) {
-                    best = Some((media_type, weight));
+        let mut verdicts = [Self::Json, Self::GraphqlResponse, Self::EventStream].map(|media_type| (media_type, None));
+        let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        for (place, range) in values.flat_map(|value| value.split(',')).enumerate() {
+            let Some((range, weight)) = weighed(range) else { continue };
+            for (media_type, verdict) in &mut verdicts {
+                let Some(precision) = media_type.matched_by(&range) else { continue };
+                if verdict.is_none_or(|Verdict { precision: p, weight: w, .. }| (precision, weight) > (p, w)) {
+                    *verdict = Some(Verdict { precision, weight, place });
                 }
+            }
+        }
+        let mut best: Option<(Self, Verdict)> = None;
+        for (media_type, verdict) in verdicts {
+            let Some(verdict) = verdict.filter(|verdict| verdict.weight > 0.0) else { continue };
+            if best.is_none_or(|(_, best)| verdict.is_before(best)) {
+                best = Some((media_type, verdict));
             }
         }
         best.map(|(media_type, _)| media_type)
     }
+
+    /// How precisely this range means it, if it does.
+    fn matched_by(self, range: &Mime) -> Option<Precision> {
+        match (self, range.type_().as_str(), range.subtype().as_str(), range.suffix()) {
+            (Self::Json, "application", "json", None) | (Self::EventStream, "text", "event-stream", None) => {
+                Some(Precision::Name)
+            }
+            (Self::GraphqlResponse, "application", "graphql-response", Some(suffix)) if suffix == "json" => {
+                Some(Precision::Name)
+            }
+            (Self::Json | Self::GraphqlResponse, "application", "*", None) => Some(Precision::Type),
+            (Self::Json | Self::GraphqlResponse, "*", "*", None) => Some(Precision::Any),
+            _ => None,
+        }
+    }
+}
+
+/// How much of a media type a range names.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Precision {
+    Any,
+    Type,
+    Name,
+}
+
+/// What the header says of one media type: the most precise range decides, whatever the others weigh.
+#[derive(Clone, Copy)]
+struct Verdict {
+    precision: Precision,
+    weight: f32,
+    /// Where in the header that range stands.
+    place: usize,
+}
+
+impl Verdict {
+    /// Whether it is preferred: by weight, and between equals by place.
+    fn is_before(self, other: Self) -> bool {
+        self.weight > other.weight || (self.weight >= other.weight && self.place < other.place)
+    }
+}
+
+/// A range with its weight, if it is one and that is a number.
+fn weighed(range: &str) -> Option<(Mime, f32)> {
+    let range: Mime = range.trim().parse().ok()?;
+    let weight: f32 = range.get_param("q").map_or(Ok(1.0), |q| q.as_str().parse()).ok()?;
+    weight.is_finite().then_some((range, weight.clamp(0.0, 1.0)))
 }
 
 /// The media types of a request's body, which are read.
@@ -119,6 +166,39 @@ mod tests {
         assert_eq!(accepted("application/json;q=0"), None);
         assert_eq!(accepted("text/html"), None);
         assert_eq!(accepted("nonsense"), None);
+    }
+
+    #[test]
+    fn the_most_specific_range_decides_for_each_media_type() {
+        for (accept, expected) in [
+            ("*/*, application/json;q=0", Some(MediaType::GraphqlResponse)),
+            ("application/json;q=0, application/graphql-response+json;q=0, */*", None),
+            ("application/*;q=0, */*", None),
+            ("*/*;q=0, application/json", Some(MediaType::Json)),
+            ("application/json;q=0.5, */*", Some(MediaType::GraphqlResponse)),
+            ("*/*, application/graphql-response+json;q=0.9", Some(MediaType::Json)),
+            ("application/*;q=0.5, application/graphql-response+json;q=0.6", Some(MediaType::GraphqlResponse)),
+            // Between equals, what stands first; by one range, the default.
+            ("application/graphql-response+json, application/json", Some(MediaType::GraphqlResponse)),
+            ("application/graphql-response+json, */*", Some(MediaType::GraphqlResponse)),
+            ("application/json, application/graphql-response+json, text/event-stream", Some(MediaType::Json)),
+            ("text/event-stream, application/json", Some(MediaType::EventStream)),
+            // A stream only by its name.
+            ("application/json;q=0, application/graphql-response+json;q=0, text/*, */*", None),
+            ("text/event-stream;q=0, */*;q=0.1", Some(MediaType::Json)),
+            ("text/event-stream;q=0.2, */*;q=0.1", Some(MediaType::EventStream)),
+            // A weight is from 0 to 1; a range with none that is one is passed over.
+            ("application/json;q=7, application/graphql-response+json", Some(MediaType::Json)),
+            ("application/graphql-response+json, application/json;q=7", Some(MediaType::GraphqlResponse)),
+            ("application/json;q=-1", None),
+            ("application/json;q=inf", None),
+            ("application/json;q=NaN", None),
+            ("application/json;q=inf, application/graphql-response+json;q=0.1", Some(MediaType::GraphqlResponse)),
+            ("application/json;q=NaN, */*;q=0.1", Some(MediaType::Json)),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(MediaType::accepted(&headers), expected, "{accept}");
+        }
     }
 
     #[test]

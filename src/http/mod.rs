@@ -2,7 +2,7 @@
 //!
 //! | path | methods | |
 //! | --- | --- | --- |
-//! | `/graphql` | GET (queries), POST | the API: `graphql.rs`; with files: `multipart/` |
+//! | `/graphql` | GET (no mutations), POST | the API: `graphql.rs`; with files: `multipart/`; as events: `live/` |
 //! | `/graphql` | GET with `Upgrade: websocket` | subscriptions, and everything else: `live/` |
 //! | `/`, `/playground/…` | GET | the playground, embedded: `playground.rs` |
 //! | `/verify-email`, `/reset-password`, `/links/…` | GET | the pages behind the links in mails: `links.rs` |
@@ -13,7 +13,7 @@
 //!
 //! **Invariant:** nothing here knows an entity or decides what a caller may do.
 //! **Invariant:** a request that could come from another site's page without a preflight executes nothing but
-//! queries, and credentials are never taken from cookies or URLs.
+//! queries and, as an event stream, subscriptions: it changes nothing. Credentials are never taken from cookies or URLs.
 
 mod callers;
 mod conditions;

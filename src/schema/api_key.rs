@@ -8,7 +8,7 @@ use crate::accounts::{self, Accounts, Created, api_key};
 use crate::caller::{self, Caller, Scopes};
 use crate::counters::Counters;
 use crate::counters::graphql::Counter;
-use crate::error::{Error, UserError, UserErrorCode};
+use crate::error::{Error, UserError};
 use crate::id::ApiKeyId;
 use crate::scalars::DateTime;
 use crate::schema::loaders::Loaders;
@@ -135,8 +135,8 @@ impl ApiKeysMutation {
             Some(name) => match Box::pin(counters.find(caller, name)).await? {
                 Some(counter) => Some((counter.id, counter.name)),
                 None => {
-                    let fault = UserError::of("counter", UserErrorCode::NotFound, "There is no such counter.");
-                    return Ok(CreateApiKeyPayload { user_errors: vec![fault], ..CreateApiKeyPayload::default() });
+                    let user_errors = vec![accounts::CreateApiKey::unknown_counter()];
+                    return Ok(CreateApiKeyPayload { user_errors, ..CreateApiKeyPayload::default() });
                 }
             },
         };

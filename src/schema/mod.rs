@@ -81,6 +81,14 @@ impl Answer {
         let response = async_graphql::Response::from_errors(vec![document::refusal(code, message.into())]);
         finish(response, false, &"")
     }
+
+    /// An operation that ended in a bug of ours: the cause goes to the log.
+    #[must_use]
+    pub fn fault(cause: anyhow::Error, request_id: impl Display) -> Self {
+        let mut error = async_graphql::ServerError::new("Internal error.", None);
+        error.source = Some(Arc::new(cause));
+        finish(async_graphql::Response::from_errors(vec![error]), false, &request_id)
+    }
 }
 
 impl Schema {

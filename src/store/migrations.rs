@@ -97,13 +97,12 @@ async fn applied(reader: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 async fn alone(database: &Database, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let lock = lock(database).await?;
     let outcome = work.await;
-    if let Some(connection) = lock {
-        if database.backend() == Backend::Mysql {
-            connection.execute_unprepared(UNLOCK_MYSQL).await?;
-        }
-        connection.commit().await?;
-    }
-    outcome
+    let unlocked = match lock {
+        Some(connection) => unlock(database, connection).await,
+        None => Ok(()),
+    };
+    // Why the work failed says more than that the connection failed after it.
+    outcome.and(unlocked)
 }
 
 /// None on SQLite: the migrations need its one writer, which takes turns by itself.
@@ -121,4 +120,11 @@ async fn lock(database: &Database) -> anyhow::Result<Option<DatabaseTransaction>
         ensure!(locked == Some(1), "another server has been migrating the database for a day");
     }
     Ok(Some(connection))
+}
+
+async fn unlock(database: &Database, connection: DatabaseTransaction) -> anyhow::Result<()> {
+    if database.backend() == Backend::Mysql {
+        connection.execute_unprepared(UNLOCK_MYSQL).await?;
+    }
+    Ok(connection.commit().await?)
 }

@@ -6,7 +6,8 @@
 //!
 //! **Invariant:** a write that was answered is on disk: SQLite runs with `synchronous=FULL`, PostgreSQL with
 //! `synchronous_commit=on`, MariaDB with `innodb_flush_log_at_trx_commit=1` and, if it has a binary log,
-//! `sync_binlog=1`; all are asserted when the pool opens.
+//! `sync_binlog=1`; all are asserted when the pool opens. PostgreSQL's `fsync=off`, which its operator chose for the
+//! whole server, only warns.
 //! **Invariant:** a transaction that has begun runs to its end, even if the request that wanted it is gone.
 
 pub mod blobs;

@@ -246,9 +246,10 @@ impl SessionsMutation {
         Ok(RefreshTokensPayload { tokens, user_errors })
     }
 
-    /// Ends the caller's session, or what the scope says: it is refused from now on. UNAUTHENTICATED when nobody is
-    /// signed in and no refresh token is given, BAD_USER_INPUT for one that is not of this server, FORBIDDEN for an API
-    /// key.
+    /// Ends the caller's session, or what the scope says: it is refused from now on. A refresh token that was given up
+    /// ends nothing; one that was replaced more than once ends its own session, and only that. UNAUTHENTICATED when
+    /// nobody is signed in and no refresh token is given, BAD_USER_INPUT for one that is not of this server, FORBIDDEN
+    /// for an API key.
     async fn logout(
         &self,
         ctx: &Context<'_>,

@@ -1,6 +1,7 @@
 //! The operations that run over one connection.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::accounts::graphql::Renewal;
 use crate::caller::Caller;
 use crate::error::ErrorCode;
 use crate::http::Server;
-use crate::http::edge::RequestId;
+use crate::http::edge::{self, RequestId};
 use crate::schema::{Answer, Kind, Operation};
 
 /// What comes of an operation next.
@@ -76,7 +77,7 @@ pub(super) fn run(
     id: RequestId,
 ) -> BoxStream<'static, Answer> {
     let is_subscription = operation.kind() == Kind::Subscription;
-    let mut answers = server.schema.stream(operation, variables, caller, renewal, id);
+    let mut answers = caught(server.schema.stream(operation, variables, caller, renewal, id), id);
     if is_subscription {
         return answers;
     }
@@ -89,4 +90,31 @@ pub(super) fn run(
         })
     };
     stream::once(only).boxed()
+}
+
+/// A panic is a bug like any other, and ends the operation that it is of, not the connection with all of them.
+fn caught(answers: BoxStream<'static, Answer>, id: RequestId) -> BoxStream<'static, Answer> {
+    let answers = AssertUnwindSafe(answers).catch_unwind();
+    answers.map(move |answer| answer.unwrap_or_else(|panic| Answer::fault(edge::cause_of(panic), id))).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_its_operation_and_tells_the_client_nothing() {
+        let id = RequestId::next();
+        let answers = stream::iter([1, 2, 3]).map(|number| {
+            assert_ne!(number, 2, "the secret is 42");
+            Answer::refusal(ErrorCode::NotFound, number.to_string())
+        });
+        let answers: Vec<Answer> = caught(answers.boxed(), id).collect().await;
+        let codes: Vec<_> = answers.iter().map(|answer| answer.code).collect();
+        assert_eq!(codes, [Some(ErrorCode::NotFound), Some(ErrorCode::InternalServerError)]);
+        let errors = serde_json::to_value(&answers[1].response.errors).expect("JSON");
+        let extensions = serde_json::json!({ "code": "INTERNAL_SERVER_ERROR", "requestId": id.to_string() });
+        assert_eq!(errors, serde_json::json!([{ "message": "Internal error.", "extensions": extensions }]));
+        assert!(answers[1].refused, "the last message of a socket's operation");
+    }
 }

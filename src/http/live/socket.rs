@@ -209,10 +209,13 @@ impl Socket {
                 self.refuse(id, &answer).await
             }
             Step::Answer(answer) => {
-                if let (Some(acting), Some(token)) = (&mut self.acting, self.renewal.take()) {
-                    acting.renew(&self.server, token).await?;
-                }
-                self.send(&ToClient::Next { id, payload: Envelope(&answer) }).await
+                let renewed = match (&mut self.acting, self.renewal.take()) {
+                    (Some(acting), Some(token)) => acting.renew(&self.server, token).await,
+                    _ => Ok(()),
+                };
+                // In any case: the old tokens may be good no more, and nothing else has the new ones.
+                self.send(&ToClient::Next { id, payload: Envelope(&answer) }).await?;
+                renewed
             }
             Step::Done => {
                 self.operations.end(id);

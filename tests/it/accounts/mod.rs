@@ -2,6 +2,7 @@
 
 mod administer;
 mod api_key_ends;
+mod api_key_races;
 mod api_keys;
 mod callers;
 mod delete_account;
@@ -22,6 +23,7 @@ mod login_race;
 mod logout;
 mod logout_load;
 mod logout_scopes;
+mod logout_tokens;
 mod operate;
 mod operator;
 mod outside;

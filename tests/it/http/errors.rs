@@ -54,7 +54,7 @@ async fn a_request_that_takes_too_long_is_given_up() {
     let asked = Instant::now();
     let reply = user.run("mutation { next { value } }").await;
     assert_eq!((reply.status.as_u16(), reply.code()), (503, "UNAVAILABLE"));
-    assert_eq!(reply.header("retry-after"), "1");
+    assert!(!reply.headers.contains_key("retry-after"), "what may have taken effect is not simply to be sent again");
     assert!(!reply.header("x-request-id").is_empty());
     assert!((Duration::from_secs(1)..PATIENCE).contains(&asked.elapsed()), "{:?}", asked.elapsed());
     hold.release().await;

@@ -45,6 +45,9 @@ async fn the_answer_has_the_type_that_is_accepted() {
         ("application/graphql-response+json, application/json;q=0.9", GRAPHQL),
         ("application/json, application/graphql-response+json;q=0.9", JSON),
         ("text/html, application/xhtml+xml, */*;q=0.8", JSON),
+        ("*/*, application/json;q=0", GRAPHQL),
+        ("application/json;q=0.5, application/*;q=0.7", GRAPHQL),
+        ("application/*, application/graphql-response+json;q=0.1", JSON),
     ] {
         let reply = ask(&test, accept, "{ hello }").await;
         assert_eq!(
@@ -60,7 +63,9 @@ async fn the_answer_has_the_type_that_is_accepted() {
 #[tokio::test]
 async fn what_no_type_of_ours_can_answer_is_not_executed() {
     let (_test, user) = TestApp::with_user().await;
-    for accept in ["text/html", "application/xml", "application/json;q=0", "nonsense", ""] {
+    for accept in
+        ["text/html", "application/xml", "application/json;q=0", "application/*;q=0, */*", "*/*;q=inf", "nonsense", ""]
+    {
         let headers = [("content-type", JSON), ("accept", accept)];
         let body = json!({ "query": "mutation { next { value } }" }).to_string();
         let reply = user.send(post(&headers, body)).await;

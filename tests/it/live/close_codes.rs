@@ -168,6 +168,22 @@ async fn whoever_begins_twice_is_sent_away_with_4429() {
 }
 
 #[tokio::test]
+async fn strangers_in_one_ipv6_network_of_64_bits_are_one() {
+    let test = TestApp::with_config(|config| config.subscriptions.max_per_caller = 1).await;
+    let server = Listening::start(&test).await;
+    let mut held = Vec::new();
+    for (address, heard) in
+        [("2001:db8:1:2::1", Ok(())), ("2001:db8:1:2:ffff::", Err(4429)), ("2001:db8:1:3::1", Ok(()))]
+    {
+        let headers = [PROTOCOL, ("x-forwarded-for", address)];
+        let mut socket = Socket::open_with(server.address, &headers).await.expect("the upgrade succeeds");
+        socket.ask_to_begin(None).await;
+        assert_eq!(socket.hear().await.map(drop).map_err(|(code, _)| code), heard, "{address}");
+        held.push(socket);
+    }
+}
+
+#[tokio::test]
 async fn each_user_has_so_many_sockets_and_one_more_gets_4429() {
     let test = TestApp::with_config(|config| config.subscriptions.max_per_caller = 2).await;
     let server = Listening::start(&test).await;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::client::Socket;
 use super::{CURRENT, current, serve, sign_on};
-use crate::support::{Caller, Listening};
+use crate::support::{Caller, Hold, Listening, PATIENCE, TestApp};
 
 async fn set(caller: &Caller, counter: &str, integer: i64) {
     let mutation = format!(
@@ -110,6 +110,35 @@ async fn a_subscription_ends_when_its_counter_does() {
     }
     create(&user, "name: \"short\", start: 5").await;
     assert_eq!(current(&watch(&mut one, "a", "short").await), 5);
+}
+
+#[tokio::test]
+async fn a_deletion_is_told_even_if_who_asked_for_it_has_gone() {
+    // Far less often than the test has patience for: nobody finds it by looking for it.
+    let test = TestApp::with_config(|config| config.counters.poll_milliseconds = 3_600_000).await;
+    let (server, user) = (Listening::start(&test).await, test.sign_up("anna").await);
+    create(&user, "name: \"short\"").await;
+    let mut socket = sign_on(&server, &user).await;
+    assert_eq!(current(&watch(&mut socket, "a", "short").await), 0);
+    let mut patience = 0;
+    while user.run("{ current(counter: \"short\") }").await.code().is_empty() {
+        // More of it each time, until the deletion has begun when it is abandoned.
+        patience += 1;
+        let hold = Hold::of_counters(&test).await;
+        let deleting = tokio::spawn({
+            let user = user.clone();
+            async move { user.run("mutation { deleteCounter(input: { name: \"short\" }) { deletedCounterId } }").await }
+        });
+        for _ in 0..patience {
+            user.run("{ current }").await.data();
+        }
+        deleting.abort();
+        hold.release().await;
+    }
+    // Pings come all along.
+    let told = tokio::time::timeout(PATIENCE, socket.answer("a")).await.expect("it is told");
+    assert_eq!(code(&told), "NOT_FOUND");
+    socket.completed("a").await;
 }
 
 #[tokio::test]
