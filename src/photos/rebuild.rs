@@ -17,7 +17,8 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::id::PhotoId;
 use crate::photos::photo_image::Stored;
-use crate::photos::picture::{self, Limits, Prepared, Refusal, Size};
+use crate::photos::picture::{Limits, Prepared, Refusal, Size};
+use crate::photos::studio::Table;
 use crate::photos::{Photos, blob, hex, photo, photo_image, upload};
 use crate::store::DatabaseTransaction;
 
@@ -103,7 +104,7 @@ impl Photos {
         };
         let studio = self.studio.reserve(1)?;
         let limits = self.limits_of(&original, length);
-        let (table, prepared) = studio.run(move || render(bytes, &original.hash, &limits)).await?;
+        let (table, prepared) = studio.run(length, move |table| render(bytes, &original.hash, &limits, table)).await?;
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(failure)),
@@ -155,11 +156,11 @@ async fn release_others(
 }
 
 /// Of the very original that was stored: nothing is made of a damaged one.
-fn render(original: Bytes, hash: &str, limits: &Limits) -> Result<Prepared, Failure> {
+fn render(original: Bytes, hash: &str, limits: &Limits, table: &mut Table) -> Result<Prepared, Failure> {
     if hex(digest(&SHA256, &original).as_ref()) != hash {
         return Err(Failure::Damaged);
     }
-    picture::render(original, limits).map_err(Failure::Refused)
+    table.prepare(original, limits).map_err(Failure::Refused)
 }
 
 impl fmt::Display for Failure {

@@ -18,7 +18,7 @@ use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::{PhotoId, UserId};
 use crate::photos::blob::Content;
 use crate::photos::picture::{self, Prepared, Refusal, Rendition, Size};
-use crate::photos::studio::Reserved;
+use crate::photos::studio::{Reserved, Table};
 use crate::photos::{Photos, blob, caption, hex, photo, photo_image, photo_tag, storage_use};
 use crate::store::DatabaseTransaction;
 use crate::upload::ReceivedFile;
@@ -122,9 +122,9 @@ impl Photos {
         &self,
         studio: &Reserved<'_>,
         file: Arc<ReceivedFile>,
-    ) -> Result<Result<(super::studio::Table, Prepared), Refusal>, Error> {
+    ) -> Result<Result<(Table, Prepared), Refusal>, Error> {
         let limits = self.picture_limits();
-        let (table, prepared) = studio.run(move || prepare(file.path(), &limits)).await?;
+        let (table, prepared) = studio.run(file.bytes(), move |table| prepare(file.path(), &limits, table)).await?;
         Ok(prepared?.map(|prepared| (table, prepared)))
     }
 
@@ -162,9 +162,9 @@ impl Photos {
     }
 }
 
-fn prepare(path: &Path, limits: &picture::Limits) -> Result<Result<Prepared, Refusal>, Error> {
+fn prepare(path: &Path, limits: &picture::Limits, table: &mut Table) -> Result<Result<Prepared, Refusal>, Error> {
     let file = std::fs::read(path).map_err(Error::internal)?;
-    Ok(picture::prepare(Bytes::from(file), limits))
+    Ok(table.prepare(Bytes::from(file), limits))
 }
 
 async fn add(
@@ -242,6 +242,7 @@ fn fault(place: usize, refusal: &Refusal) -> UserError {
         Refusal::Unsupported { .. } => UserErrorCode::UnsupportedMedia,
         Refusal::TooManyBytes { .. }
         | Refusal::TooManyPixels { .. }
+        | Refusal::TooLong { .. }
         | Refusal::TooManyFrames { .. }
         | Refusal::TooManyScans { .. }
         | Refusal::TooMuchMemory { .. } => UserErrorCode::TooLarge,
