@@ -45,10 +45,7 @@ impl Config {
     fn check_photos(&self) -> anyhow::Result<()> {
         let photos = &self.photos;
         ensure!((1024..=100 << 20).contains(&photos.max_bytes), "photos.max_bytes must be from 1024 to 104857600");
-        ensure!(
-            (1..=100_000_000).contains(&photos.max_pixels),
-            "photos.max_pixels must be from 1 to 100000000: each takes up to 4 bytes of memory"
-        );
+        ensure!((1..=100_000_000).contains(&photos.max_pixels), "photos.max_pixels must be from 1 to 100000000");
         ensure!(photos.max_per_upload <= 100, "photos.max_per_upload must be at most 100");
         ensure!(photos.threads <= 256, "photos.threads must be at most 256");
         ensure!(photos.quota_bytes <= 1 << 53, "photos.quota_bytes must be at most 9007199254740992");

@@ -77,14 +77,12 @@ impl Stored {
     /// Its form, by its number.
     #[must_use]
     pub fn format(&self) -> Format {
-        FORMATS.into_iter().find(|format| format_number(*format) == self.format).unwrap_or(Format::Jpeg)
+        Format::ALL.into_iter().find(|format| format_number(*format) == self.format).unwrap_or(Format::Jpeg)
     }
 }
 
 /// Rows in one statement at most.
 const AT_ONCE: usize = 500;
-
-const FORMATS: [Format; 4] = [Format::Jpeg, Format::Png, Format::Webp, Format::Gif];
 
 /// The number under which the database knows a size: it never changes.
 pub(super) fn number_of(size: Size) -> i16 {

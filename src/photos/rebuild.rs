@@ -18,7 +18,8 @@ use crate::error::Error;
 use crate::id::PhotoId;
 use crate::photos::claims::Claims;
 use crate::photos::photo_image::Stored;
-use crate::photos::picture::{self, Limits, Refusal, Size};
+use crate::photos::picture::{Limits, Refusal, Size};
+use crate::photos::studio::Table;
 use crate::photos::upload::Hashed;
 use crate::photos::{Photos, blob, hex, photo, photo_image, upload};
 use crate::store::DatabaseTransaction;
@@ -105,7 +106,7 @@ impl Photos {
         };
         let studio = self.studio.reserve(1)?;
         let limits = self.limits_of(&original, length);
-        let (table, smaller) = studio.run(move || render(bytes, &original.hash, &limits)).await?;
+        let (table, smaller) = studio.run(length, move |table| render(bytes, &original.hash, &limits, table)).await?;
         let smaller = match smaller {
             Ok(smaller) => smaller,
             Err(failure) => return Ok(Err(failure)),
@@ -162,11 +163,11 @@ async fn release_others(
 }
 
 /// The smaller sizes of the very original that was stored: nothing is made of a damaged one.
-fn render(original: Bytes, hash: &str, limits: &Limits) -> Result<Hashed, Failure> {
+fn render(original: Bytes, hash: &str, limits: &Limits, table: &mut Table) -> Result<Hashed, Failure> {
     if hex(digest(&SHA256, &original).as_ref()) != hash {
         return Err(Failure::Damaged);
     }
-    let mut prepared = picture::render(original, limits).map_err(Failure::Refused)?;
+    let mut prepared = table.prepare(original, limits).map_err(Failure::Refused)?;
     prepared.renditions.retain(|rendition| rendition.size != Size::Original);
     Ok(Hashed::of(prepared))
 }

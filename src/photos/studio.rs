@@ -1,24 +1,42 @@
-//! Where pictures are prepared: so many at once, so many waiting, and no more.
+//! Where pictures are prepared: so many at once, so many waiting, in so much memory, and no more.
 //!
-//! A picture takes tens of milliseconds of a core and up to 4 bytes of memory for each pixel. `threads` of them are
-//! worked on at once, on threads beside the runtime's; as many again may be on their way to the storage, so that at most
-//! `2 * threads` files are in memory.
+//! A picture takes tens of milliseconds of a core. `threads` of them are worked on at once, on threads beside the
+//! runtime's; as many again may be on their way to the storage.
+//!
+//! Memory is bounded whatever `threads` is. A picture is at a table with its file: three times as long while it is taken
+//! apart, then with its sizes, until it is stored; all tables together hold [`MAX_TABLE_BYTES`]. What decoding takes, the
+//! picture's own headers tell, and all that are decoded at once take [`MAX_WORKING_BYTES`] together: one of the worst, or
+//! many ordinary ones side by side.
+//!
+//! **Invariant:** place, table, turn, then memory to work in: who holds one waits only for those behind it, and who has
+//! the last waits for none. Each is given back when what holds it is dropped, by an error or a panic too.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config;
 use crate::error::Error;
+use crate::photos::picture::{self, Limits, MAX_WORKING_BYTES, Prepared, Refusal};
 
 /// After how many seconds it is worth trying again.
 const RETRY_AFTER_SECONDS: u32 = 2;
+/// Of all files and sizes in memory. A file that alone is too long for it has it for itself.
+const MAX_TABLE_BYTES: u64 = 96 << 20;
+/// The sizes of a picture at most: LARGE as a PNG that does not compress, and the smaller ones.
+const SIZES_BYTES: u64 = 8 << 20;
 
 /// The pool.
 pub(super) struct Studio {
     places: Arc<Semaphore>,
     tables: Arc<Semaphore>,
     turns: Arc<Semaphore>,
+    /// In MiB: what lies on the tables.
+    held: Arc<Semaphore>,
+    /// In MiB: what decoding takes.
+    working: Arc<Semaphore>,
     at_once: usize,
 }
 
@@ -31,6 +49,8 @@ pub(super) struct Reserved<'s> {
 /// Room for one picture in memory, until it is dropped.
 pub(super) struct Table {
     _permit: OwnedSemaphorePermit,
+    held: OwnedSemaphorePermit,
+    working: Arc<Semaphore>,
 }
 
 impl Studio {
@@ -43,6 +63,8 @@ impl Studio {
             places: semaphore(places),
             tables: semaphore(2 * threads),
             turns: semaphore(threads),
+            held: semaphore(mebibytes(MAX_TABLE_BYTES, MAX_TABLE_BYTES) as usize),
+            working: semaphore(mebibytes(MAX_WORKING_BYTES, MAX_WORKING_BYTES) as usize),
             at_once: places.min(2 * threads),
         }
     }
@@ -64,23 +86,51 @@ impl Studio {
 }
 
 impl Reserved<'_> {
-    /// Does this when its turn comes, also if nobody waits for it any more. What it makes stays in memory: hold the
-    /// table for as long.
+    /// Does this with a file of `file_bytes` when its turn comes, also if nobody waits for it any more. What it makes
+    /// stays in memory: hold the table for as long.
     ///
     /// # Errors
     /// A panic, as a fault of ours.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        file_bytes: u64,
+        work: impl FnOnce(&mut Table) -> T + Send + 'static,
     ) -> Result<(Table, T), Error> {
         let closed = |_| Error::Unavailable { retry_after_seconds: RETRY_AFTER_SECONDS };
-        let table = Arc::clone(&self.studio.tables).acquire_owned().await.map_err(closed)?;
+        let permit = Arc::clone(&self.studio.tables).acquire_owned().await.map_err(closed)?;
+        let held = mebibytes(file_bytes.saturating_mul(3).max(file_bytes.saturating_add(SIZES_BYTES)), MAX_TABLE_BYTES);
+        let held = Arc::clone(&self.studio.held).acquire_many_owned(held).await.map_err(closed)?;
         let turn = Arc::clone(&self.studio.turns).acquire_owned().await.map_err(closed)?;
+        let mut table = Table { _permit: permit, held, working: Arc::clone(&self.studio.working) };
         let work = tokio::task::spawn_blocking(move || {
-            let done = work();
+            let done = work(&mut table);
             drop(turn);
-            (Table { _permit: table }, done)
+            (table, done)
         });
         work.await.map_err(Error::internal)
     }
+}
+
+impl Table {
+    /// Cleans a file and makes its sizes, once there is memory to work in: until then it blocks its thread and keeps its
+    /// turn, so that pictures get theirs in order.
+    ///
+    /// # Errors
+    /// As [`picture::prepare`].
+    pub(super) fn prepare(&mut self, file: Bytes, limits: &Limits) -> Result<Prepared, Refusal> {
+        let clean = picture::clean(file, limits)?;
+        let working = mebibytes(clean.working_bytes(), MAX_WORKING_BYTES);
+        // Never closed, so never none.
+        let working = Handle::current().block_on(Arc::clone(&self.working).acquire_many_owned(working)).ok();
+        let prepared = clean.make_sizes();
+        drop(working);
+        let kept = mebibytes(prepared.as_ref().map_or(0, Prepared::bytes), MAX_TABLE_BYTES) as usize;
+        drop(self.held.split(self.held.num_permits().saturating_sub(kept)));
+        prepared
+    }
+}
+
+/// Rounded up; never more than there is.
+fn mebibytes(bytes: u64, most: u64) -> u32 {
+    u32::try_from(bytes.min(most).div_ceil(1 << 20)).unwrap_or(u32::MAX)
 }

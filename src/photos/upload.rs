@@ -176,7 +176,7 @@ impl Photos {
         file: Arc<ReceivedFile>,
     ) -> Result<Result<(Table, Hashed), Refusal>, Error> {
         let limits = self.picture_limits();
-        let (table, hashed) = studio.run(move || prepare(file.path(), &limits)).await?;
+        let (table, hashed) = studio.run(file.bytes(), move |table| prepare(file.path(), &limits, table)).await?;
         Ok(hashed?.map(|hashed| (table, hashed)))
     }
 
@@ -252,9 +252,9 @@ impl Hashed {
     }
 }
 
-fn prepare(path: &Path, limits: &picture::Limits) -> Result<Result<Hashed, Refusal>, Error> {
+fn prepare(path: &Path, limits: &picture::Limits, table: &mut Table) -> Result<Result<Hashed, Refusal>, Error> {
     let file = std::fs::read(path).map_err(Error::internal)?;
-    Ok(picture::prepare(Bytes::from(file), limits).map(Hashed::of))
+    Ok(table.prepare(Bytes::from(file), limits).map(Hashed::of))
 }
 
 impl Batch {
@@ -324,6 +324,7 @@ fn fault(place: usize, refusal: &Refusal) -> UserError {
         Refusal::Unsupported { .. } => UserErrorCode::UnsupportedMedia,
         Refusal::TooManyBytes { .. }
         | Refusal::TooManyPixels { .. }
+        | Refusal::TooLong { .. }
         | Refusal::TooManyFrames { .. }
         | Refusal::TooManyScans { .. }
         | Refusal::TooMuchMemory { .. } => UserErrorCode::TooLarge,

@@ -42,7 +42,10 @@ impl Pixels {
     /// Without the fourth channel where nothing shines through.
     pub(super) fn without_idle_alpha(mut self) -> Self {
         if self.layout == Layout::Rgba && self.bytes.chunks_exact(4).all(|pixel| pixel.last() == Some(&u8::MAX)) {
-            self.bytes = self.bytes.chunks_exact(4).flat_map(|pixel| pixel.iter().take(3)).copied().collect();
+            // As long as it becomes: growing, it would take as much again.
+            let mut bytes = Vec::with_capacity(self.bytes.len() / 4 * 3);
+            self.bytes.as_chunks::<4>().0.iter().for_each(|[rgb @ .., _]| bytes.extend_from_slice(rgb));
+            self.bytes = bytes;
             self.layout = Layout::Rgb;
         }
         self

@@ -26,6 +26,13 @@ pub enum Refusal {
         /// Width times height.
         found: u64,
     },
+    /// The picture is too wide or too high, however narrow it is.
+    TooLong {
+        /// Pixels allowed.
+        limit: u64,
+        /// Of the longer edge.
+        found: u64,
+    },
     /// The animation is too long.
     TooManyFrames {
         /// Frames allowed.
@@ -71,6 +78,9 @@ impl fmt::Display for Refusal {
             }
             Self::TooManyBytes { limit, found } => write!(f, "The file has {found} bytes, {limit} are allowed."),
             Self::TooManyPixels { limit, found } => write!(f, "The picture has {found} pixels, {limit} are allowed."),
+            Self::TooLong { limit, found } => {
+                write!(f, "The picture is {found} pixels wide or high, {limit} are allowed.")
+            }
             Self::TooManyFrames { limit, found } => write!(f, "The animation has {found} frames, {limit} are allowed."),
             Self::TooManyScans { limit, found } => {
                 write!(f, "The picture is sent in {found} scans or more, {limit} are allowed.")

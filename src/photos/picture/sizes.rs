@@ -5,12 +5,12 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{PixelType, ResizeOptions, Resizer};
 
 use crate::photos::picture::container::Clean;
-use crate::photos::picture::decode::{Decoded, decode};
+use crate::photos::picture::decode::decode;
 use crate::photos::picture::pixels::{Layout, Pixels};
 use crate::photos::picture::{Prepared, Refusal, Rendition, Size, colour, encode};
 
 /// Edges in pixels.
-const LARGE: u32 = 1280;
+pub(super) const LARGE: u32 = 1280;
 const SMALL: u32 = 320;
 const THUMBNAIL: u32 = 160;
 const THUMBHASH: u32 = 100;
@@ -24,8 +24,8 @@ pub(super) fn make(clean: Clean) -> Result<Prepared, Refusal> {
     let orientation = clean.orientation;
     let stored = (clean.width, clean.height);
     let original = orientation.shown(stored);
-    let Decoded { pixels, profile } = decode(&clean)?;
-    let finish = |pixels| orientation.apply(colour::to_srgb(pixels, profile.as_deref()));
+    let pixels = decode(&clean)?;
+    let finish = |pixels| orientation.apply(colour::to_srgb(pixels, clean.profile.as_deref()));
 
     let large = finish(resize(&pixels, whole(&pixels), fit(stored, LARGE))?);
     let small = resize(&large, whole(&large), fit(original, SMALL))?;

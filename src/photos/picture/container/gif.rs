@@ -25,7 +25,7 @@ pub(super) fn clean(file: &[u8], limits: &Limits) -> Result<Clean, Refusal> {
     let (width, height) = (u32::from(screen.u16_le()?), u32::from(screen.u16_le()?));
     check_pixels(width, height, limits)?;
     bytes.extend_from_slice(reader.take(palette_bytes(screen.byte()?))?);
-    let mut frames = 0;
+    let (mut frames, mut decoder_bytes) = (0, 0);
     loop {
         match reader.byte()? {
             TRAILER => break,
@@ -34,7 +34,9 @@ pub(super) fn clean(file: &[u8], limits: &Limits) -> Result<Clean, Refusal> {
                 frames += 1;
                 let header = reader.take(9)?;
                 let mut values = Reader::new(header.get(4..).unwrap_or_default());
-                check_pixels(values.u16_le()?.into(), values.u16_le()?.into(), limits)?;
+                let (width, height) = (u32::from(values.u16_le()?), u32::from(values.u16_le()?));
+                check_pixels(width, height, limits)?;
+                decoder_bytes = decoder_bytes.max(u64::from(width) * u64::from(height));
                 bytes.push(FRAME);
                 bytes.extend_from_slice(header);
                 // The palette, then with how many bits the codes begin.
@@ -50,7 +52,7 @@ pub(super) fn clean(file: &[u8], limits: &Limits) -> Result<Clean, Refusal> {
     }
     bytes.push(TRAILER);
     let orientation = Orientation::default();
-    Ok(Clean { format: Format::Gif, width, height, orientation, profile: None, inverted: false, bytes })
+    Ok(Clean { format: Format::Gif, width, height, orientation, profile: None, inverted: false, decoder_bytes, bytes })
 }
 
 fn extension(reader: &mut Reader<'_>, bytes: &mut Vec<u8>) -> Result<(), Refusal> {

@@ -31,6 +31,7 @@ const MISPLACED: Refusal = Refusal::Broken { why: "a JPEG segment is where none 
 #[derive(Default)]
 struct Walk<'a> {
     size: Option<(u32, u32)>,
+    decoder_bytes: u64,
     orientation: Option<Orientation>,
     jfif: Option<&'a [u8]>,
     profile: Vec<(u8, &'a [u8])>,
@@ -80,7 +81,8 @@ impl<'a> Walk<'a> {
                 if self.size.is_some() {
                     return Err(MISPLACED);
                 }
-                self.size = Some(frame(marker == 0xc2, content, limits)?);
+                let (width, height, decoder_bytes) = frame(marker == 0xc2, content, limits)?;
+                (self.size, self.decoder_bytes) = (Some((width, height)), decoder_bytes);
                 put(&mut self.body, marker, &[content]);
             }
             0xc3 | 0xc5..=0xc7 | 0xc9..=0xcf => {
@@ -132,12 +134,21 @@ impl<'a> Walk<'a> {
         }
         bytes.append(&mut self.body);
         bytes.extend([0xff, EOI]);
-        Ok(Clean { format: Format::Jpeg, width, height, orientation, profile, inverted: self.inverted, bytes })
+        Ok(Clean {
+            format: Format::Jpeg,
+            width,
+            height,
+            orientation,
+            profile,
+            inverted: self.inverted,
+            decoder_bytes: self.decoder_bytes,
+            bytes,
+        })
     }
 }
 
-/// The size that a frame's header names.
-fn frame(progressive: bool, content: &[u8], limits: &Limits) -> Result<(u32, u32), Refusal> {
+/// The size that a frame's header names, and the bytes that its decoder takes.
+fn frame(progressive: bool, content: &[u8], limits: &Limits) -> Result<(u32, u32, u64), Refusal> {
     let mut reader = Reader::new(content);
     let precision = reader.byte()?;
     let (height, width) = (u32::from(reader.u16_be()?), u32::from(reader.u16_be()?));
@@ -158,14 +169,17 @@ fn frame(progressive: bool, content: &[u8], limits: &Limits) -> Result<(u32, u32
         }
         samplings.push((across, down));
     }
-    if progressive {
+    let decoder_bytes = if progressive {
         // All coefficients are kept until the last scan, with two bytes each.
         let across = samplings.iter().map(|(across, _)| *across).max().unwrap_or(1);
         let down = samplings.iter().map(|(_, down)| *down).max().unwrap_or(1);
         let units = u64::from(width.div_ceil(8 * across)) * u64::from(height.div_ceil(8 * down));
-        check_memory(samplings.iter().map(|(across, down)| units * u64::from(across * down) * 128).sum())?;
-    }
-    Ok((width, height))
+        check_memory(samplings.iter().map(|(across, down)| units * u64::from(across * down) * 128).sum())?
+    } else {
+        // A row of blocks.
+        64 * u64::from(width)
+    };
+    Ok((width, height, decoder_bytes))
 }
 
 /// The marker that comes next; it may have any number of 0xFF before it.

@@ -13,20 +13,22 @@ pub(super) mod webp;
 use bytes::Bytes;
 
 use crate::photos::picture::orientation::Orientation;
-use crate::photos::picture::{Format, Limits, MAX_FRAMES, MAX_WORKING_BYTES, Refusal, recognise};
+use crate::photos::picture::{Format, Limits, MAX_EDGE, MAX_FRAMES, MAX_WORKING_BYTES, Refusal, recognise};
 
-/// A file with nothing in it but the picture.
+/// A file with nothing in it but the picture, not decoded yet.
 #[derive(Debug)]
-pub(super) struct Clean {
+pub struct Clean {
     pub(super) format: Format,
     /// In pixels, as stored.
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) orientation: Orientation,
-    /// The ICC profile; a PNG's comes out when it is decoded.
+    /// The ICC profile.
     pub(super) profile: Option<Vec<u8>>,
     /// Whether a JPEG with four inks stores them the way Adobe does: inverted.
     pub(super) inverted: bool,
+    /// What its decoder takes in memory beside the pixels that come out.
+    pub(super) decoder_bytes: u64,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -48,7 +50,7 @@ pub(super) fn clean(file: Bytes, limits: &Limits) -> Result<Clean, Refusal> {
     clean
 }
 
-/// Whether a picture of this size is allowed.
+/// Whether a picture of this size is allowed, or a frame, or what frames are shown on.
 fn check_pixels(width: u32, height: u32, limits: &Limits) -> Result<(), Refusal> {
     let found = u64::from(width) * u64::from(height);
     if found == 0 {
@@ -56,16 +58,21 @@ fn check_pixels(width: u32, height: u32, limits: &Limits) -> Result<(), Refusal>
     } else if found > limits.max_pixels {
         Err(Refusal::TooManyPixels { limit: limits.max_pixels, found })
     } else {
-        Ok(())
+        check_edge(width.max(height).into())
     }
+}
+
+fn check_edge(found: u64) -> Result<(), Refusal> {
+    if found > MAX_EDGE { Err(Refusal::TooLong { limit: MAX_EDGE, found }) } else { Ok(()) }
 }
 
 fn check_frames(found: u64) -> Result<(), Refusal> {
     if found > MAX_FRAMES { Err(Refusal::TooManyFrames { limit: MAX_FRAMES, found }) } else { Ok(()) }
 }
 
-fn check_memory(found: u64) -> Result<(), Refusal> {
-    if found > MAX_WORKING_BYTES { Err(Refusal::TooMuchMemory { limit: MAX_WORKING_BYTES, found }) } else { Ok(()) }
+/// What a decoder takes, if that is allowed.
+fn check_memory(found: u64) -> Result<u64, Refusal> {
+    if found > MAX_WORKING_BYTES { Err(Refusal::TooMuchMemory { limit: MAX_WORKING_BYTES, found }) } else { Ok(found) }
 }
 
 /// An ICC profile without what follows its end; `None` if it is none.

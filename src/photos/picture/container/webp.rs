@@ -43,6 +43,8 @@ struct Walk<'a> {
     profile: Option<Vec<u8>>,
     loops: Option<&'a [u8]>,
     frames: u64,
+    /// Of the frame that takes most.
+    decoder_bytes: u64,
     has_alpha: bool,
     still: Frame<'a>,
     /// The frames, as they are written.
@@ -54,10 +56,10 @@ pub(super) fn clean(file: &[u8], limits: &Limits) -> Result<Clean, Refusal> {
     let first = next_chunk(&mut chunks)?;
     if &first.name != b"VP8X" {
         let frame = picture(&first)?.ok_or(MISPLACED)?;
-        check_frame(&frame, limits)?;
+        let decoder_bytes = check_frame(&frame, limits)?;
         let mut bytes = Vec::with_capacity(file.len());
         put(&mut bytes, first.name, first.content);
-        return Ok(finish(bytes, (frame.width, frame.height), Orientation::default(), None));
+        return Ok(finish(bytes, (frame.width, frame.height), Walk { decoder_bytes, ..Walk::default() }));
     }
     let mut header = Reader::new(first.content);
     let [flags, _, _, _] = header.array()?;
@@ -81,7 +83,7 @@ impl<'a> Walk<'a> {
             b"ANIM" if animated => self.loops = chunk.content.get(..6),
             b"ANMF" if animated => {
                 let frame = frame(chunk.content)?;
-                check_frame(&frame, limits)?;
+                self.decoder_bytes = self.decoder_bytes.max(check_frame(&frame, limits)?);
                 if frame.x + frame.width > canvas.0 || frame.y + frame.height > canvas.1 {
                     return Err(OTHER_SIZE);
                 }
@@ -105,7 +107,7 @@ impl<'a> Walk<'a> {
 
     fn end(mut self, animated: bool, canvas: (u32, u32), limits: &Limits) -> Result<Clean, Refusal> {
         if !animated {
-            check_frame(&self.still, limits)?;
+            self.decoder_bytes = check_frame(&self.still, limits)?;
             if (self.still.width, self.still.height) != canvas {
                 return Err(OTHER_SIZE);
             }
@@ -137,7 +139,7 @@ impl<'a> Walk<'a> {
         if let Some(block) = block {
             put(&mut bytes, *b"EXIF", &block);
         }
-        Ok(finish(bytes, canvas, orientation, self.profile))
+        Ok(finish(bytes, canvas, self))
     }
 }
 
@@ -220,7 +222,8 @@ fn picture<'a>(chunk: &Chunk<'a>) -> Result<Option<Frame<'a>>, Refusal> {
     Ok(Some(Frame { width, height, lossless, content: chunk.content, ..Frame::default() }))
 }
 
-fn check_frame(frame: &Frame<'_>, limits: &Limits) -> Result<(), Refusal> {
+/// What decoding a frame takes, if that is allowed.
+fn check_frame(frame: &Frame<'_>, limits: &Limits) -> Result<u64, Refusal> {
     check_pixels(frame.width, frame.height, limits)?;
     // Measured: the planes and what they are turned into, in half bytes a pixel; transparency is decoded apart.
     let half_bytes = match (frame.lossless, frame.alpha) {
@@ -280,7 +283,15 @@ fn riff(mut chunks: Vec<u8>) -> Vec<u8> {
     chunks
 }
 
-fn finish(chunks: Vec<u8>, size: (u32, u32), orientation: Orientation, profile: Option<Vec<u8>>) -> Clean {
-    let (width, height) = size;
-    Clean { format: Format::Webp, width, height, orientation, profile, inverted: false, bytes: riff(chunks) }
+fn finish(chunks: Vec<u8>, (width, height): (u32, u32), walk: Walk<'_>) -> Clean {
+    Clean {
+        format: Format::Webp,
+        width,
+        height,
+        orientation: walk.orientation.unwrap_or_default(),
+        profile: walk.profile,
+        inverted: false,
+        decoder_bytes: walk.decoder_bytes,
+        bytes: riff(chunks),
+    }
 }

@@ -4,20 +4,24 @@ use std::io::Cursor;
 
 use png::{ColorType, Decoder, Limits, Reader, Transformations};
 
+use crate::photos::picture::Refusal;
 use crate::photos::picture::container::Clean;
-use crate::photos::picture::pixels::Layout;
+use crate::photos::picture::pixels::{Layout, Pixels};
 use crate::photos::picture::shrink::{Order, Shrink};
-use crate::photos::picture::{MAX_WORKING_BYTES, Refusal};
 
-use super::{BROKEN, Decoded};
+use super::BROKEN;
 
+/// Chunks before the picture, and a row: half a megabyte where it is as long as may be.
+const MAX_DECODER_BYTES: usize = 4 << 20;
 /// Where each pass of an interlaced picture begins and how far its pixels are apart: x, y, across, down.
 const PASSES: [(usize, usize, usize, usize); 7] =
     [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
 
-pub(super) fn decode(clean: &Clean) -> Result<Decoded, Refusal> {
-    let bytes = usize::try_from(MAX_WORKING_BYTES).unwrap_or(usize::MAX);
-    let mut decoder = Decoder::new_with_limits(Cursor::new(clean.bytes.as_slice()), Limits { bytes });
+pub(super) fn decode(clean: &Clean) -> Result<Pixels, Refusal> {
+    let limits = Limits { bytes: MAX_DECODER_BYTES };
+    let mut decoder = Decoder::new_with_limits(Cursor::new(clean.bytes.as_slice()), limits);
+    // It is read already, and its length would count.
+    decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let mut reader = decoder.read_info().map_err(|_| BROKEN)?;
     let (colour, _) = reader.output_color_type();
@@ -28,7 +32,6 @@ pub(super) fn decode(clean: &Clean) -> Result<Decoded, Refusal> {
         ColorType::Indexed => return Err(BROKEN),
     };
     let is_gray_alpha = colour == ColorType::GrayscaleAlpha;
-    let profile = reader.info().icc_profile.as_deref().map(<[u8]>::to_vec);
     let order = if reader.info().interlaced { Order::Interlaced } else { Order::FromTheTop };
     let mut shrink = Shrink::new((clean.width, clean.height), layout, order);
     let (width, height) = (clean.width as usize, clean.height as usize);
@@ -46,7 +49,7 @@ pub(super) fn decode(clean: &Clean) -> Result<Decoded, Refusal> {
             }
         }
     }
-    Ok(Decoded { pixels: shrink.end(), profile })
+    Ok(shrink.end())
 }
 
 fn add_row(

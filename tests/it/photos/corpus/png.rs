@@ -74,7 +74,21 @@ pub fn interlaced(width: usize, height: usize, kind: Kind, pixels: &[u8]) -> Vec
 }
 
 pub fn profile(profile: &[u8]) -> Vec<u8> {
-    chunk(b"iCCP", &[SECRET.as_bytes(), b"\0\0", &compressed(profile)].concat())
+    profile_stream(&compressed(profile))
+}
+
+/// The chunk of a profile that is compressed already.
+pub fn profile_stream(stream: &[u8]) -> Vec<u8> {
+    chunk(b"iCCP", &[SECRET.as_bytes(), b"\0\0", stream].concat())
+}
+
+/// A small picture whose profile is so many zeros.
+pub fn with_bomb(bytes: usize) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    let zeros = vec![0; 1 << 20];
+    (0..bytes >> 20).for_each(|_| encoder.write_all(&zeros).expect("memory"));
+    let bomb = profile_stream(&encoder.finish().expect("memory"));
+    painted(64, 48, RGB, &paint::rgb(64, 48), &[bomb])
 }
 
 /// Secrets in EXIF, every kind of text, the time, an unknown chunk and behind the end.

@@ -36,7 +36,7 @@ fn no_secret_is_in_any_byte_of_any_size() {
 fn cleaning_what_is_clean_changes_nothing() {
     for (name, prepared) in everything() {
         let original = &rendition(&prepared, Size::Original).bytes;
-        let again = picture::render(original.clone(), &LIMITS).expect("a clean picture");
+        let again = picture::prepare(original.clone(), &LIMITS).expect("a clean picture");
         assert_eq!(again, prepared, "{name}");
     }
 }
@@ -67,6 +67,54 @@ fn an_animation_keeps_its_frames_and_its_loop() {
     let mut pixels = vec![0; decoder.output_buffer_size().expect("small")];
     assert_eq!(decoder.read_frame(&mut pixels).ok(), Some(100));
     assert_eq!(decoder.read_frame(&mut pixels).ok(), Some(100));
+}
+
+#[test]
+fn nothing_hides_in_the_profile_of_a_png() {
+    let profile = moxcms::ColorProfile::new_display_p3().encode().expect("a profile");
+    let with = |stream: &[u8]| {
+        let chunks = [png::profile_stream(stream)];
+        png::painted(64, 48, png::RGB, &corpus::paint::rgb(64, 48), &chunks)
+    };
+    let longer = |end: &[u8]| png::compressed(&[&profile[..], end].concat());
+    // What clean ones look like: the profile and nothing else, and none.
+    let name = SECRET.as_bytes();
+    let named = |mut file: Vec<u8>| {
+        let at = file.windows(name.len()).position(|bytes| bytes == name).expect("its name");
+        file.drain(at - 8..);
+        file
+    };
+    let kept = rendition(&prepared(&with(&longer(b""))), Size::Original).bytes.clone();
+    let without = png::painted(64, 48, png::RGB, &corpus::paint::rgb(64, 48), &[]);
+    assert!(kept.len() > without.len() + 100, "the profile itself is kept");
+    assert!(kept.starts_with(&named(with(b""))), "nothing else changed before it");
+
+    for (what, stream, expected) in [
+        ("behind the stream's end", [longer(b""), name.to_vec()].concat(), &kept[..]),
+        ("behind the profile's end", longer(name), &kept),
+        ("in an over-long profile", longer(&name.repeat(1 << 20)), &kept),
+        ("in the place of a profile", png::compressed(&name.repeat(100)), &without),
+        ("in the place of a stream", name.repeat(100), &without),
+        ("in a profile that is cut", png::compressed(&profile[..profile.len() - 1]), &without),
+    ] {
+        let original = rendition(&prepared(&with(&stream)), Size::Original).bytes.clone();
+        assert!(original == expected, "{what}: {} bytes, not {}", original.len(), expected.len());
+    }
+    let twice = [png::profile(&profile), png::profile_stream(name)];
+    let twice = png::painted(64, 48, png::RGB, &corpus::paint::rgb(64, 48), &twice);
+    assert_eq!(rendition(&prepared(&twice), Size::Original).bytes, kept, "only the first counts");
+}
+
+#[test]
+fn nothing_hides_behind_the_values_of_a_chunk() {
+    let clean = png::painted(64, 48, png::RGB, &corpus::paint::rgb(64, 48), &[png::chunk(b"gAMA", &[0, 0, 177, 143])]);
+    for name in [b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT", b"bKGD", b"pHYs", b"tRNS"] {
+        let hidden = png::chunk(name, &SECRET.as_bytes().repeat(100));
+        let chunks = [png::chunk(b"gAMA", &[0, 0, 177, 143]), hidden];
+        let file = png::painted(64, 48, png::RGB, &corpus::paint::rgb(64, 48), &chunks);
+        let original = rendition(&prepared(&file), Size::Original).bytes.clone();
+        assert!(original == clean, "{}", String::from_utf8_lossy(name));
+    }
 }
 
 /// What `ExifTool` may find: about the file, the picture and its colours, and our own orientation.

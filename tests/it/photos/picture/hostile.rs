@@ -1,6 +1,8 @@
 //! Files of somebody who means ill: each ends in a refusal or in a clean picture, soon.
 
-use cloakroom::photos::picture::{Limits, MAX_FRAMES, MAX_WORKING_BYTES, Refusal, Size, prepare as prepare_within};
+use cloakroom::photos::picture::{
+    Limits, MAX_EDGE, MAX_FRAMES, MAX_WORKING_BYTES, Refusal, Size, prepare as prepare_within,
+};
 
 use super::{LIMITS, prepare, prepared, rendition};
 use crate::photos::corpus::{self, SECRET, gif, jpeg, paint, png, webp};
@@ -71,6 +73,39 @@ fn huge_dimensions_are_refused_from_the_header() {
     ] {
         assert_eq!(prepare(&file).err(), Some(Refusal::TooManyPixels { limit: LIMITS.max_pixels, found }));
     }
+}
+
+#[test]
+fn an_edge_that_is_too_long_is_refused_however_narrow_the_picture_is() {
+    let canvas = |size| {
+        let tiny = webp::frame((0, 0), (1, 1), &[webp::flat_lossless(1, 1)]);
+        webp::riff(&[webp::extended(2, size), webp::chunk(b"ANIM", &[0; 6]), tiny])
+    };
+    let gray = png::Kind { depth: 1, colour: 0, interlaced: false };
+    let frame = [&[0; 4][..], &65_536_u32.to_be_bytes(), &[0, 0, 0, 1], &[0; 14]].concat();
+    let animated = png::painted(64, 48, png::RGB, &paint::rgb(64, 48), &[png::chunk(b"fcTL", &frame)]);
+    for (file, found) in [
+        (png::flat(50_000_000, 1, gray), 50_000_000),
+        (png::flat(1, 50_000_000, gray), 50_000_000),
+        (png::flat(65_536, 1, gray), 65_536),
+        (canvas((16_777_216, 2)), 16_777_216),
+        (canvas((1, 65_536)), 65_536),
+        (animated, 65_536),
+    ] {
+        assert_eq!(prepare(&file).err(), Some(Refusal::TooLong { limit: MAX_EDGE, found }));
+    }
+    let refusal = prepare(&png::flat(1, 65_536, gray)).expect_err("too long");
+    assert_eq!(refusal.message(), "The picture is 65536 pixels wide or high, 65535 are allowed.");
+    for file in [png::flat(65_535, 1, gray), png::flat(1, 65_535, gray), canvas((65_535, 2)), canvas((2, 65_535))] {
+        prepared(&file);
+    }
+}
+
+#[test]
+fn a_profile_that_inflates_without_end_is_left_out() {
+    let prepared = prepared(&png::with_bomb(64 << 20));
+    let without = png::painted(64, 48, png::RGB, &paint::rgb(64, 48), &[]);
+    assert!(rendition(&prepared, Size::Original).bytes == without, "the picture and nothing else");
 }
 
 #[test]
