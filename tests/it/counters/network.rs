@@ -99,7 +99,10 @@ async fn a_database_that_falls_silent_is_not_waited_for_without_end() {
     if TestDatabase::is_sqlite() {
         return;
     }
-    let test = TestApp::with_config(|config| config.database.answer_seconds = 2).await;
+    let test = TestApp::with_config(|config| {
+        (config.database.answer_seconds, config.database.acquire_seconds) = (2, 2);
+    })
+    .await;
     let here = test.sign_up("anna").await;
     let proxy = Proxy::start(&test.config.database.url).await;
     let (second, there) = replica(&test, &here, Some(&proxy.url)).await;

@@ -35,6 +35,8 @@ impl TestApp {
         config.accounts.password_memory_kib = 64;
         config.accounts.password_passes = 1;
         config.limits = no_limits();
+        // A busy machine is no reason to turn anybody away.
+        config.database.acquire_seconds = 20;
         TestStorage::adapt(&mut config.storage).await;
         adapt(&mut config);
         let database = TestDatabase::create(&mut config).await;
