@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use cloakroom::store::Backend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -68,7 +68,8 @@ impl Proxy {
         self.network.lose_every.store(nth, Ordering::SeqCst);
     }
 
-    /// Falls silent, without closing anything, as soon as a transaction of the server's has locked rows.
+    /// Falls silent, without closing anything, as soon as a transaction of the server's has locked rows: the database has
+    /// answered, and the server does not hear it.
     pub(super) fn fall_silent_at_lock(&self) {
         self.network.silent_at_lock.store(true, Ordering::SeqCst);
     }
@@ -92,31 +93,30 @@ impl Network {
     /// Until one of the two closes, or an answer is lost.
     async fn carry(&self, client: TcpStream, server: TcpStream) {
         let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+        let locking = Locking::default();
         tokio::select! {
-            () = self.carry_questions(from_client, to_server) => {}
-            () = self.carry_answers(from_server, to_client) => {}
+            () = self.carry_questions(from_client, to_server, &locking) => {}
+            () = self.carry_answers(from_server, to_client, &locking) => {}
         }
     }
 
-    async fn carry_questions(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    async fn carry_questions(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, locking: &Locking) {
         let mut bytes = vec![0; 65_536];
-        // The statement is sent to be parsed, and in the next message to be executed.
-        let mut parsed = false;
         while let Ok(length @ 1..) = from.read(&mut bytes).await {
             self.sound().await;
+            locking.is_asked(&bytes[..length]);
             if to.write_all(&bytes[..length]).await.is_err() {
                 return;
             }
-            if parsed && self.silent_at_lock.load(Ordering::SeqCst) {
-                self.silent.send_replace(true);
-            }
-            parsed = bytes[..length].windows(LOCKING.len()).any(|window| window == LOCKING);
         }
     }
 
-    async fn carry_answers(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    async fn carry_answers(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, locking: &Locking) {
         let mut bytes = vec![0; 65_536];
         while let Ok(length @ 1..) = from.read(&mut bytes).await {
+            if locking.is_answered() && self.silent_at_lock.load(Ordering::SeqCst) {
+                self.silent.send_replace(true);
+            }
             self.sound().await;
             let nth = self.answers.fetch_add(1, Ordering::SeqCst) + 1;
             let lose_every = self.lose_every.load(Ordering::SeqCst);
@@ -131,5 +131,35 @@ impl Network {
 
     async fn sound(&self) {
         self.silent.subscribe().wait_for(|silent| !silent).await.expect("the network is there");
+    }
+}
+
+/// How far a connection is with locking rows. The statement is sent to be parsed, and when that is answered, to be
+/// executed; either may come in pieces.
+#[derive(Default)]
+struct Locking(AtomicU8);
+
+const PARSING: u8 = 1;
+const PARSED: u8 = 2;
+const EXECUTING: u8 = 3;
+
+impl Locking {
+    fn is_asked(&self, question: &[u8]) {
+        if question.windows(LOCKING.len()).any(|window| window == LOCKING) {
+            self.0.store(PARSING, Ordering::SeqCst);
+        } else {
+            self.goes_on(PARSED, EXECUTING);
+        }
+    }
+
+    /// Whether this is the answer that says that the rows are locked.
+    fn is_answered(&self) -> bool {
+        let is_locked = self.goes_on(EXECUTING, 0);
+        self.goes_on(PARSING, PARSED);
+        is_locked
+    }
+
+    fn goes_on(&self, from: u8, to: u8) -> bool {
+        self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 }

@@ -115,7 +115,8 @@ async fn a_change_by_another_program_arrives_while_another_counter_is_busy() {
     let other = another_program(&test).await;
     let change = "UPDATE counters SET current = 77 WHERE name = 'default'";
     other.execute_unprepared(change).await.expect("it is written");
-    assert_eq!(current(&socket.answer("a").await), 77);
+    let told = tokio::time::timeout(PATIENCE, socket.answer("a")).await.expect("it is looked at");
+    assert_eq!(current(&told), 77);
     counting.abort();
     other.close().await.expect("the connection closes");
 }
