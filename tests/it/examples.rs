@@ -51,6 +51,29 @@ fn upload(url: &str) -> Output {
     run("examples/upload/main.js", url)
 }
 
+/// What it prints with this server, where every answer is as it expects.
+fn prints(example: fn(&str) -> Output, place: &Place) -> String {
+    let output = example(&place.url());
+    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{printed}{complaints}");
+    assert!(printed.ends_with("Every answer was as expected.\n"), "{printed}");
+    printed
+}
+
+/// Fails, because of an answer with this code.
+fn fails(example: fn(&str) -> Output, place: &Place, code: &str) {
+    let output = example(&place.url());
+    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{printed}{complaints}");
+    assert!(complaints.contains(code), "{complaints}");
+    assert!(!printed.contains("Every answer"), "{printed}");
+}
+
+/// What each line is about.
+fn steps(printed: &str) -> Vec<&str> {
+    printed.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect()
+}
+
 fn run(example: &str, url: &str) -> Output {
     let mut node = Command::new("node");
     node.args([example, url]).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CLOAKROOM_URL");
@@ -64,12 +87,9 @@ fn text(bytes: &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fetch_signs_up_and_logs_in_and_changes_the_password_and_refreshes_and_logs_out() {
     let place = Place::with("").await;
-    let output = fetch(&place.url());
-    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{printed}{complaints}");
-    let steps: Vec<&str> = printed.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    let printed = prints(fetch, &place);
     assert_eq!(
-        steps,
+        steps(&printed),
         [
             "sign up",
             "log in",
@@ -95,22 +115,15 @@ async fn fetch_signs_up_and_logs_in_and_changes_the_password_and_refreshes_and_l
 async fn fetch_fails_when_an_answer_is_not_the_expected_one_and_says_which() {
     // The second refresh of the example is refused.
     let place = Place::with("[limits]\nrefresh_per_session = { burst = 1, per_hour = 1 }\n").await;
-    let output = fetch(&place.url());
-    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{printed}{complaints}");
-    assert!(complaints.contains("RATE_LIMITED"), "{complaints}");
-    assert!(!printed.contains("Every answer"), "{printed}");
+    fails(fetch, &place, "RATE_LIMITED");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watch_sees_the_newest_number_arrive_and_nothing_after_its_logout() {
     let place = Place::with("").await;
-    let output = watch(&place.url());
-    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{printed}{complaints}");
-    let lines: Vec<&str> = printed.lines().collect();
+    let printed = prints(watch, &place);
     assert_eq!(
-        lines,
+        printed.lines().collect::<Vec<_>>(),
         [
             "the counter is at: 0",
             "numbers taken: 1, 2, 3",
@@ -125,22 +138,15 @@ async fn watch_sees_the_newest_number_arrive_and_nothing_after_its_logout() {
 async fn watch_fails_when_an_answer_is_not_the_expected_one_and_says_which() {
     // Who signs up without an address is refused.
     let place = Place::with("[accounts]\nemail_verification = \"required\"\n").await;
-    let output = watch(&place.url());
-    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{printed}{complaints}");
-    assert!(complaints.contains("REQUIRED"), "{complaints}");
-    assert!(!printed.contains("Every answer"), "{printed}");
+    fails(watch, &place, "REQUIRED");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn upload_uploads_and_publishes_and_lists_and_downloads_and_deletes() {
     let place = Place::with("").await;
-    let output = upload(&place.url());
-    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{printed}{complaints}");
-    let steps: Vec<&str> = printed.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    let printed = prints(upload, &place);
     assert_eq!(
-        steps,
+        steps(&printed),
         [
             "sign up",
             "upload",
@@ -163,11 +169,7 @@ async fn upload_uploads_and_publishes_and_lists_and_downloads_and_deletes() {
 async fn upload_fails_when_an_answer_is_not_the_expected_one_and_says_which() {
     // Its picture is larger than that.
     let place = Place::with("[photos]\nmax_pixels = 100\n").await;
-    let output = upload(&place.url());
-    let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{printed}{complaints}");
-    assert!(complaints.contains("TOO_LARGE"), "{complaints}");
-    assert!(!printed.contains("Every answer"), "{printed}");
+    fails(upload, &place, "TOO_LARGE");
 }
 
 #[test]
