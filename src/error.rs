@@ -13,7 +13,6 @@ use async_graphql::resolver_utils::EnumType as _;
 use async_graphql::{Enum, ErrorExtensionValues, SimpleObject};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sea_orm::{ConnAcquireErr, DbErr};
 
 /// `extensions.code` of an entry in the response's `errors`: the request, the caller's rights or the server
 /// is at fault. What a person can correct by typing something else comes in a payload's `userErrors`.
@@ -121,6 +120,27 @@ impl UserError {
     }
 }
 
+/// Something that the server stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dependency {
+    /// The SQL database.
+    Database,
+    /// The disk of the database or of the data directory.
+    Disk,
+    /// The storage of photos.
+    Storage,
+}
+
+impl Dependency {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Database => "The database is unavailable",
+            Self::Disk => "The server's disk is full or cannot be written",
+            Self::Storage => "The photo storage is unavailable",
+        }
+    }
+}
+
 /// Why a verb did not do what it was asked.
 #[derive(Clone, Debug)]
 pub enum Error {
@@ -151,6 +171,17 @@ pub enum Error {
         /// After how many seconds it is worth trying again.
         retry_after_seconds: u32,
     },
+    /// Something that the server stands on does not work; nothing was done.
+    DependencyUnavailable {
+        /// The part that failed.
+        dependency: Dependency,
+        /// Seconds after which it is worth trying again.
+        retry_after_seconds: u32,
+        /// The reason, for the log.
+        cause: Arc<anyhow::Error>,
+    },
+    /// The connection to the database was lost while it committed: the effect may have happened or not.
+    OutcomeUnknown(Arc<anyhow::Error>),
     /// The input was refused; becomes the payload's `userErrors`.
     Invalid(Vec<UserError>),
     /// A fault of ours or of what we stand on.
@@ -163,6 +194,31 @@ impl Error {
         Self::Internal(Arc::new(cause.into()))
     }
 
+    /// Nothing was done, because `dependency` does not work.
+    pub fn dependency_unavailable(
+        dependency: Dependency,
+        retry_after_seconds: u32,
+        cause: impl Into<anyhow::Error>,
+    ) -> Self {
+        Self::DependencyUnavailable { dependency, retry_after_seconds, cause: Arc::new(cause.into()) }
+    }
+
+    /// The effect may have happened.
+    pub fn outcome_unknown(cause: impl Into<anyhow::Error>) -> Self {
+        Self::OutcomeUnknown(Arc::new(cause.into()))
+    }
+
+    /// The reason for the log, where there is more to say than the client gets.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Arc<anyhow::Error>> {
+        match self {
+            Self::Internal(cause) | Self::OutcomeUnknown(cause) | Self::DependencyUnavailable { cause, .. } => {
+                Some(cause)
+            }
+            _ => None,
+        }
+    }
+
     /// What an API key for one counter gets everywhere else.
     #[must_use]
     pub fn limited_to_counter() -> Self {
@@ -173,9 +229,9 @@ impl Error {
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u32> {
         match self {
-            Self::RateLimited { retry_after_seconds } | Self::Unavailable { retry_after_seconds } => {
-                Some(*retry_after_seconds)
-            }
+            Self::RateLimited { retry_after_seconds }
+            | Self::Unavailable { retry_after_seconds }
+            | Self::DependencyUnavailable { retry_after_seconds, .. } => Some(*retry_after_seconds),
             _ => None,
         }
     }
@@ -191,7 +247,9 @@ impl Error {
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::CounterExhausted { .. } => ErrorCode::CounterExhausted,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
-            Self::Unavailable { .. } => ErrorCode::Unavailable,
+            Self::Unavailable { .. } | Self::DependencyUnavailable { .. } | Self::OutcomeUnknown(_) => {
+                ErrorCode::Unavailable
+            }
             Self::Internal(_) => ErrorCode::InternalServerError,
         }
     }
@@ -211,6 +269,12 @@ impl Error {
             Self::Unavailable { retry_after_seconds } => {
                 format!("The server is too busy: this was not done. Try again in {retry_after_seconds} s.")
             }
+            Self::DependencyUnavailable { dependency, retry_after_seconds, .. } => {
+                format!("{}: this was not done. Try again in {retry_after_seconds} s.", dependency.sentence())
+            }
+            Self::OutcomeUnknown(_) => "The connection to the database was lost: this may have been done. Retry with \
+                                        the same idempotency key, or look before you repeat it."
+                .to_owned(),
             Self::Invalid(errors) => errors.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
             Self::Internal(_) => "Internal error.".to_owned(),
         }
@@ -235,15 +299,6 @@ impl From<UserError> for Error {
     }
 }
 
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        match error {
-            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Self::Unavailable { retry_after_seconds: 1 },
-            error => Self::internal(error),
-        }
-    }
-}
-
 /// The edge towards GraphQL. A bug's cause rides along as the source, for the log.
 impl From<Error> for async_graphql::Error {
     fn from(error: Error) -> Self {
@@ -255,10 +310,7 @@ impl From<Error> for async_graphql::Error {
         Self {
             message: error.message(),
             extensions: Some(extensions),
-            source: match error {
-                Error::Internal(cause) => Some(cause),
-                _ => None,
-            },
+            source: error.cause().map(|cause| Arc::clone(cause) as _),
         }
     }
 }
@@ -276,15 +328,15 @@ impl IntoResponse for Error {
             _ => StatusCode::BAD_REQUEST,
         };
         let mut response = error_response(status, self.code(), &self.message());
+        if let Some(seconds) = self.retry_after_seconds() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         match self {
             Self::InvalidToken => {
                 let challenge = HeaderValue::from_static("Bearer realm=\"cloakroom\", error=\"invalid_token\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             }
-            Self::RateLimited { retry_after_seconds } | Self::Unavailable { retry_after_seconds } => {
-                response.headers_mut().insert(header::RETRY_AFTER, retry_after_seconds.into());
-            }
-            Self::Internal(cause) => drop(response.extensions_mut().insert(cause)),
+            Self::Internal(cause) | Self::OutcomeUnknown(cause) | Self::DependencyUnavailable { cause, .. } => drop(response.extensions_mut().insert(cause)),
             _ => {}
         }
         response

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use crate::backup::copy::{Hashed, copy};
 use crate::backup::manifest::{Entry, Manifest};
 use crate::backup::{DATABASE, KEYS, PHOTOS, Summary, claim_folder, sync_folders};
-use crate::config;
+use crate::config::{self, DatabaseUrl};
 use crate::store::{Database, migrations};
 
 /// Where a restore works, in the data directory: while it is there, no server starts.
@@ -76,7 +76,7 @@ async fn fill(backup: &Path, work: &Path, manifest: Manifest, settings: &config:
         Ok::<_, anyhow::Error>(manifest.summary)
     });
     let summary = copying.await??;
-    let settings = config::Database { url: String::new(), ..settings.clone() };
+    let settings = config::Database { url: DatabaseUrl::Embedded, ..settings.clone() };
     let database = Database::open(&settings, work).await?;
     let migrated = migrations::up(&database).await;
     let closed = database.close_to_file(&work.join(DATABASE)).await;

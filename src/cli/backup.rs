@@ -8,7 +8,7 @@ use clap::Args;
 use crate::backup;
 use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 use crate::store::{Database, migrations};
 
 #[derive(Args)]
@@ -72,11 +72,11 @@ pub(super) fn restore(config: &Config, options: &Restore) -> anyhow::Result<()> 
 }
 
 fn refuse_others(config: &Config) -> anyhow::Result<()> {
-    let tool = match config.database.url.split_once(':').map(|(scheme, _)| scheme) {
-        None => None,
-        Some("postgres" | "postgresql") => Some("pg_dump and pg_restore"),
-        Some("mysql" | "mariadb") => Some("mariadb-dump --single-transaction, or mysqldump"),
-        Some(_) => Some("sqlite3 FILE '.backup COPY'"),
+    let tool = match &config.database.url {
+        DatabaseUrl::Embedded => None,
+        DatabaseUrl::Postgres(_) => Some("pg_dump and pg_restore"),
+        DatabaseUrl::Mysql(_) => Some("mariadb-dump --single-transaction, or mysqldump"),
+        DatabaseUrl::Sqlite(_) => Some("sqlite3 FILE '.backup COPY'"),
     };
     if let Some(tool) = tool {
         bail!(

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::cli::fault::fault;
 use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
-use crate::config::{Config, mask_password};
+use crate::config::{Config, DatabaseUrl};
 use crate::http;
 use crate::store::{Backend, Database, migrations};
 
@@ -53,7 +53,7 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     app.start_upkeep();
     let router = http::router(Arc::clone(&app), &config)?;
     let signalled = shutdown_signal()?;
-    say(banner(&config, config.server.listen, &app.database))?;
+    say(banner(&config, config.server.listen))?;
     if !app.accounts.has_admin().await.map_err(fault)? {
         say(NO_ADMIN)?;
     }
@@ -107,11 +107,11 @@ fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-fn banner(config: &Config, address: SocketAddr, database: &Database) -> String {
+fn banner(config: &Config, address: SocketAddr) -> String {
     let (version, data) = (env!("CARGO_PKG_VERSION"), config.server.data_dir.display());
-    let database = match (database.backend(), config.database.url.as_str()) {
-        (Backend::Sqlite, "") => format!("SQLite, {}", config.server.data_dir.join("cloakroom.db").display()),
-        (_, url) => mask_password(url),
+    let database = match &config.database.url {
+        DatabaseUrl::Embedded => format!("SQLite, {}", config.server.data_dir.join("cloakroom.db").display()),
+        url => url.to_string(),
     };
     let playground = match config.graphql.playground {
         true => format!("http://{address}/"),

@@ -36,10 +36,25 @@ impl Config {
         ensure!(self.graphql.max_tokens <= 20_000, "graphql.max_tokens must be at most 20000");
         ensure!(self.counters.max_batch <= 10_000, "counters.max_batch must be at most 10000");
         ensure!(self.http.max_header_bytes >= 8192, "http.max_header_bytes must be at least 8192");
+        self.check_database()?;
         self.check_photos()?;
         self.storage.check()?;
         self.check_positive()?;
         self.check_limits()
+    }
+
+    fn check_database(&self) -> anyhow::Result<()> {
+        let database = &self.database;
+        ensure!((1..=1000).contains(&database.max_connections), "database.max_connections must be from 1 to 1000");
+        for (name, seconds, range) in [
+            ("connection_lifetime_seconds", database.connection_lifetime_seconds, 10..=86_400),
+            ("acquire_seconds", database.acquire_seconds, 1..=300),
+            ("answer_seconds", database.answer_seconds, 1..=300),
+        ] {
+            let (start, end) = (range.start(), range.end());
+            ensure!(range.contains(&seconds), "database.{name} must be from {start} to {end}");
+        }
+        Ok(())
     }
 
     fn check_photos(&self) -> anyhow::Result<()> {
@@ -57,7 +72,6 @@ impl Config {
         let accounts = &self.accounts;
         for (name, value) in [
             ("server.max_connections", self.server.max_connections),
-            ("database.max_connections", self.database.max_connections as usize),
             ("http.max_body_bytes", self.http.max_body_bytes),
             ("graphql.max_depth", self.graphql.max_depth as usize),
             ("graphql.max_complexity", self.graphql.max_complexity as usize),
@@ -82,8 +96,6 @@ impl Config {
             ensure!(value > 0, "{name} must be at least 1");
         }
         for (name, seconds) in [
-            ("database.acquire_seconds", self.database.acquire_seconds),
-            ("database.answer_seconds", self.database.answer_seconds),
             ("http.header_seconds", self.http.header_seconds),
             ("http.body_seconds", self.http.body_seconds),
             ("http.answer_seconds", self.http.answer_seconds),

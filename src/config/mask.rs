@@ -11,7 +11,6 @@ impl Config {
     /// None that a loaded configuration can cause.
     pub fn masked(&self) -> anyhow::Result<String> {
         let mut shown = self.clone();
-        shown.database.url = mask_password(&self.database.url);
         shown.mail.smtp_url = mask_password(&self.mail.smtp_url);
         shown.storage.url = mask_password(&self.storage.url);
         shown.storage.s3_endpoint = mask_password(&self.storage.s3_endpoint);

@@ -3,6 +3,7 @@
 //! **Invariant:** this file is the only reader of the environment, and no other code has a default.
 
 mod check;
+mod database_url;
 mod mask;
 mod storage;
 
@@ -16,6 +17,9 @@ use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use database_url::{
+    DatabaseUrl, Endpoint, Host, MysqlSslMode, MysqlUrl, PostgresUrl, SessionTarget, SqliteUrl, SslMode, SslRootCert,
+};
 pub use mask::mask_password;
 pub use storage::S3Place;
 
@@ -55,8 +59,9 @@ pub struct Server {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "config.default.toml is the manual")]
 pub struct Database {
-    pub url: String,
+    pub url: DatabaseUrl,
     pub max_connections: u32,
+    pub connection_lifetime_seconds: u64,
     pub acquire_seconds: u64,
     pub answer_seconds: u64,
     pub migrate: bool,

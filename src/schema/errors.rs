@@ -46,9 +46,14 @@ pub(super) fn stamp(errors: &mut [ServerError], request_id: &dyn Display) -> Opt
         };
         let mut extensions = error.extensions.take().unwrap_or_default();
         extensions.set("code", code.name());
+        let cause = error.source::<anyhow::Error>().map(|cause| format!("{cause:#}"));
+        if code != ErrorCode::InternalServerError
+            && let Some(cause) = &cause
+        {
+            tracing::warn!(%request_id, error = cause, "{}", error.message);
+        }
         if code == ErrorCode::InternalServerError {
-            let cause =
-                error.source::<anyhow::Error>().map_or_else(|| error.message.clone(), |cause| format!("{cause:#}"));
+            let cause = cause.unwrap_or_else(|| error.message.clone());
             tracing::error!(%request_id, error = cause, "internal error");
             extensions.set("requestId", request_id.to_string());
             "Internal error.".clone_into(&mut error.message);

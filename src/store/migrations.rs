@@ -1,12 +1,12 @@
 //! Bringing the database to the shape that this binary expects, and refusing one that it does not know.
 
 use anyhow::{Context as _, bail, ensure};
-use migration::{Migrator, MigratorTrait, Query, SchemaManager};
+use migration::{Migrator, MigratorTrait, Query};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait,
 };
 
-use crate::store::{Backend, Database};
+use crate::store::{Backend, Database, DatabaseReader};
 
 /// Any number; all servers of one database take the same lock. The transaction is idle on purpose while the migrations
 /// run over other connections.
@@ -34,7 +34,7 @@ pub struct Status {
 /// # Errors
 /// A database that cannot be read, or that was migrated by a newer binary.
 pub async fn status(database: &Database) -> anyhow::Result<Vec<Status>> {
-    let applied = applied(&database.reader().inner).await.context("cannot read the list of migrations")?;
+    let applied = applied(database.reader()).await.context("cannot read the list of migrations")?;
     let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
         bail!("the database is newer than this binary: it has the migration {newer}, which this version does not know");
@@ -56,9 +56,9 @@ pub async fn pending(database: &Database) -> anyhow::Result<usize> {
 /// Those of [`status`], or a migration that fails: it is rolled back, those before it stay. MariaDB cannot roll a change
 /// of tables back: there the migration goes on where it stopped when it is applied again.
 pub async fn up(database: &Database) -> anyhow::Result<()> {
-    alone(database, async {
+    alone(database, async |connection| {
         status(database).await?;
-        Migrator::up(database.writer(), None).await.context("a migration failed")
+        Migrator::up(connection, None).await.context("a migration failed")
     })
     .await
 }
@@ -68,9 +68,9 @@ pub async fn up(database: &Database) -> anyhow::Result<()> {
 /// # Errors
 /// Those of [`up`].
 pub async fn down(database: &Database, steps: u32) -> anyhow::Result<()> {
-    alone(database, async {
+    alone(database, async |connection| {
         status(database).await?;
-        Migrator::down(database.writer(), Some(steps)).await.context("a migration could not be taken back")
+        Migrator::down(connection, Some(steps)).await.context("a migration could not be taken back")
     })
     .await
 }
@@ -80,13 +80,21 @@ pub async fn down(database: &Database, steps: u32) -> anyhow::Result<()> {
 /// # Errors
 /// What the database says.
 pub async fn fresh(database: &Database) -> anyhow::Result<()> {
-    Migrator::fresh(database.writer()).await.context("the database could not be emptied")
+    Migrator::fresh(&database.open_for_migrations().await?).await.context("the database could not be emptied")
 }
 
 /// Reads only, because probes of readiness ask for it: sea-orm's own list begins by writing, and would wait
 /// behind the one writer.
-async fn applied(reader: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    if !SchemaManager::new(reader).has_table(LIST).await? {
+async fn applied(reader: &DatabaseReader) -> Result<Vec<String>, DbErr> {
+    let backend = reader.get_database_backend();
+    let exists = match backend {
+        DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
+        DbBackend::Postgres => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
+        _ => {
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'seaql_migrations'"
+        }
+    };
+    if reader.query_one_raw(Statement::from_string(backend, exists)).await?.is_none() {
         return Ok(Vec::new());
     }
     let versions = Query::select().column("version").from(LIST).to_owned();
@@ -94,23 +102,27 @@ async fn applied(reader: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 }
 
 /// Does it while no other server migrates this database.
-async fn alone(database: &Database, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let lock = lock(database).await?;
-    let outcome = work.await;
+async fn alone(
+    database: &Database,
+    work: impl AsyncFnOnce(&DatabaseConnection) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let connection = database.open_for_migrations().await?;
+    let lock = lock(database, &connection).await?;
+    let outcome = work(&connection).await;
     let unlocked = match lock {
-        Some(connection) => unlock(database, connection).await,
+        Some(transaction) => unlock(database, transaction).await,
         None => Ok(()),
     };
     // Why the work failed says more than that the connection failed after it.
-    outcome.and(unlocked)
+    outcome.and(unlocked).and(connection.close().await.map_err(anyhow::Error::from))
 }
 
 /// None on SQLite: the migrations need its one writer, which takes turns by itself.
-async fn lock(database: &Database) -> anyhow::Result<Option<DatabaseTransaction>> {
+async fn lock(database: &Database, pool: &DatabaseConnection) -> anyhow::Result<Option<DatabaseTransaction>> {
     if database.backend() == Backend::Sqlite {
         return Ok(None);
     }
-    let connection = database.writer().begin().await?;
+    let connection = pool.begin().await?;
     if database.backend() == Backend::Postgres {
         connection.execute_unprepared(LOCK_POSTGRES).await?;
     } else {

@@ -11,17 +11,25 @@
 //! **Invariant:** a transaction that has begun runs to its end, even if the request that wanted it is gone.
 
 pub mod blobs;
-mod connection;
 mod database;
+mod failure;
 pub mod migrations;
 mod mysql;
 mod open;
+mod pool;
+mod pooled_session;
 mod postgres;
+mod reader;
+mod session;
 mod signals;
 mod snapshot;
 mod sqlite;
+mod transaction;
+mod writer;
 
 pub use blobs::Blobs;
-pub use connection::{Connection, DatabaseReader, DatabaseTransaction};
 pub use database::{Backend, Database};
+pub use reader::DatabaseReader;
+pub use transaction::DatabaseTransaction;
+pub use writer::DatabaseWriter;
 pub use signals::{MAX_SIGNAL_BYTES, Signals};

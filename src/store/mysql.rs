@@ -1,82 +1,178 @@
-//! MariaDB and MySQL: one pool for reading and writing, shared by any number of replicas.
+//! MariaDB and MySQL: pools of connections to one server, shared by any number of replicas.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use sqlx::Executor as _;
+use anyhow::{Context as _, bail, ensure};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxMySqlConnector, Statement};
+use secrecy::ExposeSecret as _;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions, MySqlSslMode};
+use sqlx::{ConnectOptions as _, Executor as _};
+use tokio::time::timeout;
 
-use crate::config;
-use crate::store::database::{Backend, Database, pool_options};
+use crate::config::{self, Host, MysqlSslMode, MysqlUrl};
+use crate::store::database::{Connector, Database, Pools};
+use crate::store::pool::{Open, Pool, PoolLimits};
+use crate::store::reader::DatabaseReader;
+use crate::store::session::Session;
 
-/// A connection that was idle for longer may have died unnoticed, and is asked first.
-const PING_AFTER: Duration = Duration::from_secs(1);
-
-/// What every connection begins with. What stands in `/*M! */` is read by MariaDB alone, in `/*!80017 */` by MySQL alone.
+/// The settings of every connection. MariaDB alone reads `/*M! */`, MySQL alone `/*!80017 */`.
 ///
-/// * Text is compared byte for byte: one form of a name or a key is not another, also if a space follows.
-/// * A statement sees what was committed before it, and a lock of rows locks no gaps between them.
-/// * After 3 seconds of silence MariaDB gives a transaction up, with its locks: a replica that was stopped or cut off
-///   in the midst of one holds up the others no longer, and cannot write later. MySQL has no such setting.
-/// * Whoever waits for a lock for 5 seconds begins again.
+/// * Text is compared byte for byte, trailing spaces included.
+/// * A statement sees everything committed before it, and row locks lock no gaps.
+/// * MariaDB ends a transaction that is silent for three seconds, with its locks: a replica that was
+///   stopped or cut off cannot hold up the others, nor write later. MySQL has no such setting.
+/// * A statement that has waited two seconds for a lock is run again.
 const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */, \
     time_zone = '+00:00', \
     sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,\
                 PIPES_AS_CONCAT', \
     /*M! idle_transaction_timeout = 3, */ \
-    innodb_lock_wait_timeout = 5; \
+    innodb_lock_wait_timeout = 2; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-/// The first versions with all that is asked of them, such as `JSON_TABLE`.
+/// Time that opening a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The first versions with everything that is used, such as `JSON_TABLE` and `SKIP LOCKED`.
 const OLDEST_MARIADB: (u32, u32, u32) = (10, 6, 0);
 const OLDEST_MYSQL: (u32, u32, u32) = (8, 0, 17);
 
-pub(super) async fn open(config: &config::Database) -> anyhow::Result<Database> {
-    let url = config.url.replacen("mariadb:", "mysql:", 1);
-    let mut options = pool_options(url, config.max_connections.max(2), config.acquire_seconds);
-    options
-        .test_before_acquire_if_idle_for(PING_AFTER)
-        // All in one round trip, and ours.
-        .map_sqlx_mysql_opts(|options| {
-            options.set_names(false).timezone(None).pipes_as_concat(false).no_engine_substitution(false)
-        })
-        .map_sqlx_mysql_pool_opts(|pool| {
-            pool.after_connect(|connection, _| Box::pin(async move { connection.execute(SETTINGS).await.map(drop) }))
-        });
-    let pool = sea_orm::Database::connect(options)
-        .await
-        .with_context(|| format!("cannot reach the database {}", config::mask_password(&config.url)))?;
-    assert_new_enough(&pool).await?;
-    assert_durable(&pool).await?;
-    let limit = Duration::from_secs(config.answer_seconds);
-    Ok(Database::new(Backend::Mysql, pool.clone(), pool, Some(limit)))
+/// Opens connections to the server of one URL.
+#[derive(Debug)]
+pub(super) struct MysqlConnector {
+    url: MysqlUrl,
 }
 
-async fn assert_new_enough(pool: &DatabaseConnection) -> anyhow::Result<()> {
-    let version = show(pool, "version").await?.unwrap_or_default();
+pub(super) async fn open(url: &MysqlUrl, config: &config::Database) -> anyhow::Result<Database> {
+    let which = || format!("cannot use the database {url}");
+    let connector = Arc::new(MysqlConnector { url: url.clone() });
+    // The first connection by itself: a wrong address or password is an answer, not a reason to wait.
+    let first = connector.connect().await.map_err(anyhow::Error::from).with_context(which)?;
+    drop(first);
+    let limits = PoolLimits::of_server(config);
+    let main = Pool::new(opener(&connector), limits);
+    let single =
+        || Pool::backed_by(opener(&connector), PoolLimits { connections: 1, ..limits }, main.clone());
+    let pools =
+        Pools { reader: main.clone(), writer: main.clone(), group_commit: single(), blocked: single() };
+    let limit = Duration::from_secs(config.answer_seconds);
+    let database = Database::new(Connector::Mysql(connector), pools, Some(limit));
+    check(&database).await.with_context(which)?;
+    Ok(database)
+}
+
+fn opener(connector: &Arc<MysqlConnector>) -> Open {
+    let connector = Arc::clone(connector);
+    Box::new(move || {
+        let connector = Arc::clone(&connector);
+        Box::pin(async move { Ok(Session::Mysql(Box::new(connector.connect().await?))) })
+    })
+}
+
+impl MysqlConnector {
+    async fn connect(&self) -> sqlx::Result<MySqlConnection> {
+        let connecting = async {
+            let mut connection = self.options().connect().await?;
+            connection.execute(SETTINGS).await?;
+            Ok(connection)
+        };
+        let slow = |_| {
+            let message = format!("no connection to the database within {} s", CONNECT_LIMIT.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, message).into())
+        };
+        timeout(CONNECT_LIMIT, connecting).await.unwrap_or_else(slow)
+    }
+
+    pub(super) async fn open_for_migrations(&self) -> anyhow::Result<DatabaseConnection> {
+        let pool = MySqlPoolOptions::new()
+            .max_connections(2)
+            .after_connect(|connection, _| Box::pin(async move { connection.execute(SETTINGS).await.map(drop) }))
+            .connect_with(self.options())
+            .await?;
+        Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
+    }
+
+    fn options(&self) -> MySqlConnectOptions {
+        let url = &self.url;
+        let options = MySqlConnectOptions::new().database(&url.database).ssl_mode(ssl_mode(url.ssl_mode));
+        let mut options = match &url.endpoint.host {
+            Host::Tcp(name) => options.host(name).port(url.endpoint.port),
+            Host::Unix(path) => options.socket(path),
+        };
+        if let Some(user) = &url.user {
+            options = options.username(user);
+        }
+        if let Some(password) = &url.password {
+            options = options.password(password.expose_secret());
+        }
+        if let Some(path) = &url.ssl_ca {
+            options = options.ssl_ca(path);
+        }
+        if let Some((certificate, key)) = &url.ssl_identity {
+            options = options.ssl_client_cert(certificate).ssl_client_key(key);
+        }
+        // SETTINGS says all of it in one round trip.
+        let options = options.set_names(false).timezone(None).pipes_as_concat(false).no_engine_substitution(false);
+        options.disable_statement_logging()
+    }
+}
+
+fn ssl_mode(mode: MysqlSslMode) -> MySqlSslMode {
+    match mode {
+        MysqlSslMode::Disabled => MySqlSslMode::Disabled,
+        MysqlSslMode::Preferred => MySqlSslMode::Preferred,
+        MysqlSslMode::Required => MySqlSslMode::Required,
+        MysqlSslMode::VerifyCa => MySqlSslMode::VerifyCa,
+        MysqlSslMode::VerifyIdentity => MySqlSslMode::VerifyIdentity,
+    }
+}
+
+async fn check(database: &Database) -> anyhow::Result<()> {
+    let reader = database.reader();
+    assert_new_enough(reader).await?;
+    assert_durable(reader).await?;
+    // Opened now, so that the other connections leave it its place.
+    drop(database.group_commit_writer().pool.acquire().await?);
+    Ok(())
+}
+
+/// Fails if the server is a replica or read-only.
+pub(super) async fn assert_writable(reader: &DatabaseReader) -> anyhow::Result<()> {
+    let sql = "SELECT CAST(@@global.read_only AS SIGNED)";
+    let row = reader.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
+    if row.context("no answer")?.try_get_by_index::<i64>(0)? != 0 {
+        // The connection may lead to the former primary, while new ones lead to the present one.
+        reader.pool.discard_idle();
+        bail!("the database is read-only");
+    }
+    Ok(())
+}
+
+async fn assert_new_enough(reader: &DatabaseReader) -> anyhow::Result<()> {
+    let version = show(reader, "version").await?.unwrap_or_default();
     let mut numbers = version.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
     let mut number = || numbers.next().unwrap_or(0);
-    let (name, oldest) = match version.contains("MariaDB") {
-        true => ("MariaDB", OLDEST_MARIADB),
-        false => ("MySQL", OLDEST_MYSQL),
-    };
+    let (name, oldest) =
+        if version.contains("MariaDB") { ("MariaDB", OLDEST_MARIADB) } else { ("MySQL", OLDEST_MYSQL) };
     let (major, minor, patch) = oldest;
     let found = (number(), number(), number());
     ensure!(found >= oldest, "{name} {version} is too old: {major}.{minor}.{patch} is needed");
     Ok(())
 }
 
-/// A commit is on disk when it is acknowledged; where there is a binary log, in it as well, because after a crash what
-/// is missing there is undone. Neither can be set for a session.
-async fn assert_durable(pool: &DatabaseConnection) -> anyhow::Result<()> {
+/// A commit is on disk when it is acknowledged. If there is a binary log, it is there as well: after a
+/// crash, transactions that are missing from it are undone. Neither can be set for a session.
+async fn assert_durable(reader: &DatabaseReader) -> anyhow::Result<()> {
     let mut wanted = vec![("innodb_flush_log_at_trx_commit", "1")];
-    if show(pool, "log_bin").await?.as_deref() == Some("ON") {
+    if show(reader, "log_bin").await?.as_deref() == Some("ON") {
         wanted.push(("sync_binlog", "1"));
-        let format = show(pool, "binlog_format").await?.unwrap_or_default();
+        let format = show(reader, "binlog_format").await?.unwrap_or_default();
         ensure!(format != "STATEMENT", "binlog_format is STATEMENT: READ COMMITTED needs ROW or MIXED");
     }
     for (variable, wanted) in wanted {
-        let found = show(pool, variable).await?.unwrap_or_default();
+        let found = show(reader, variable).await?.unwrap_or_default();
         ensure!(
             found == wanted,
             "{variable} is {found}: a crash would lose acknowledged numbers; set it to {wanted} on the database server"
@@ -85,8 +181,8 @@ async fn assert_durable(pool: &DatabaseConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn show(pool: &DatabaseConnection, variable: &str) -> anyhow::Result<Option<String>> {
+async fn show(reader: &DatabaseReader, variable: &str) -> anyhow::Result<Option<String>> {
     let sql = format!("SHOW GLOBAL VARIABLES WHERE Variable_name = '{variable}'");
-    let row = pool.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
+    let row = reader.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
     Ok(row.map(|row| row.try_get_by_index(1)).transpose()?)
 }

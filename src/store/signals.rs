@@ -5,9 +5,11 @@
 //! whoever relies on signals must also look for themselves from time to time. Where the backend has none, that is all
 //! there is.
 
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
-use crate::error::Error;
+use crate::error::{Dependency, Error};
+use crate::store::database::Connector;
 use crate::store::{Backend, Database};
 
 /// Bytes of a signal at most: PostgreSQL refuses 8000.
@@ -40,9 +42,9 @@ impl Database {
     /// What the database says.
     pub async fn signal(&self, channel: &str, text: String) -> Result<(), Error> {
         if self.has_signals() {
-            let pool = self.reader().inner.get_postgres_connection_pool();
-            let signal = sqlx::query("SELECT pg_notify($1, $2)").bind(channel).bind(text);
-            signal.execute(pool).await.map_err(Error::internal)?;
+            let sql = "SELECT pg_notify($1, $2)";
+            let signal = Statement::from_sql_and_values(DbBackend::Postgres, sql, [channel.into(), text.into()]);
+            self.reader().execute_raw(signal).await?;
         }
         Ok(())
     }
@@ -52,12 +54,10 @@ impl Database {
     /// # Errors
     /// The database cannot be reached.
     pub async fn listen(&self, channel: &str) -> Result<Option<Signals>, Error> {
-        if !self.has_signals() {
-            return Ok(None);
-        }
-        let failed = |error: sqlx::Error| Error::internal(error);
-        let options = self.reader().inner.get_postgres_connection_pool().connect_options();
-        let pool = PgPoolOptions::new().max_connections(1).connect_with((*options).clone()).await.map_err(failed)?;
+        let Connector::Postgres(connector) = &self.connector else { return Ok(None) };
+        let failed = |error: sqlx::Error| Error::dependency_unavailable(Dependency::Database, 1, error);
+        let options = connector.options_of_writable_host().await.map_err(failed)?;
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
         let mut listener = PgListener::connect_with(&pool).await.map_err(failed)?;
         listener.listen(channel).await.map_err(failed)?;
         Ok(Some(Signals(listener)))

@@ -7,8 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
-use crate::store::database::pool_options;
-use crate::store::{Backend, Database};
+use crate::store::{Backend, Database, sqlite};
 
 impl Database {
     /// Writes the database as it is now to `path`, where nothing is, for its owner only.
@@ -33,15 +32,8 @@ impl Database {
     /// # Errors
     /// A file that is no database, or a damaged one.
     pub async fn open_snapshot(path: &Path) -> anyhow::Result<Self> {
-        let file = path.to_owned();
-        let mut options = pool_options("sqlite:".to_owned(), 1, 60);
-        options.map_sqlx_sqlite_opts(move |options| options.filename(&file).read_only(true).immutable(true));
-        let connection = sea_orm::Database::connect(options).await?;
-        let database = Self::new(Backend::Sqlite, connection.clone(), connection, None);
-        let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA quick_check(1)");
-        let answer = database.reader().query_all_raw(check).await?;
-        let answer = answer.first().map(|row| row.try_get_by_index::<String>(0)).transpose()?;
-        ensure!(answer.as_deref() == Some("ok"), "the snapshot is damaged: {}", answer.unwrap_or_default());
+        let database = sqlite::open_immutable(path);
+        sqlite::quick_check(&database).await?;
         Ok(database)
     }
 

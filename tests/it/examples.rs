@@ -24,8 +24,9 @@ impl Place {
         std::fs::write(&file, settings).expect("the folder is writable");
         let server = Process::start(&data.path().join("data"), |command| {
             command.arg("--config").arg(&file).env("CLOAKROOM__DATABASE__MAX_CONNECTIONS", "4");
-            if !config.database.url.is_empty() {
-                command.args(["--database", &config.database.url]);
+            let url = config.database.url.to_string();
+            if !url.is_empty() {
+                command.args(["--database", &url]);
             }
         });
         Self { server, _database: database, _data: data }

@@ -50,7 +50,7 @@ impl Server {
     /// What is said when it is opened; nothing if that went well.
     async fn complaint(&self) -> String {
         let mut config = settings();
-        config.database.url.clone_from(&self.url);
+        config.database.url = self.url.parse().expect("the URL of a database server");
         match Database::open(&config.database, Path::new("")).await {
             Ok(database) => {
                 database.close().await;

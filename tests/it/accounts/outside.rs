@@ -15,12 +15,12 @@ async fn a_suspension_by_another_program_is_noticed_by_the_server() {
     let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
     let _database = TestDatabase::create(&mut config).await;
     let server = Process::start(data_dir.path(), |command| {
-        command.env("CLOAKROOM__DATABASE__URL", &config.database.url);
+        command.env("CLOAKROOM__DATABASE__URL", config.database.url.to_string());
     });
     let (anna, bert) = (server.sign_up("anna").await, server.sign_up("bert").await);
     assert!(is_welcome(&server, &anna).await && is_welcome(&server, &bert).await);
 
-    let url = match config.database.url.as_str() {
+    let url = match config.database.url.to_string().as_str() {
         "" => format!("sqlite://{}?mode=rw", data_dir.path().join("cloakroom.db").display()),
         url => url.to_owned(),
     };

@@ -30,13 +30,13 @@ async fn log_of_a_visit(format: &str) -> String {
     let stderr = data_dir.path().join("stderr");
     let mut server = Process::start(data_dir.path(), |command| {
         command.env("CLOAKROOM__LOG__LEVEL", "trace").env("CLOAKROOM__LOG__FORMAT", format);
-        command.env("CLOAKROOM__DATABASE__URL", &config.database.url);
+        command.env("CLOAKROOM__DATABASE__URL", config.database.url.to_string());
         // Without a mail server, mails are written to the log on purpose.
         command.env("CLOAKROOM__MAIL__SMTP_URL", "smtp://127.0.0.1:1");
         command.stderr(File::create(&stderr).expect("a file"));
     });
     let secrets = visit(&server).await;
-    let url = match config.database.url.as_str() {
+    let url = match config.database.url.to_string().as_str() {
         "" => format!("sqlite://{}?mode=ro", data_dir.path().join("cloakroom.db").display()),
         url => url.to_owned(),
     };

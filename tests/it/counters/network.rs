@@ -16,7 +16,7 @@ async fn a_number_whose_answer_was_lost_is_taken_at_most_once() {
         return;
     }
     let (test, here) = TestApp::with_user().await;
-    let proxy = Proxy::start(&test.config.database.url).await;
+    let proxy = Proxy::start(&test.config.database.url.to_string()).await;
     let (second, there) = replica(&test, &here, Some(&proxy.url)).await;
     assert_eq!(there.next().await, 1);
     proxy.lose_every(7);
@@ -68,7 +68,7 @@ async fn a_replica_cut_off_in_the_midst_of_a_write_neither_stops_the_others_nor_
         return;
     }
     let (test, here) = TestApp::with_user().await;
-    let proxy = Proxy::start(&test.config.database.url).await;
+    let proxy = Proxy::start(&test.config.database.url.to_string()).await;
     let (second, there) = replica(&test, &here, Some(&proxy.url)).await;
     assert_eq!((here.next().await, there.next().await), (1, 2));
 
@@ -105,7 +105,7 @@ async fn a_database_that_falls_silent_is_not_waited_for_without_end() {
     })
     .await;
     let here = test.sign_up("anna").await;
-    let proxy = Proxy::start(&test.config.database.url).await;
+    let proxy = Proxy::start(&test.config.database.url.to_string()).await;
     let (second, there) = replica(&test, &here, Some(&proxy.url)).await;
 
     // Statements are under way when it happens.

@@ -21,7 +21,7 @@ async fn lost_connections_are_replaced_and_no_number_is_given_twice() {
         return;
     }
     let (test, user) = TestApp::with_user().await;
-    let url = test.config.database.url.clone();
+    let url = test.config.database.url.to_string();
     let outages = Arc::new(AtomicUsize::new(0));
     let nemesis = tokio::spawn(throw_out(url, user.clone(), Arc::clone(&outages)));
     let client = |_| {

@@ -13,7 +13,7 @@ use crate::support::{Caller, TestApp, TestDatabase};
 pub(super) async fn replica(test: &TestApp, user: &Caller, url: Option<&str>) -> (Arc<App>, Caller) {
     let mut config = test.config.clone();
     if let Some(url) = url {
-        url.clone_into(&mut config.database.url);
+        config.database.url = url.parse().expect("the URL of a database server");
     }
     let database = Database::open(&config.database, test.data_dir()).await.expect("the database opens");
     let app = Arc::new(App::start(&config, database, test.clock.clone()).expect("the app starts"));

@@ -37,7 +37,7 @@ impl Home {
     async fn new() -> Self {
         let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
         let database = TestDatabase::create(&mut config).await;
-        Self { _database: Some(database), ..Self::at(config.database.url) }
+        Self { _database: Some(database), ..Self::at(config.database.url.to_string()) }
     }
 
     /// With a database that somebody else cares for; SQLite without a URL.

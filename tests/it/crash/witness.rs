@@ -39,7 +39,7 @@ impl Witness {
         let data = home.folder.path().join("data");
         let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
         config.server.data_dir.clone_from(&data);
-        config.database.url.clone_from(&home.url);
+        config.database.url = home.url.parse().expect("the URL of a database");
         config.database.max_connections = 4;
         let database = Database::open(&config.database, &data).await.expect("the database opens");
         let clock = match hours {

@@ -125,7 +125,7 @@ async fn a_change_by_another_program_arrives_while_another_counter_is_busy() {
 async fn another_program(test: &TestApp) -> sea_orm::DatabaseConnection {
     let url = match test.app.database.backend() {
         Backend::Sqlite => format!("sqlite://{}?mode=rw", test.data_dir().join("cloakroom.db").display()),
-        Backend::Postgres | Backend::Mysql => test.config.database.url.clone(),
+        Backend::Postgres | Backend::Mysql => test.config.database.url.to_string(),
     };
     Database::connect(url).await.expect("the database opens")
 }

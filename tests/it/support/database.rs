@@ -22,7 +22,7 @@ impl TestDatabase {
     pub async fn create(config: &mut Config) -> Self {
         let database = Self::create_empty(config).await;
         if Self::backend() == Backend::Mysql {
-            template::fill(&config.database.url).await;
+            template::fill(&config.database.url.to_string()).await;
         }
         database
     }
@@ -33,7 +33,7 @@ impl TestDatabase {
         let name = format!("cloakroom_test_{}", uuid::Uuid::now_v7().simple());
         execute(&server, &format!("CREATE DATABASE {name}")).await;
         let (base, _) = server.rsplit_once('/').expect("CLOAKROOM_TEST_DATABASE is postgres://USER@HOST/NAME");
-        config.database.url = format!("{base}/{name}");
+        config.database.url = format!("{base}/{name}").parse().expect("the URL of a database server");
         // Tests run side by side, and a server has so many connections.
         config.database.max_connections = 4;
         Self { server: Some((server, name)) }

@@ -23,7 +23,7 @@ impl Home {
         let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
         let database = TestDatabase::create(&mut config).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, url: config.database.url, _database: database }
+        Self { folder, url: config.database.url.to_string(), _database: database }
     }
 
     fn path(&self) -> &Path {

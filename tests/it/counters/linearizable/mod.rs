@@ -35,7 +35,7 @@ async fn servers(test: &TestApp, user: Caller) -> (Vec<Arc<App>>, Vec<Caller>) {
         return (Vec::new(), vec![user]);
     }
     let (second, there) = replica(test, &user, None).await;
-    let proxy = Proxy::start(&test.config.database.url).await;
+    let proxy = Proxy::start(&test.config.database.url.to_string()).await;
     let (third, far) = replica(test, &user, Some(&proxy.url)).await;
     proxy.lose_every(LOST);
     (vec![second, third], vec![user, there, far])

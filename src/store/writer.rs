@@ -1,0 +1,122 @@
+//! Writing: transactions and single statements, on connections of one pool.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sea_orm::{DbBackend, DbErr, QueryResult, Statement};
+
+use crate::error::Error;
+use crate::store::failure::{self, Failure};
+use crate::store::pool::Pool;
+use crate::store::reader::query_error;
+use crate::store::transaction::DatabaseTransaction;
+
+/// Times that a transaction is run which the database gives up to resolve a conflict.
+const ATTEMPTS: usize = 5;
+
+/// Writes through one pool. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct DatabaseWriter {
+    pub(super) pool: Pool,
+    pub(super) backend: DbBackend,
+    pub(super) limit: Option<Duration>,
+}
+
+impl DatabaseWriter {
+    /// See [`crate::store::Database::write`].
+    ///
+    /// # Errors
+    /// See there.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, Error>> + Send + Sync + 'static,
+    {
+        let writer = self.clone();
+        // In a task of its own: a client that goes away cannot interrupt it.
+        let task = tokio::spawn(async move {
+            let mut attempt = 1;
+            loop {
+                match writer.write_once(&work).await {
+                    Err(Failed { is_conflict: true, .. }) if attempt < ATTEMPTS => attempt += 1,
+                    outcome => return outcome.map_err(|failed| failed.error),
+                }
+            }
+        });
+        task.await.map_err(Error::internal)?
+    }
+
+    async fn write_once<T, F>(&self, work: &F) -> Result<T, Failed>
+    where
+        F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, Error>>,
+    {
+        let session = self.pool.acquire().await?;
+        let transaction = DatabaseTransaction::begin(session, self.backend, self.limit).await?;
+        match work(&transaction).await {
+            Ok(value) => match transaction.commit().await {
+                Ok(()) => Ok(value),
+                Err(error) => Err(Failed::at_commit(error)),
+            },
+            Err(error) => {
+                // The reason why the work failed says more than that the connection failed after it:
+                // either way nothing stays.
+                if let Err(error) = transaction.rollback().await {
+                    tracing::debug!(%error, "a transaction was undone by closing its connection");
+                }
+                Err(Failed::from(error))
+            }
+        }
+    }
+
+    /// Runs one statement that is a transaction by itself, and returns its rows.
+    ///
+    /// On SQLite the commit happens after the last row was read, so all of them are.
+    ///
+    /// # Errors
+    /// [`Error::OutcomeUnknown`] if the connection was lost before the answer.
+    pub async fn write_statement(&self, statement: Statement) -> Result<Vec<QueryResult>, Error> {
+        let mut attempt = 1;
+        loop {
+            let mut session = self.pool.acquire().await?;
+            let statement = statement.clone();
+            let rows = session.run(self.limit, async move |session| session.query_all(statement).await);
+            match rows.await.map_err(|error| Failed::at_commit(query_error(error))) {
+                Err(Failed { is_conflict: true, .. }) if attempt < ATTEMPTS => attempt += 1,
+                rows => return rows.map_err(|failed| failed.error),
+            }
+        }
+    }
+}
+
+/// A write that failed.
+struct Failed {
+    error: Error,
+    /// The database undid it to resolve a conflict: run again, it can do nothing twice.
+    is_conflict: bool,
+}
+
+impl Failed {
+    /// A failure of a commit, or of a statement that commits itself.
+    fn at_commit(error: DbErr) -> Self {
+        match Failure::of(&error) {
+            Failure::Connection | Failure::Unknown => {
+                Self { error: Error::outcome_unknown(error), is_conflict: false }
+            }
+            _ => Self::from(error),
+        }
+    }
+}
+
+/// A failure before anything was committed.
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        let is_conflict = failure::of_error(&error) == Some(Failure::Conflict);
+        Self { error, is_conflict }
+    }
+}
+
+impl From<DbErr> for Failed {
+    fn from(error: DbErr) -> Self {
+        Error::from(error).into()
+    }
+}
