@@ -44,7 +44,7 @@ pub enum ErrorCode {
     QueryTooComplex,
     /// The persisted query is not known: send the whole document.
     PersistedQueryNotFound,
-    /// A fault in the server. The request's id finds it in the server's log.
+    /// A fault in the server: the request may have taken effect. `extensions.requestId` finds it in the server's log.
     InternalServerError,
 }
 
@@ -119,6 +119,12 @@ impl UserError {
         Self { code, field, message: message.into() }
     }
 }
+
+/// The message of a bug.
+pub const INTERNAL: &str = "Internal error.";
+/// The message for an effect that may have happened.
+pub const OUTCOME_UNKNOWN: &str = "The database did not confirm this: it may have been done. Retry with the same \
+                                   idempotency key, or check before you repeat it.";
 
 /// Something that the server stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,10 +253,8 @@ impl Error {
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::CounterExhausted { .. } => ErrorCode::CounterExhausted,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
-            Self::Unavailable { .. } | Self::DependencyUnavailable { .. } | Self::OutcomeUnknown(_) => {
-                ErrorCode::Unavailable
-            }
-            Self::Internal(_) => ErrorCode::InternalServerError,
+            Self::Unavailable { .. } | Self::DependencyUnavailable { .. } => ErrorCode::Unavailable,
+            Self::Internal(_) | Self::OutcomeUnknown(_) => ErrorCode::InternalServerError,
         }
     }
 
@@ -272,11 +276,9 @@ impl Error {
             Self::DependencyUnavailable { dependency, retry_after_seconds, .. } => {
                 format!("{}: this was not done. Try again in {retry_after_seconds} s.", dependency.sentence())
             }
-            Self::OutcomeUnknown(_) => "The connection to the database was lost: this may have been done. Retry with \
-                                        the same idempotency key, or look before you repeat it."
-                .to_owned(),
+            Self::OutcomeUnknown(_) => OUTCOME_UNKNOWN.to_owned(),
             Self::Invalid(errors) => errors.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
-            Self::Internal(_) => "Internal error.".to_owned(),
+            Self::Internal(_) => INTERNAL.to_owned(),
         }
     }
 
@@ -336,7 +338,9 @@ impl IntoResponse for Error {
                 let challenge = HeaderValue::from_static("Bearer realm=\"cloakroom\", error=\"invalid_token\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             }
-            Self::Internal(cause) | Self::OutcomeUnknown(cause) | Self::DependencyUnavailable { cause, .. } => drop(response.extensions_mut().insert(cause)),
+            Self::Internal(cause) | Self::OutcomeUnknown(cause) | Self::DependencyUnavailable { cause, .. } => {
+                drop(response.extensions_mut().insert(cause))
+            }
             _ => {}
         }
         response

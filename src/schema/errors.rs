@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use async_graphql::{Response, ServerError, Value};
 
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, INTERNAL, OUTCOME_UNKNOWN};
 
 /// A refused request is told this many faults at most.
 const MAX_ERRORS: usize = 10;
@@ -56,7 +56,9 @@ pub(super) fn stamp(errors: &mut [ServerError], request_id: &dyn Display) -> Opt
             let cause = cause.unwrap_or_else(|| error.message.clone());
             tracing::error!(%request_id, error = cause, "internal error");
             extensions.set("requestId", request_id.to_string());
-            "Internal error.".clone_into(&mut error.message);
+            if error.message != OUTCOME_UNKNOWN {
+                INTERNAL.clone_into(&mut error.message);
+            }
         }
         if let Some((end, _)) = error.message.char_indices().nth(MAX_MESSAGE_CHARS) {
             error.message.truncate(end);

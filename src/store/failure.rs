@@ -73,7 +73,10 @@ impl Failure {
 
     /// Whether the connection must not be used again.
     pub(super) fn costs_connection(self) -> bool {
-        matches!(self, Self::Connection | Self::Terminated | Self::ReadOnly | Self::NotAccepting | Self::TooManyConnections)
+        matches!(
+            self,
+            Self::Connection | Self::Terminated | Self::ReadOnly | Self::NotAccepting | Self::TooManyConnections
+        )
     }
 }
 

@@ -30,6 +30,6 @@ mod writer;
 pub use blobs::Blobs;
 pub use database::{Backend, Database};
 pub use reader::DatabaseReader;
+pub use signals::{MAX_SIGNAL_BYTES, Signals};
 pub use transaction::DatabaseTransaction;
 pub use writer::DatabaseWriter;
-pub use signals::{MAX_SIGNAL_BYTES, Signals};

@@ -46,20 +46,18 @@ pub(super) struct MysqlConnector {
 }
 
 pub(super) async fn open(url: &MysqlUrl, config: &config::Database) -> anyhow::Result<Database> {
-    let which = || format!("cannot use the database {url}");
+    let which = |verb: &str| format!("cannot {verb} the database {url}");
     let connector = Arc::new(MysqlConnector { url: url.clone() });
     // The first connection by itself: a wrong address or password is an answer, not a reason to wait.
-    let first = connector.connect().await.map_err(anyhow::Error::from).with_context(which)?;
+    let first = connector.connect().await.map_err(anyhow::Error::from).with_context(|| which("reach"))?;
     drop(first);
     let limits = PoolLimits::of_server(config);
     let main = Pool::new(opener(&connector), limits);
-    let single =
-        || Pool::backed_by(opener(&connector), PoolLimits { connections: 1, ..limits }, main.clone());
-    let pools =
-        Pools { reader: main.clone(), writer: main.clone(), group_commit: single(), blocked: single() };
+    let single = || Pool::backed_by(opener(&connector), PoolLimits { connections: 1, ..limits }, main.clone());
+    let pools = Pools { reader: main.clone(), writer: main.clone(), group_commit: single(), blocked: single() };
     let limit = Duration::from_secs(config.answer_seconds);
     let database = Database::new(Connector::Mysql(connector), pools, Some(limit));
-    check(&database).await.with_context(which)?;
+    check(&database).await.with_context(|| which("use"))?;
     Ok(database)
 }
 
@@ -101,6 +99,9 @@ impl MysqlConnector {
             Host::Tcp(name) => options.host(name).port(url.endpoint.port),
             Host::Unix(path) => options.socket(path),
         };
+        if let Some(capacity) = url.statement_cache {
+            options = options.statement_cache_capacity(capacity);
+        }
         if let Some(user) = &url.user {
             options = options.username(user);
         }

@@ -23,12 +23,7 @@ pub(super) struct PooledSession {
 }
 
 impl PooledSession {
-    pub(super) fn new(
-        pool: Pool,
-        session: Session,
-        expires_at: Option<Instant>,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(super) fn new(pool: Pool, session: Session, expires_at: Option<Instant>, permit: OwnedSemaphorePermit) -> Self {
         let (session, permit) = (Some(session), Some(permit));
         Self { pool, session, permit, expires_at, is_busy: false, is_in_transaction: false }
     }

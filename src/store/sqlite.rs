@@ -58,8 +58,7 @@ pub(super) fn open_immutable(path: &Path) -> Database {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
     let limits = PoolLimits { connections: 1, acquire: Duration::from_secs(60), lifetime: None };
     let pool = Pool::new(opener(options), limits);
-    let pools =
-        Pools { reader: pool.clone(), writer: pool.clone(), group_commit: pool.clone(), blocked: pool };
+    let pools = Pools { reader: pool.clone(), writer: pool.clone(), group_commit: pool.clone(), blocked: pool };
     Database::new(Connector::Sqlite(connector), pools, None)
 }
 

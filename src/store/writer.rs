@@ -99,9 +99,7 @@ impl Failed {
     /// A failure of a commit, or of a statement that commits itself.
     fn at_commit(error: DbErr) -> Self {
         match Failure::of(&error) {
-            Failure::Connection | Failure::Unknown => {
-                Self { error: Error::outcome_unknown(error), is_conflict: false }
-            }
+            Failure::Connection | Failure::Unknown => Self { error: Error::outcome_unknown(error), is_conflict: false },
             _ => Self::from(error),
         }
     }

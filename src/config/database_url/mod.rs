@@ -54,7 +54,8 @@ impl FromStr for DatabaseUrl {
         match scheme {
             "sqlite" => Ok(Self::Sqlite(SqliteUrl::parse(rest)?)),
             "postgres" | "postgresql" => Ok(Self::Postgres(PostgresUrl::parse(rest)?)),
-            "mysql" | "mariadb" => Ok(Self::Mysql(MysqlUrl::parse(rest)?)),
+            "mysql" => Ok(Self::Mysql(MysqlUrl::parse("mysql", rest)?)),
+            "mariadb" => Ok(Self::Mysql(MysqlUrl::parse("mariadb", rest)?)),
             _ => bail!(FORMS),
         }
     }

@@ -8,7 +8,8 @@ use secrecy::SecretString;
 
 use super::parts::{self, Endpoint, Host, Parts};
 
-const PARAMETERS: [&str; 7] = ["ssl-mode", "sslmode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "charset"];
+const PARAMETERS: [&str; 8] =
+    ["ssl-mode", "sslmode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "charset", parts::STATEMENT_CACHE];
 
 /// TLS to MariaDB or MySQL, with the meaning that the MySQL manual gives `--ssl-mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,22 +44,30 @@ pub struct MysqlUrl {
     pub ssl_ca: Option<PathBuf>,
     /// The client's certificate and its key, PEM.
     pub ssl_identity: Option<(PathBuf, PathBuf)>,
+    /// Prepared statements that each connection keeps; `None` for the driver's default of 100.
+    pub statement_cache: Option<usize>,
+    /// `mysql` or `mariadb`, as it was written.
+    scheme: &'static str,
 }
 
 impl MysqlUrl {
-    pub(super) fn parse(rest: &str) -> anyhow::Result<Self> {
+    pub(super) fn parse(scheme: &'static str, rest: &str) -> anyhow::Result<Self> {
         let Parts { user, password, mut endpoints, database, parameters } = Parts::parse(rest, 3306)?;
         ensure!(endpoints.len() == 1, "database.url of MariaDB or MySQL names one host: put a proxy before several");
         let mut endpoint = endpoints.pop().context("database.url names no host")?;
         let (mut ssl_mode, mut ssl_ca, mut ssl_cert, mut ssl_key) = (None, None, None, None);
+        let mut statement_cache = None;
         for (name, value) in parameters {
             match name.as_str() {
                 "ssl-mode" | "sslmode" => ssl_mode = Some(parse_ssl_mode(&value)?),
                 "ssl-ca" => ssl_ca = Some(PathBuf::from(value)),
                 "ssl-cert" => ssl_cert = Some(PathBuf::from(value)),
                 "ssl-key" => ssl_key = Some(PathBuf::from(value)),
+                parts::STATEMENT_CACHE => statement_cache = Some(parts::parse_statement_cache(&value)?),
                 "socket" => endpoint.host = Host::Unix(value),
-                "charset" => ensure!(value == "utf8mb4", "charset in database.url must be utf8mb4, which is the default"),
+                "charset" => {
+                    ensure!(value == "utf8mb4", "charset in database.url must be utf8mb4, which is the default")
+                }
                 "password" | "user" => bail!("database.url takes {name} before its `@`, not as a parameter"),
                 _ => return Err(parts::unknown(&name, &PARAMETERS)),
             }
@@ -72,7 +81,7 @@ impl MysqlUrl {
         let assumed = if ssl_ca.is_some() { MysqlSslMode::VerifyCa } else { MysqlSslMode::default() };
         let database = database.context("database.url names no database: add /NAME")?;
         let ssl_mode = ssl_mode.unwrap_or(assumed);
-        Ok(Self { endpoint, user, password, database, ssl_mode, ssl_ca, ssl_identity })
+        Ok(Self { endpoint, user, password, database, ssl_mode, ssl_ca, ssl_identity, statement_cache, scheme })
     }
 }
 
@@ -89,7 +98,7 @@ fn parse_ssl_mode(value: &str) -> anyhow::Result<MysqlSslMode> {
 
 impl fmt::Display for MysqlUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("mysql://")?;
+        write!(f, "{}://", self.scheme)?;
         let endpoints = std::slice::from_ref(&self.endpoint);
         Parts::masked(f, self.user.as_deref(), self.password.as_ref(), endpoints, Some(&self.database))?;
         match self.ssl_mode {

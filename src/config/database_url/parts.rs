@@ -9,6 +9,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// Characters that a masked URL shows as they are.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// sqlx's parameter for the prepared statements that a connection keeps.
+pub(super) const STATEMENT_CACHE: &str = "statement-cache-capacity";
+
 /// A host of a database server: a name, an IP address, or the folder of a Unix socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -102,7 +105,10 @@ fn refuse_unescaped(rest: &str) -> anyhow::Result<()> {
         rest.matches('@').count() == usize::from(at.is_some()),
         "database.url contains an unescaped `@`, or an unescaped `/` or `?` before its `@`: {remedy} as %40, %2F or %3F"
     );
-    ensure!(!rest.chars().any(|c| c.is_whitespace() || c.is_control()), "database.url contains a space: {remedy} as %20");
+    ensure!(
+        !rest.chars().any(|c| c.is_whitespace() || c.is_control()),
+        "database.url contains a space: {remedy} as %20"
+    );
     Ok(())
 }
 
@@ -146,6 +152,11 @@ pub(super) fn parse_port(text: &str) -> anyhow::Result<u16> {
         "a port in database.url is not a number from 1 to 65535; if it belongs to a password, percent-encode \
          that password's `:` as %3A, `/` as %2F and `@` as %40",
     )
+}
+
+pub(super) fn parse_statement_cache(text: &str) -> anyhow::Result<usize> {
+    let capacity = text.parse().ok().filter(|capacity| *capacity <= 10_000);
+    capacity.with_context(|| format!("{STATEMENT_CACHE} in database.url must be from 0 to 10000"))
 }
 
 fn parameters(query: &str) -> anyhow::Result<Vec<(String, String)>> {

@@ -13,7 +13,8 @@ const DEFAULT_PORT: u16 = 5432;
 /// libpq's default is to wait without limit; the kernel gives up after about two minutes.
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-const PARAMETERS: [&str; 16] = [
+const PARAMETERS: [&str; 17] = [
+    parts::STATEMENT_CACHE,
     "host",
     "hostaddr",
     "port",
@@ -96,6 +97,8 @@ pub struct PostgresUrl {
     pub application_name: String,
     /// Settings for the server in its startup packet, such as `-c search_path=app`.
     pub options: Option<String>,
+    /// Prepared statements that each connection keeps; `None` for the driver's default of 100.
+    pub statement_cache: Option<usize>,
 }
 
 impl PostgresUrl {
@@ -113,6 +116,7 @@ impl PostgresUrl {
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             application_name: "cloakroom".to_owned(),
             options: None,
+            statement_cache: None,
         };
         let (mut hosts, mut ports, mut cert, mut key, mut target) = (None, None, None, None, None);
         for (name, value) in parameters {
@@ -151,6 +155,7 @@ impl PostgresUrl {
             "sslrootcert" if value == "system" => self.ssl_root_cert = Some(SslRootCert::System),
             "sslrootcert" => self.ssl_root_cert = Some(SslRootCert::File(value.into())),
             "application_name" => self.application_name = value,
+            parts::STATEMENT_CACHE => self.statement_cache = Some(parts::parse_statement_cache(&value)?),
             "options" => self.options = Some(value),
             "connect_timeout" => {
                 let seconds = value.parse().ok().filter(|seconds| (1..=600).contains(seconds));

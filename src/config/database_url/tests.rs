@@ -53,7 +53,10 @@ fn credentials_are_decoded_and_never_shown() {
     assert!(!format!("{url:?}").contains("p@ss"), "{url:?}");
     let url = postgres("postgres://db/app?user=me&password=hidden");
     assert_eq!(url.to_string(), "postgres://me:****@db:5432/app");
-    assert_eq!(postgres("postgres://[::1]:7/app?sslmode=require").to_string(), "postgres://[::1]:7/app?sslmode=require");
+    assert_eq!(
+        postgres("postgres://[::1]:7/app?sslmode=require").to_string(),
+        "postgres://[::1]:7/app?sslmode=require"
+    );
 }
 
 #[test]
@@ -99,7 +102,10 @@ fn a_broken_url_is_refused_without_a_word_of_its_values() {
 
 #[test]
 fn a_parameter_that_is_not_honored_is_refused_by_name() {
-    assert!(refusal("postgres://h/x?sslmod=require").contains("parameter sslmod that Cloakroom does not support; did you mean sslmode?"));
+    assert!(
+        refusal("postgres://h/x?sslmod=require")
+            .contains("parameter sslmod that Cloakroom does not support; did you mean sslmode?")
+    );
     assert!(refusal("postgres://h/x?load_balance_hosts=random").contains("load_balance_hosts"));
     assert!(refusal("mysql://h/x?allowLocalInfile=1").contains("allowLocalInfile"));
     assert!(refusal("sqlite://x?nolock=1").contains("nolock"));

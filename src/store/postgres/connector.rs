@@ -109,6 +109,9 @@ impl PostgresConnector {
         };
         // Poolers refuse startup parameters that they do not know; ours are set afterwards.
         options = options.port(endpoint.port).application_name(&url.application_name).extra_float_digits(None);
+        if let Some(capacity) = url.statement_cache {
+            options = options.statement_cache_capacity(capacity);
+        }
         if let Some(user) = &url.user {
             options = options.username(user);
         }

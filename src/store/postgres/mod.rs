@@ -23,10 +23,10 @@ const LOCK_TIMEOUT: &str = "2000";
 const LOCK_TIMEOUT_OF_GROUP_COMMIT: &str = "200";
 
 pub(super) async fn open(url: &PostgresUrl, config: &config::Database) -> anyhow::Result<Database> {
-    let which = || format!("cannot use the database {url}");
+    let which = |verb: &str| format!("cannot {verb} the database {url}");
     let connector = Arc::new(PostgresConnector::new(url.clone()));
     // The first connection by itself: a wrong address or password is an answer, not a reason to wait.
-    let first = connector.connect(LOCK_TIMEOUT).await.map_err(anyhow::Error::from).with_context(which)?;
+    let first = connector.connect(LOCK_TIMEOUT).await.map_err(anyhow::Error::from).with_context(|| which("reach"))?;
     drop(first);
     let limits = PoolLimits::of_server(config);
     let main = Pool::new(opener(&connector, LOCK_TIMEOUT), limits);
@@ -41,7 +41,7 @@ pub(super) async fn open(url: &PostgresUrl, config: &config::Database) -> anyhow
     };
     let limit = Duration::from_secs(config.answer_seconds);
     let database = Database::new(Connector::Postgres(connector), pools, Some(limit));
-    check(&database).await.with_context(which)?;
+    check(&database).await.with_context(|| which("use"))?;
     Ok(database)
 }
 

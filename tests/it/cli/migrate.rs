@@ -76,8 +76,8 @@ async fn a_database_that_cannot_be_used_is_named_without_its_password() {
     let place = Place::create().await;
     let text = place.file("no-database.db", &"This is text. ".repeat(100));
     for (url, parts) in [
-        ("oracle://me:s3cret@db/x", &["oracle://me:****@db/x", "sqlite://", "postgres://", "mysql://"][..]),
-        ("nonsense", &["nonsense", "sqlite://PATH"]),
+        ("oracle://me:s3cret@db/x", &["database.url", "sqlite://", "postgres://", "mysql://"][..]),
+        ("nonsense", &["database.url", "sqlite://PATH"]),
         ("postgres://me:s3cret@127.0.0.1:1/x", &["cannot reach the database postgres://me:****@127.0.0.1:1/x"]),
         ("mysql://me:s3cret@127.0.0.1:1/x", &["cannot reach the database mysql://me:****@127.0.0.1:1/x"]),
         ("mariadb://me:s3cret@127.0.0.1:1/x", &["cannot reach the database mariadb://me:****@127.0.0.1:1/x"]),

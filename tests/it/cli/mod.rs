@@ -37,7 +37,11 @@ impl Place {
     async fn create() -> Self {
         let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
         let database = TestDatabase::create_empty(&mut config).await;
-        Self { data: tempfile::tempdir().expect("a temporary folder"), url: config.database.url.to_string(), _database: database }
+        Self {
+            data: tempfile::tempdir().expect("a temporary folder"),
+            url: config.database.url.to_string(),
+            _database: database,
+        }
     }
 
     /// `cloakroom`, with nothing in its environment.

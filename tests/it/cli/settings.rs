@@ -165,7 +165,7 @@ fn a_value_out_of_its_range_is_refused_by_name_and_limit() {
 fn config_never_prints_the_password_of_the_database() {
     for url in [
         "postgres://me:qzret@db:5432/x",
-        "postgres://me:qz/ret@db/x?sslmode=require",
+        "postgres://me:qz%2Fret@db/x?sslmode=require",
         "postgres://db/x?user=me&password=qzret",
     ] {
         let by_flag = run(&mut cloakroom(&["config", "--database", url]));

@@ -79,6 +79,8 @@ impl Visit for Statement {
         match (field.name(), sql) {
             ("sql", "BEGIN" | "BEGIN IMMEDIATE") => IS_IN_TRANSACTION.set(true),
             ("sql", "COMMIT" | "ROLLBACK") => IS_IN_TRANSACTION.set(false),
+            // Notifications follow a commit, and nobody waits for them.
+            ("sql", sql) if sql.contains("pg_notify") => {}
             ("sql", _) => {
                 EXECUTED.set(EXECUTED.get() + 1);
                 if IS_IN_TRANSACTION.get() {
