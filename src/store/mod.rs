@@ -13,6 +13,7 @@
 pub mod blobs;
 mod database;
 mod failure;
+mod keepalive;
 pub mod migrations;
 mod mysql;
 mod open;

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::config::{self, Host, MysqlSslMode, MysqlUrl};
 use crate::store::database::{Connector, Database, Pools};
+use crate::store::keepalive::set_keepalive;
 use crate::store::pool::{Open, Pool, PoolLimits};
 use crate::store::reader::DatabaseReader;
 use crate::store::session::Session;
@@ -23,13 +24,13 @@ use crate::store::session::Session;
 /// * A statement sees everything committed before it, and row locks lock no gaps.
 /// * MariaDB ends a transaction that is silent for three seconds, with its locks: a replica that was
 ///   stopped or cut off cannot hold up the others, nor write later. MySQL has no such setting.
-/// * A statement that has waited two seconds for a lock is run again.
+/// * A statement that has waited five seconds for a lock is run again.
 const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */, \
     time_zone = '+00:00', \
     sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,\
                 PIPES_AS_CONCAT', \
     /*M! idle_transaction_timeout = 3, */ \
-    innodb_lock_wait_timeout = 2; \
+    innodb_lock_wait_timeout = 5; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// Time that opening a connection may take.
@@ -73,6 +74,9 @@ impl MysqlConnector {
     async fn connect(&self) -> sqlx::Result<MySqlConnection> {
         let connecting = async {
             let mut connection = self.options().connect().await?;
+            if matches!(self.url.endpoint.host, Host::Tcp(_)) {
+                set_keepalive(self.url.endpoint.port).await;
+            }
             connection.execute(SETTINGS).await?;
             Ok(connection)
         };

@@ -159,7 +159,7 @@ async fn every_connection_is_strict_and_gives_up_locks_that_nobody_uses() {
         ("time_zone", "+00:00"),
         ("collation_connection", "utf8mb4_nopad_bin"),
         ("idle_transaction_timeout", "3"),
-        ("innodb_lock_wait_timeout", "2"),
+        ("innodb_lock_wait_timeout", "5"),
     ] {
         let found = ask(&database, &format!("SHOW SESSION VARIABLES LIKE '{variable}'"), 1).await;
         assert_eq!(found, [expected], "{variable}");

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
 use tokio::time::timeout;
 
 use crate::config::{Endpoint, Host, PostgresUrl, SessionTarget, SslMode, SslRootCert};
+use crate::store::keepalive::set_keepalive;
 
 /// Opens connections to the servers of one URL.
 #[derive(Debug)]
@@ -68,6 +69,9 @@ impl PostgresConnector {
             let connected = connecting.await.unwrap_or_else(|_| Err(slow(self.url.connect_timeout.as_secs())));
             match connected {
                 Ok(mut connection) => {
+                    if matches!(endpoint.host, Host::Tcp(_)) {
+                        set_keepalive(endpoint.port).await;
+                    }
                     self.check_target(&mut connection).await?;
                     return Ok((connection, options));
                 }

@@ -19,7 +19,7 @@ pub(super) use connector::PostgresConnector;
 
 /// Milliseconds that a statement waits for a lock. The group commit does not wait for one row at the
 /// cost of all others; other statements are run again.
-const LOCK_TIMEOUT: &str = "2000";
+const LOCK_TIMEOUT: &str = "5000";
 const LOCK_TIMEOUT_OF_GROUP_COMMIT: &str = "200";
 
 pub(super) async fn open(url: &PostgresUrl, config: &config::Database) -> anyhow::Result<Database> {

@@ -20,6 +20,7 @@ mod replicas;
 mod retries;
 pub mod sequential;
 mod set_current;
+mod silence;
 
 use crate::support::{Caller, Reply, TestApp};
 

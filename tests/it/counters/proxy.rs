@@ -1,8 +1,8 @@
 //! The network between a server and its database, which loses answers and goes silent on demand.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use cloakroom::store::Backend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,6 +29,11 @@ struct Network {
     /// Whether to fall silent when rows have been locked.
     silent_at_lock: AtomicBool,
     silent: watch::Sender<bool>,
+    /// Connections opened before this one are dead: nothing passes, nothing is closed.
+    abandoned_before: watch::Sender<u64>,
+    opened: AtomicU64,
+    /// The SQL during which the connections are to be abandoned.
+    abandon_at: Mutex<Option<&'static [u8]>>,
 }
 
 impl Proxy {
@@ -49,6 +54,9 @@ impl Proxy {
             answers: AtomicU64::new(0),
             silent_at_lock: AtomicBool::new(false),
             silent: watch::Sender::new(false),
+            abandoned_before: watch::Sender::new(0),
+            opened: AtomicU64::new(0),
+            abandon_at: Mutex::default(),
         });
         let carried = Arc::clone(&network);
         tokio::spawn(async move {
@@ -74,6 +82,27 @@ impl Proxy {
         self.network.silent_at_lock.store(true, Ordering::SeqCst);
     }
 
+    /// Carries nothing more for the present connections, without closing them; new ones work.
+    pub(super) fn abandon_connections(&self) {
+        self.network.abandon_connections();
+    }
+
+    /// The same as soon as a connection asks for this SQL: the database executes it, and the answer is lost.
+    pub(super) fn abandon_connections_at(&self, sql: &'static [u8]) {
+        *self.network.abandon_at.lock().expect("no panic") = Some(sql);
+    }
+
+    /// Waits until the connections have been abandoned.
+    pub(super) async fn abandoned(&self) {
+        let mut abandoned = self.network.abandoned_before.subscribe();
+        abandoned.wait_for(|before| *before > 0).await.expect("the proxy is there");
+    }
+
+    /// Connections that were opened so far.
+    pub(super) fn opened(&self) -> u64 {
+        self.network.opened.load(Ordering::SeqCst)
+    }
+
     /// Falls silent, without closing anything.
     pub(super) fn fall_silent(&self) {
         self.network.silent.send_replace(true);
@@ -90,17 +119,26 @@ impl Proxy {
 }
 
 impl Network {
-    /// Until one of the two closes, or an answer is lost.
-    async fn carry(&self, client: TcpStream, server: TcpStream) {
-        let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-        let locking = Locking::default();
-        tokio::select! {
-            () = self.carry_questions(from_client, to_server, &locking) => {}
-            () = self.carry_answers(from_server, to_client, &locking) => {}
-        }
+    fn abandon_connections(&self) {
+        self.abandoned_before.send_replace(self.opened.load(Ordering::SeqCst));
     }
 
-    async fn carry_questions(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, locking: &Locking) {
+    /// Until one of the two closes, or an answer is lost.
+    async fn carry(&self, client: TcpStream, server: TcpStream) {
+        let (mut client, mut server) = (client.into_split(), server.into_split());
+        let locking = Locking::default();
+        let mut abandoned = self.abandoned_before.subscribe();
+        let number = self.opened.fetch_add(1, Ordering::SeqCst);
+        tokio::select! {
+            () = self.carry_questions(&mut client.0, &mut server.1, &locking) => return,
+            () = self.carry_answers(&mut server.0, &mut client.1, &locking) => return,
+            _ = abandoned.wait_for(|before| number < *before) => {}
+        }
+        // Both ends stay open, and neither learns anything.
+        std::future::pending::<()>().await;
+    }
+
+    async fn carry_questions(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, locking: &Locking) {
         let mut bytes = vec![0; 65_536];
         while let Ok(length @ 1..) = from.read(&mut bytes).await {
             self.sound().await;
@@ -108,10 +146,15 @@ impl Network {
             if to.write_all(&bytes[..length]).await.is_err() {
                 return;
             }
+            let mut abandon_at = self.abandon_at.lock().expect("no panic");
+            if abandon_at.is_some_and(|sql| bytes[..length].windows(sql.len()).any(|window| window == sql)) {
+                *abandon_at = None;
+                self.abandon_connections();
+            }
         }
     }
 
-    async fn carry_answers(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, locking: &Locking) {
+    async fn carry_answers(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, locking: &Locking) {
         let mut bytes = vec![0; 65_536];
         while let Ok(length @ 1..) = from.read(&mut bytes).await {
             if locking.is_answered() && self.silent_at_lock.load(Ordering::SeqCst) {

@@ -35,7 +35,7 @@ impl TestDatabase {
         let (base, _) = server.rsplit_once('/').expect("CLOAKROOM_TEST_DATABASE is postgres://USER@HOST/NAME");
         config.database.url = format!("{base}/{name}").parse().expect("the URL of a database server");
         // Tests run side by side, and a server has so many connections.
-        config.database.max_connections = 4;
+        config.database.max_connections = 6;
         Self { server: Some((server, name)) }
     }
 
