@@ -139,7 +139,7 @@ pub struct SetCurrentInput {
 }
 
 /// What `setCurrent` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct SetCurrentPayload {
     /// The integer that was replaced. Null when there are user errors.
     previous: Option<SafeInt>,
@@ -165,7 +165,7 @@ pub struct CreateCounterInput {
 }
 
 /// What `createCounter` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct CreateCounterPayload {
     /// The new counter. Null when there are user errors.
     counter: Option<Counter>,
@@ -181,7 +181,7 @@ pub struct DeleteCounterInput {
 }
 
 /// What `deleteCounter` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct DeleteCounterPayload {
     /// The id of the counter that is gone. Null when there are user errors.
     deleted_counter_id: Option<ID>,

@@ -89,7 +89,7 @@ pub(super) struct CreateApiKeyInput {
 }
 
 /// What `createApiKey` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub(super) struct CreateApiKeyPayload {
     /// The new key. Null when there are user errors.
     api_key: Option<ApiKey>,
@@ -107,7 +107,7 @@ pub(super) struct RevokeApiKeyInput {
 }
 
 /// What `revokeApiKey` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub(super) struct RevokeApiKeyPayload {
     /// The key as it was. Null when there are user errors.
     api_key: Option<ApiKey>,

@@ -86,6 +86,12 @@ impl Answer {
         finish(response, false, &"")
     }
 
+    /// Whether no root field has a result.
+    #[must_use]
+    pub fn has_no_result(&self) -> bool {
+        errors::has_no_result(&self.response)
+    }
+
     /// An operation that ended in a bug of ours: the cause goes to the log.
     #[must_use]
     pub fn fault(cause: anyhow::Error, request_id: impl Display) -> Self {

@@ -18,7 +18,7 @@ pub struct SetUserRoleInput {
 }
 
 /// What `setUserRole` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct SetUserRolePayload {
     /// The user. Null when there are user errors.
     user: Option<User>,
@@ -34,7 +34,7 @@ pub struct SuspendUserInput {
 }
 
 /// What `suspendUser` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct SuspendUserPayload {
     /// The user. Null when there are user errors.
     user: Option<User>,
@@ -50,7 +50,7 @@ pub struct ReinstateUserInput {
 }
 
 /// What `reinstateUser` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct ReinstateUserPayload {
     /// The user. Null when there are user errors.
     user: Option<User>,

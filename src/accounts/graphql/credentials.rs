@@ -25,7 +25,7 @@ pub struct ChangePasswordInput {
 }
 
 /// What `changePassword` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct ChangePasswordPayload {
     /// Whose password it is. Null when there are user errors.
     user: Option<User>,
@@ -44,7 +44,7 @@ pub struct ChangeEmailInput {
 }
 
 /// What `changeEmail` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct ChangeEmailPayload {
     /// The caller, still with the old address: the new one counts once its link is followed. Null when there are user errors.
     user: Option<User>,
@@ -68,7 +68,7 @@ pub struct VerifyEmailInput {
 }
 
 /// What `verifyEmail` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct VerifyEmailPayload {
     /// The user whose address is confirmed now. Null when there are user errors.
     user: Option<User>,
@@ -102,7 +102,7 @@ pub struct ResetPasswordInput {
 }
 
 /// What `resetPassword` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct ResetPasswordPayload {
     /// Whose password it is. Null when there are user errors.
     user: Option<User>,
@@ -119,7 +119,7 @@ pub struct DeleteAccountInput {
 }
 
 /// What `deleteAccount` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct DeleteAccountPayload {
     /// The id of the account that is gone. Null when there are user errors.
     deleted_user_id: Option<ID>,

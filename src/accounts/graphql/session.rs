@@ -97,7 +97,7 @@ pub struct SignUpInput {
 }
 
 /// What `signUp` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct SignUpPayload {
     /// The new user. Null when there are user errors, and where the address has to be confirmed first.
     user: Option<User>,
@@ -120,7 +120,7 @@ pub struct LoginInput {
 }
 
 /// What `login` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct LoginPayload {
     /// Who signed in. Null when there are user errors.
     user: Option<User>,
@@ -139,7 +139,7 @@ pub struct RefreshTokensInput {
 }
 
 /// What `refreshTokens` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct RefreshTokensPayload {
     /// The new tokens of the same session. Null when there are user errors.
     tokens: Option<Tokens>,
@@ -187,7 +187,7 @@ pub struct EndSessionInput {
 }
 
 /// What `endSession` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct EndSessionPayload {
     /// The session as it was. Null when there are user errors.
     session: Option<Session>,

@@ -112,7 +112,7 @@ pub struct UpdateProfileInput {
 }
 
 /// What `updateProfile` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct UpdateProfilePayload {
     /// The caller with the new profile. Null when there are user errors.
     user: Option<User>,

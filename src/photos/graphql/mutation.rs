@@ -29,7 +29,7 @@ pub struct NewPhoto {
 }
 
 /// What `uploadPhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct UploadPhotosPayload {
     /// The new photos, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
@@ -54,7 +54,7 @@ pub struct PhotoEdit {
 }
 
 /// What `editPhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct EditPhotosPayload {
     /// The photos as they are now, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
@@ -70,7 +70,7 @@ pub struct PublishPhotosInput {
 }
 
 /// What `publishPhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct PublishPhotosPayload {
     /// The photos as they are now, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
@@ -86,7 +86,7 @@ pub struct UnpublishPhotosInput {
 }
 
 /// What `unpublishPhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct UnpublishPhotosPayload {
     /// The photos as they are now, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
@@ -102,7 +102,7 @@ pub struct DeletePhotosInput {
 }
 
 /// What `deletePhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct DeletePhotosPayload {
     /// The ids of the photos that are gone, in the order of the input. Null when there are user errors.
     deleted_photo_ids: Option<Vec<ID>>,
