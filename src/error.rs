@@ -31,12 +31,13 @@ pub enum ErrorCode {
     Conflict,
     /// The counter has reached its upper bound: no integer was taken.
     CounterExhausted,
-    /// Too many requests. Nothing was done: retry after the seconds in `Retry-After` or `extensions.retryAfterSeconds`.
+    /// Too many requests. Nothing was done: retry after the seconds in `Retry-After` or
+    /// `extensions.retryAfterSeconds`.
     RateLimited,
     /// The request is larger than the server accepts.
     PayloadTooLarge,
-    /// Too busy. Nothing was done: retry after the seconds in `Retry-After` or `extensions.retryAfterSeconds`. Without
-    /// either, the request took too long and may have taken effect.
+    /// Too busy. Nothing was done: retry after the seconds in `Retry-After` or
+    /// `extensions.retryAfterSeconds`. Without either, the request took too long and may have taken effect.
     Unavailable,
     /// The document is not GraphQL.
     GraphqlParseFailed,

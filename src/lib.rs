@@ -11,8 +11,9 @@
 //!    [`mail`]: letters to people, through a mail server or into a folder. [`backup`]: all of it in a folder, and back.
 //! 5. [`schema`]: the slices' parts merged, and the limits of an operation.
 //! 6. [`http`]: the route table, GraphQL over HTTP, over WebSockets and as event streams, the playground.
-//! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`payload`] (results of mutations), [`id`],
-//!    [`page`], [`scalars`], [`clock`], [`upload`] (files that came with a request), [`batching`] (many questions, one statement).
+//! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`payload`] (results of
+//!    mutations), [`id`], [`page`], [`scalars`], [`clock`], [`upload`] (files that came with a request),
+//!    [`batching`] (many questions, one statement).
 //!
 //! # Who may know whom
 //!

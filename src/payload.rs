@@ -5,13 +5,13 @@ use futures_util::future::BoxFuture;
 
 use crate::error::{Error, UserError};
 
-/// Runs the operation of a mutation and builds its payload, either from the result or from the user errors.
+/// Runs the operation of a mutation and builds its payload from the result or from the user errors.
 ///
-/// Any other error is the error of the field. The type of the field is nullable, so that async-graphql stops the error
-/// there and the response keeps the results of the other fields.
+/// Any other error is the error of the field. The field is nullable, so async-graphql stops the error
+/// there, and the response keeps the results of the other fields.
 ///
-/// The operation is boxed. async-graphql resolves all mutations in one future, which otherwise has the size of the
-/// largest operation (6.6 kB) for each `next` that waits.
+/// The operation is boxed: async-graphql resolves all mutations in one future, which otherwise has the
+/// size of the largest operation (6.6 kB) for each `next` that waits.
 pub fn payload<'a, T, P: 'a>(
     operation: impl Future<Output = Result<T, Error>> + Send + 'a,
     build: impl FnOnce(Option<T>, Vec<UserError>) -> P + Send + 'a,

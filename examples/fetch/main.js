@@ -12,8 +12,8 @@ const url = process.argv[2] ?? process.env.CLOAKROOM_URL ?? 'http://127.0.0.1:80
 // --- The client -----------------------------------------------------------------------------------------------------
 
 /**
- * What the server would not do. `code` is for the program, the message for a person. `data` is there if the operation
- * ran: the field that failed is null in it, and the other fields have their results.
+ * An error of the server: `code` is for the program, the message for a person. `data` is set if the
+ * operation ran: the field that failed is null in it, and the other fields have their results.
  */
 class Refused extends Error {
   constructor(code, message, { retryAfterSeconds, data } = {}) {
@@ -51,7 +51,7 @@ async function signedIn(query, variables) {
     if (error.code !== 'UNAUTHENTICATED' || error.data || !tokens) throw error;
     // Of many operations that find the token expired, one refreshes; the others wait for it.
     if (sent === tokens.accessToken) await (refreshing ??= refresh().finally(() => { refreshing = null; }));
-    // There is no `data`: the operation was refused before anything was done, and can safely be sent again.
+    // Without `data`, the operation was refused before it ran, and can safely be sent again.
     return graphql(query, variables, tokens.accessToken);
   }
 }

@@ -42,7 +42,7 @@ async function send(body, headers, token) {
   if (data && !errors) return data;
   const { message, extensions } = errors?.[0] ?? {};
   const error = new Error(`${extensions?.code ?? `HTTP_${response.status}`}: ${message ?? response.statusText}`);
-  // The field that failed is null in it; the other fields of the operation have their results.
+  // In `data`, the field that failed is null, and the other fields have their results.
   throw Object.assign(error, { data });
 }
 

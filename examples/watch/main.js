@@ -19,7 +19,7 @@ function send(accept, query, variables, token) {
   return fetch(url, { method: 'POST', headers, body: JSON.stringify({ query, variables }), signal });
 }
 
-/** The `data` of an answer, or an error with the server's code and the results of the fields that did not fail. */
+/** Returns the `data` of an answer; throws an error with the server's code and the `data` that there is. */
 function dataOf({ data, errors }) {
   if (data && !errors) return data;
   const { message, extensions } = errors[0];

@@ -130,7 +130,7 @@ impl ApiKeysMutation {
     ) -> Option<Result<CreateApiKeyPayload, Error>> {
         let created = async move {
             let (counters, caller) = (ctx.data_unchecked::<Arc<Counters>>(), ctx.data_unchecked::<Caller>());
-            // Who may make no key is not told either which counters there are.
+            // First, so that a caller without this right does not learn which counters exist.
             caller.in_person()?;
             let counter = match &input.counter {
                 None => None,

@@ -16,7 +16,7 @@ pub(super) fn is_refused(response: &Response) -> bool {
     !response.errors.is_empty() && response.data == Value::Null && response.errors.iter().all(|e| e.path.is_empty())
 }
 
-/// Whether no root field has a result.
+/// Returns true if no root field has a result.
 pub(super) fn has_no_result(response: &Response) -> bool {
     match &response.data {
         Value::Null => true,

@@ -41,13 +41,13 @@ use document::Documents;
 use loaders::Loaders;
 use root::{RepeatedFields, Root};
 
-/// Queries. A field that fails is null, with an entry in `errors`; the others keep their results. Depth, size and number
-/// of fields are limited: see `server { limits }`.
+/// Queries. A field that fails is null and has an entry in `errors`; the others keep their results.
+/// Depth, size and number of fields are limited: see `server { limits }`.
 #[derive(MergedObject, Default)]
 pub struct Query(server::ServerQuery, viewer::ViewerQuery, AccountsQuery, CountersQuery, PhotosQuery, node::NodeQuery);
 
-/// Mutations. The fields of an operation run one after the other. A field that fails is null, with an entry in `errors`;
-/// the others keep their results.
+/// Mutations. The fields of an operation run one after the other. A field that fails is null and has
+/// an entry in `errors`; the others run and keep their results.
 #[derive(MergedObject, Default)]
 pub struct Mutation(AccountsMutation, api_key::ApiKeysMutation, CountersMutation, PhotosMutation);
 
@@ -86,7 +86,7 @@ impl Answer {
         finish(response, false, &"")
     }
 
-    /// Whether no root field has a result.
+    /// Returns true if no root field has a result.
     #[must_use]
     pub fn has_no_result(&self) -> bool {
         errors::has_no_result(&self.response)

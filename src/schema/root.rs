@@ -1,11 +1,12 @@
-//! Execution of root fields, where async-graphql departs from the specification at the cost of results:
+//! Execution of root fields, to the letter of the GraphQL specification.
 //!
-//! * It coerces the arguments of a field before it calls the resolver. The error of an argument therefore bypasses the
-//!   `Option` of a nullable field, and nulls `data` as a whole. Here it nulls the field (GraphQL, section 6.4.4).
-//! * It runs a field once for each selection of its response key, usually in several fragments, and answers with the
-//!   first result. Here the selections are merged, and the field runs once (sections 6.3.2 and 6.4.3).
+//! A resolver returns `Option<Result<T, Error>>`, and async-graphql turns its error into null at that
+//! field. In two cases async-graphql itself discards the result of a field that has taken effect:
 //!
-//! In a mutation, each of these loses what the discarded result had taken.
+//! * It coerces arguments before it calls the resolver, so the error of an argument bypasses the
+//!   `Option` and nulls `data`. Here it nulls the field (section 6.4.4).
+//! * It runs a field once for each selection of its response key (often in several fragments), and
+//!   keeps one result. Here the selections are merged and the field runs once (section 6.3.2).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use async_graphql::resolver_utils::{ContainerType, resolve_container};
 use async_graphql::{Context, ContextSelectionSet, Name, ObjectType, OutputType, Positioned, ServerResult, Value};
 use tokio::sync::OnceCell;
 
-/// A root type whose fields keep their errors to themselves and run once.
+/// A root type. Each of its nullable fields catches its own errors, and each response key runs once.
 #[derive(Default)]
 pub(super) struct Root<T>(T);
 
@@ -73,15 +74,15 @@ impl<T: ObjectType> OutputType for Root<T> {
 
 impl<T: ObjectType> ObjectType for Root<T> {}
 
-/// The root fields of one request whose response key is selected more than once. It belongs to the request's data.
+/// The root fields whose response key a request selects more than once. Part of the request's data.
 #[derive(Default)]
 pub(super) struct RepeatedFields(OnceLock<HashMap<Name, RepeatedField>>);
 
 struct RepeatedField {
-    /// The first of the fields, with the selections of all. Validation has made sure that their names and arguments
-    /// are equal.
+    /// The first of the fields, with the selections of all of them. Validation guarantees that their
+    /// names and arguments are equal.
     merged: Positioned<Field>,
-    /// What the other selections answer with, once one of them has run the field.
+    /// The value of every selection but the one that ran the field.
     outline: OnceCell<Option<Value>>,
 }
 
@@ -101,7 +102,7 @@ fn repeated_fields(ctx: &Context<'_>) -> HashMap<Name, RepeatedField> {
     fields.into_iter().filter_map(|(key, fields)| Some((key.clone(), merge(&fields)?))).collect()
 }
 
-/// Groups the fields of a root selection set by response key. The limits have bounded it, and refused cycles.
+/// Groups root fields by response key. `limits` has bounded the document and refused cycles.
 fn collect<'c>(
     ctx: &Context<'c>,
     selections: &'c SelectionSet,
@@ -131,8 +132,10 @@ fn merge(fields: &[&Positioned<Field>]) -> Option<RepeatedField> {
     Some(RepeatedField { merged, outline: OnceCell::new() })
 }
 
-/// A value that adds nothing to `value` when async-graphql merges the two, in either order. A copy of `value` for each
-/// selection could take any amount of memory.
+/// Returns a value that adds nothing to `value` when async-graphql merges the two, in either order.
+///
+/// A copy of `value` for each selection would do as well, but takes memory in proportion to the
+/// number of selections times the size of the value.
 fn outline(value: &Value) -> Value {
     match value {
         Value::Object(_) => Value::Object(IndexMap::new()),

@@ -23,7 +23,7 @@ const SIGN_UP = `mutation SignUp($input: SignUpInput!) {
   signUp(input: $input) { user { id username } tokens { accessToken } userErrors { code field message } }
 }`;
 
-/** What each client makes of an operation: `data`, the `codes` of its errors, or the HTTP `status` of its refusal. */
+/** The outcome of an operation in each client: `data`, `codes` of errors, or the HTTP `status` of a refusal. */
 const clients = {
   '@apollo/client': (token) => {
     const link = new HttpLink({ uri: url, headers: bearer(token) });

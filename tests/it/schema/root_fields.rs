@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{introspect, list, text};
 use crate::support::{Caller, Reply, TestApp, alter};
 
-/// Root fields of Query that are non-null, and the reason why they cannot fail. A resolver that returns a `Result`, or
-/// takes an argument that it may refuse, does not belong here: its type is `Option<Result<T, Error>>`.
+/// Root fields of Query that are non-null, and the reason why they cannot fail. A resolver that returns
+/// a `Result` or takes arguments does not belong here: its type is `Option<Result<T, Error>>`.
 const INFALLIBLE: [(&str, &str); 2] = [("hello", "returns a constant"), ("server", "reads the settings and the clock")];
 
 /// Requests that fail in one root field of Query, for a signed-in user.
@@ -132,12 +132,14 @@ async fn a_root_field_that_is_selected_twice_runs_once() {
     for (document, taken) in [
         ("mutation { next { value } next { first } }", json!({ "value": 1, "first": 1 })),
         (
-            "mutation { ...A next { first } ...B } fragment A on Mutation { next { value } }
-          fragment B on Mutation { next { last counter { current } } }",
+            "mutation { ...A next { first } ...B }
+             fragment A on Mutation { next { value } }
+             fragment B on Mutation { next { last counter { current } } }",
             json!({ "value": 2, "first": 2, "last": 2, "counter": { "current": 2 } }),
         ),
         (
-            "mutation { ...A ...A ... { next { counter { name } } } } fragment A on Mutation { next { value counter { current } } }",
+            "mutation { ...A ...A ... { next { counter { name } } } }
+             fragment A on Mutation { next { value counter { current } } }",
             json!({ "value": 3, "counter": { "current": 3, "name": "default" } }),
         ),
     ] {
@@ -155,7 +157,8 @@ async fn a_root_field_that_is_selected_twice_runs_once() {
     }
     let failing = user
         .run(
-            "mutation { b: next(input: { count: 0 }) { value } b: next(input: { count: 0 }) { first } next { value } }",
+            "mutation { b: next(input: { count: 0 }) { value } b: next(input: { count: 0 }) { first }
+             next { value } }",
         )
         .await;
     assert_eq!(

@@ -135,7 +135,7 @@ impl Reply {
         self.at("/data")
     }
 
-    /// Whether no root field has a result.
+    /// Returns true if no root field has a result.
     pub fn has_no_result(&self) -> bool {
         self.at("/data").as_object().is_none_or(|fields| fields.values().all(Value::is_null))
     }
