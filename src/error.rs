@@ -30,11 +30,13 @@ pub enum ErrorCode {
     Conflict,
     /// The counter has reached its upper bound: no integer was taken.
     CounterExhausted,
-    /// Too many requests: try again after the time in the `Retry-After` header.
+    /// Too many requests. Nothing was done: retry after the seconds in `Retry-After` or
+    /// `extensions.retryAfterSeconds`.
     RateLimited,
     /// The request is larger than the server accepts.
     PayloadTooLarge,
-    /// Too busy, and nothing was done: see `Retry-After`. Without that header, too slow: it may have been done.
+    /// Too busy. Nothing was done: retry after the seconds in `Retry-After` or
+    /// `extensions.retryAfterSeconds`. Without either, the request took too long and may have taken effect.
     Unavailable,
     /// The document is not GraphQL.
     GraphqlParseFailed,
@@ -279,18 +281,6 @@ impl Error {
             Self::OutcomeUnknown(_) => OUTCOME_UNKNOWN.to_owned(),
             Self::Invalid(errors) => errors.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
             Self::Internal(_) => INTERNAL.to_owned(),
-        }
-    }
-
-    /// Splits what a person can correct from what goes to the response's `errors`.
-    ///
-    /// # Errors
-    /// Whatever is not [`Error::Invalid`].
-    pub fn user_errors<T>(result: Result<T, Self>) -> Result<Result<T, Vec<UserError>>, Self> {
-        match result {
-            Ok(value) => Ok(Ok(value)),
-            Err(Self::Invalid(errors)) => Ok(Err(errors)),
-            Err(error) => Err(error),
         }
     }
 }

@@ -11,14 +11,15 @@
 //!    [`mail`]: letters to people, through a mail server or into a folder. [`backup`]: all of it in a folder, and back.
 //! 5. [`schema`]: the slices' parts merged, and the limits of an operation.
 //! 6. [`http`]: the route table, GraphQL over HTTP, over WebSockets and as event streams, the playground.
-//! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`id`], [`page`],
-//!    [`scalars`], [`clock`], [`upload`] (files that came with a request), [`batching`] (many questions, one statement).
+//! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`payload`] (results of
+//!    mutations), [`id`], [`page`], [`scalars`], [`clock`], [`upload`] (files that came with a request),
+//!    [`batching`] (many questions, one statement).
 //!
 //! # Who may know whom
 //!
 //! ```text
 //! main → cli → http → schema → { app, backup } → { photos, counters } → accounts → { store, mail }
-//!      → { config, clock, error, caller, id, page, scalars, upload, batching }
+//!      → { config, clock, error, payload, caller, id, page, scalars, upload, batching }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.
@@ -44,6 +45,7 @@ pub mod http;
 pub mod id;
 pub mod mail;
 pub mod page;
+pub mod payload;
 pub mod photos;
 pub mod scalars;
 pub mod schema;

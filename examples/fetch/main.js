@@ -11,11 +11,14 @@ const url = process.argv[2] ?? process.env.CLOAKROOM_URL ?? 'http://127.0.0.1:80
 
 // --- The client -----------------------------------------------------------------------------------------------------
 
-/** What the server would not do. `code` is for the program, the message for a person. */
+/**
+ * An error of the server: `code` is for the program, the message for a person. `data` is set if the
+ * operation ran: the field that failed is null in it, and the other fields have their results.
+ */
 class Refused extends Error {
-  constructor(code, message, retryAfterSeconds) {
+  constructor(code, message, { retryAfterSeconds, data } = {}) {
     super(`${code}: ${message}`);
-    Object.assign(this, { code, retryAfterSeconds });
+    Object.assign(this, { code, retryAfterSeconds, data });
   }
 }
 
@@ -30,8 +33,9 @@ async function graphql(query, variables, token) {
   const { data, errors } = await response.json().catch(() => ({}));
   if (data && !errors) return data;
   const { message, extensions } = errors?.[0] ?? {};
-  const retryAfter = Number(response.headers.get('Retry-After')) || undefined;
-  throw new Refused(extensions?.code ?? `HTTP_${response.status}`, message ?? response.statusText, retryAfter);
+  const retryAfterSeconds = Number(response.headers.get('Retry-After')) || undefined;
+  const code = extensions?.code ?? `HTTP_${response.status}`;
+  throw new Refused(code, message ?? response.statusText, { retryAfterSeconds, data });
 }
 
 /** The tokens of the session: keep them where your users' secrets are. Null when nobody is signed in. */
@@ -44,10 +48,10 @@ async function signedIn(query, variables) {
   try {
     return await graphql(query, variables, sent);
   } catch (error) {
-    if (error.code !== 'UNAUTHENTICATED' || !tokens) throw error;
+    if (error.code !== 'UNAUTHENTICATED' || error.data || !tokens) throw error;
     // Of many operations that find the token expired, one refreshes; the others wait for it.
     if (sent === tokens.accessToken) await (refreshing ??= refresh().finally(() => { refreshing = null; }));
-    // The operation was refused before anything was done: it can safely be sent again.
+    // Without `data`, the operation was refused before it ran, and can safely be sent again.
     return graphql(query, variables, tokens.accessToken);
   }
 }

@@ -41,7 +41,9 @@ async function send(body, headers, token) {
   const { data, errors } = await response.json().catch(() => ({}));
   if (data && !errors) return data;
   const { message, extensions } = errors?.[0] ?? {};
-  throw new Error(`${extensions?.code ?? `HTTP_${response.status}`}: ${message ?? response.statusText}`);
+  const error = new Error(`${extensions?.code ?? `HTTP_${response.status}`}: ${message ?? response.statusText}`);
+  // In `data`, the field that failed is null, and the other fields have their results.
+  throw Object.assign(error, { data });
 }
 
 // --- The operations -------------------------------------------------------------------------------------------------

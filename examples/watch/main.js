@@ -19,11 +19,11 @@ function send(accept, query, variables, token) {
   return fetch(url, { method: 'POST', headers, body: JSON.stringify({ query, variables }), signal });
 }
 
-/** The `data` of an answer, or an error with the server's code. */
+/** Returns the `data` of an answer; throws an error with the server's code and the `data` that there is. */
 function dataOf({ data, errors }) {
   if (data && !errors) return data;
   const { message, extensions } = errors[0];
-  throw Object.assign(new Error(`${extensions.code}: ${message}`), { code: extensions.code });
+  throw Object.assign(new Error(`${extensions.code}: ${message}`), { code: extensions.code, data });
 }
 
 async function graphql(query, variables, token) {

@@ -10,6 +10,7 @@ use crate::caller::Caller;
 use crate::counters::{self, Counters, Replaced, Taken, counter};
 use crate::error::{Error, UserError};
 use crate::page::{self, Page, page_info};
+use crate::payload::payload;
 use crate::scalars::{DateTime, SafeInt};
 
 /// A counter of the caller's.
@@ -117,6 +118,12 @@ pub struct NextPayload {
     counter: Counter,
 }
 
+impl From<Taken> for NextPayload {
+    fn from(Taken { first, last, counter, replayed }: Taken) -> Self {
+        Self { value: last.into(), first: first.into(), last: last.into(), replayed, counter: Counter(counter) }
+    }
+}
+
 /// What to set.
 #[derive(InputObject)]
 pub struct SetCurrentInput {
@@ -132,7 +139,7 @@ pub struct SetCurrentInput {
 }
 
 /// What `setCurrent` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct SetCurrentPayload {
     /// The integer that was replaced. Null when there are user errors.
     previous: Option<SafeInt>,
@@ -158,7 +165,7 @@ pub struct CreateCounterInput {
 }
 
 /// What `createCounter` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct CreateCounterPayload {
     /// The new counter. Null when there are user errors.
     counter: Option<Counter>,
@@ -174,7 +181,7 @@ pub struct DeleteCounterInput {
 }
 
 /// What `deleteCounter` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct DeleteCounterPayload {
     /// The id of the counter that is gone. Null when there are user errors.
     deleted_counter_id: Option<ID>,
@@ -194,8 +201,8 @@ impl CountersQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The counter's name.", default_with = "counters::DEFAULT.to_owned()")] counter: String,
-    ) -> Result<SafeInt, Error> {
-        Ok(counters(ctx).current(caller(ctx), &counter).await?.into())
+    ) -> Option<Result<SafeInt, Error>> {
+        Some(counters(ctx).current(caller(ctx), &counter).await.map(SafeInt::from))
     }
 }
 
@@ -209,13 +216,13 @@ impl CountersMutation {
     /// it is answered. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_NEXT or
     /// for another counter, NOT_FOUND, BAD_USER_INPUT for the count or the idempotency key, CONFLICT for a key that was
     /// used otherwise, COUNTER_EXHAUSTED when the whole range would not fit below the counter's `max`, UNAVAILABLE when
-    /// too many writes wait: in each case nothing was taken. UNAVAILABLE without `Retry-After` when the request took too
+    /// too many writes wait: in each case nothing was taken. UNAVAILABLE without a retry time when the request took too
     /// long: then the integers may have been taken, and a retry with the same idempotency key gets them.
     async fn next(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which integers to take; by default one of the default counter.")] input: Option<NextInput>,
-    ) -> Result<NextPayload, Error> {
+    ) -> Option<Result<NextPayload, Error>> {
         let (counter, count, key) = match input {
             Some(input) => (Some(input.counter), input.count, input.idempotency_key),
             None => (None, 1, None),
@@ -223,9 +230,7 @@ impl CountersMutation {
         // What is below 0 is as wrong as 0.
         let count = u32::try_from(count).unwrap_or(0);
         let input = counters::Next { counter: counter.as_deref(), count, idempotency_key: once(ctx, key) };
-        let Taken { first, last, counter, replayed } = counters(ctx).next(caller(ctx), input).await?;
-        let (value, first, last) = (last.into(), first.into(), last.into());
-        Ok(NextPayload { value, first, last, replayed, counter: Counter(counter) })
+        Some(counters(ctx).next(caller(ctx), input).await.map(NextPayload::from))
     }
 
     /// Makes a counter of the caller's. User errors: REQUIRED, INVALID, TOO_LONG, TAKEN, LIMIT_REACHED. UNAUTHENTICATED
@@ -234,17 +239,15 @@ impl CountersMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "A counter to make.")] input: CreateCounterInput,
-    ) -> Result<CreateCounterPayload, Error> {
+    ) -> Option<Result<CreateCounterPayload, Error>> {
         let input = counters::CreateCounter {
             name: input.name,
             start: input.start.get(),
             step: input.step,
             max: input.max.map(SafeInt::get),
         };
-        Ok(match Error::user_errors(Box::pin(counters(ctx).create(caller(ctx), input)).await)? {
-            Ok(counter) => CreateCounterPayload { counter: Some(Counter(counter)), user_errors: Vec::new() },
-            Err(user_errors) => CreateCounterPayload { counter: None, user_errors },
-        })
+        let created = counters(ctx).create(caller(ctx), input);
+        payload(created, |row, user_errors| CreateCounterPayload { counter: row.map(Counter), user_errors }).await
     }
 
     /// Deletes a counter of the caller's with its integer, and the API keys that were limited to it. User errors:
@@ -254,37 +257,35 @@ impl CountersMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which counter to delete.")] input: DeleteCounterInput,
-    ) -> Result<DeleteCounterPayload, Error> {
-        Ok(match Error::user_errors(Box::pin(counters(ctx).delete(caller(ctx), &input.name)).await)? {
-            Ok(id) => DeleteCounterPayload { deleted_counter_id: Some(id.into()), user_errors: Vec::new() },
-            Err(user_errors) => DeleteCounterPayload { deleted_counter_id: None, user_errors },
-        })
+    ) -> Option<Result<DeleteCounterPayload, Error>> {
+        let deleted = counters(ctx).delete(caller(ctx), &input.name);
+        let build =
+            |id: Option<_>, user_errors| DeleteCounterPayload { deleted_counter_id: id.map(ID::from), user_errors };
+        payload(deleted, build).await
     }
 
     /// Replaces the current integer: the next `next` goes on from there. User errors: INVALID, NOT_FOUND,
     /// CONFLICT. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE or for
     /// another counter, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used otherwise, UNAVAILABLE
-    /// when too many writes wait: in each case nothing was set. UNAVAILABLE without `Retry-After` when the request took
+    /// when too many writes wait: in each case nothing was set. UNAVAILABLE without a retry time when the request took
     /// too long: then it may have been set, and a retry with the same idempotency key gets the answer.
     async fn set_current(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to set.")] input: SetCurrentInput,
-    ) -> Result<SetCurrentPayload, Error> {
+    ) -> Option<Result<SetCurrentPayload, Error>> {
         let input = counters::SetCurrent {
             current: input.current.get(),
             counter: input.counter,
             if_current: input.if_current.map(SafeInt::get),
             idempotency_key: once(ctx, input.idempotency_key),
         };
-        Ok(match Error::user_errors(counters(ctx).set_current(caller(ctx), input).await)? {
-            Ok(Replaced { previous, counter }) => SetCurrentPayload {
-                previous: Some(previous.into()),
-                counter: Some(Counter(counter)),
-                user_errors: Vec::new(),
-            },
-            Err(user_errors) => SetCurrentPayload { user_errors, ..SetCurrentPayload::default() },
-        })
+        let build = |replaced: Option<Replaced>, user_errors| {
+            let parts = replaced.map(|Replaced { previous, counter }| (previous.into(), Counter(counter)));
+            let (previous, counter) = parts.unzip();
+            SetCurrentPayload { previous, counter, user_errors }
+        };
+        payload(counters(ctx).set_current(caller(ctx), input), build).await
     }
 }
 

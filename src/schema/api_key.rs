@@ -10,6 +10,7 @@ use crate::counters::Counters;
 use crate::counters::graphql::Counter;
 use crate::error::{Error, UserError};
 use crate::id::ApiKeyId;
+use crate::payload::payload;
 use crate::scalars::DateTime;
 use crate::schema::loaders::Loaders;
 
@@ -88,7 +89,7 @@ pub(super) struct CreateApiKeyInput {
 }
 
 /// What `createApiKey` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub(super) struct CreateApiKeyPayload {
     /// The new key. Null when there are user errors.
     api_key: Option<ApiKey>,
@@ -106,7 +107,7 @@ pub(super) struct RevokeApiKeyInput {
 }
 
 /// What `revokeApiKey` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub(super) struct RevokeApiKeyPayload {
     /// The key as it was. Null when there are user errors.
     api_key: Option<ApiKey>,
@@ -126,33 +127,32 @@ impl ApiKeysMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "A key to make.")] input: CreateApiKeyInput,
-    ) -> Result<CreateApiKeyPayload, Error> {
-        let (counters, caller) = (ctx.data_unchecked::<Arc<Counters>>(), ctx.data_unchecked::<Caller>());
-        // Who may make no key is not told either which counters there are.
-        caller.in_person()?;
-        let counter = match &input.counter {
-            None => None,
-            Some(name) => match Box::pin(counters.find(caller, name)).await? {
-                Some(counter) => Some((counter.id, counter.name)),
-                None => {
-                    let user_errors = vec![accounts::CreateApiKey::unknown_counter()];
-                    return Ok(CreateApiKeyPayload { user_errors, ..CreateApiKeyPayload::default() });
+    ) -> Option<Result<CreateApiKeyPayload, Error>> {
+        let created = async move {
+            let (counters, caller) = (ctx.data_unchecked::<Arc<Counters>>(), ctx.data_unchecked::<Caller>());
+            // First, so that a caller without this right does not learn which counters exist.
+            caller.in_person()?;
+            let counter = match &input.counter {
+                None => None,
+                Some(name) => {
+                    let found = counters.find(caller, name).await?;
+                    let counter = found.ok_or_else(accounts::CreateApiKey::unknown_counter)?;
+                    Some((counter.id, counter.name))
                 }
-            },
+            };
+            let input = accounts::CreateApiKey {
+                name: input.name,
+                scopes: input.scopes.into_iter().map(caller::Scope::from).collect(),
+                counter,
+                expires_at: input.expires_at.map(|moment| moment.0),
+            };
+            ctx.data_unchecked::<Arc<Accounts>>().create_api_key(caller, input).await
         };
-        let input = accounts::CreateApiKey {
-            name: input.name,
-            scopes: input.scopes.into_iter().map(caller::Scope::from).collect(),
-            counter,
-            expires_at: input.expires_at.map(|moment| moment.0),
+        let build = |created: Option<Created>, user_errors| {
+            let (api_key, secret) = created.map(|Created { key, secret }| (ApiKey(key), secret)).unzip();
+            CreateApiKeyPayload { api_key, secret, user_errors }
         };
-        let created = Box::pin(ctx.data_unchecked::<Arc<Accounts>>().create_api_key(caller, input)).await;
-        Ok(match Error::user_errors(created)? {
-            Ok(Created { key, secret }) => {
-                CreateApiKeyPayload { api_key: Some(ApiKey(key)), secret: Some(secret), user_errors: Vec::new() }
-            }
-            Err(user_errors) => CreateApiKeyPayload { user_errors, ..CreateApiKeyPayload::default() },
-        })
+        payload(created, build).await
     }
 
     /// Ends an API key of the caller's, at once and for good. User errors: NOT_FOUND. UNAUTHENTICATED when nobody is
@@ -161,12 +161,9 @@ impl ApiKeysMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which key to revoke.")] input: RevokeApiKeyInput,
-    ) -> Result<RevokeApiKeyPayload, Error> {
+    ) -> Option<Result<RevokeApiKeyPayload, Error>> {
         let (accounts, caller) = (ctx.data_unchecked::<Arc<Accounts>>(), ctx.data_unchecked::<Caller>());
-        let revoked = Box::pin(accounts.revoke_api_key(caller, ApiKeyId::parse(&input.api_key_id))).await;
-        Ok(match Error::user_errors(revoked)? {
-            Ok(key) => RevokeApiKeyPayload { api_key: Some(ApiKey(key)), user_errors: Vec::new() },
-            Err(user_errors) => RevokeApiKeyPayload { api_key: None, user_errors },
-        })
+        let revoked = accounts.revoke_api_key(caller, ApiKeyId::parse(&input.api_key_id));
+        payload(revoked, |row, user_errors| RevokeApiKeyPayload { api_key: row.map(ApiKey), user_errors }).await
     }
 }

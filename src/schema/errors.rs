@@ -16,6 +16,15 @@ pub(super) fn is_refused(response: &Response) -> bool {
     !response.errors.is_empty() && response.data == Value::Null && response.errors.iter().all(|e| e.path.is_empty())
 }
 
+/// Returns true if no root field has a result.
+pub(super) fn has_no_result(response: &Response) -> bool {
+    match &response.data {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(|value| *value == Value::Null),
+        _ => false,
+    }
+}
+
 /// Keeps the answer to a refused request short, however much is wrong with it.
 pub(super) fn shorten(errors: &mut Vec<ServerError>) {
     errors.truncate(MAX_ERRORS);

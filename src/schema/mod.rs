@@ -14,6 +14,7 @@ mod errors;
 mod limits;
 mod loaders;
 mod node;
+mod root;
 mod server;
 mod viewer;
 
@@ -38,12 +39,15 @@ pub use limits::Limits;
 
 use document::Documents;
 use loaders::Loaders;
+use root::{RepeatedFields, Root};
 
-/// What can be asked. Depth, size and number of fields are limited: see `server { limits }`.
+/// Queries. A field that fails is null and has an entry in `errors`; the others keep their results.
+/// Depth, size and number of fields are limited: see `server { limits }`.
 #[derive(MergedObject, Default)]
 pub struct Query(server::ServerQuery, viewer::ViewerQuery, AccountsQuery, CountersQuery, PhotosQuery, node::NodeQuery);
 
-/// What can be done. The fields of one operation are done one after the other.
+/// Mutations. The fields of an operation run one after the other. A field that fails is null and has
+/// an entry in `errors`; the others run and keep their results.
 #[derive(MergedObject, Default)]
 pub struct Mutation(AccountsMutation, api_key::ApiKeysMutation, CountersMutation, PhotosMutation);
 
@@ -51,7 +55,7 @@ pub struct Mutation(AccountsMutation, api_key::ApiKeysMutation, CountersMutation
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(CountersSubscription, PhotosSubscription);
 
-type Types = async_graphql::Schema<Query, Mutation, Subscription>;
+type Types = async_graphql::Schema<Root<Query>, Root<Mutation>, Subscription>;
 
 /// The schema, ready to execute.
 pub struct Schema {
@@ -80,6 +84,12 @@ impl Answer {
     pub fn refusal(code: ErrorCode, message: impl Into<String>) -> Self {
         let response = async_graphql::Response::from_errors(vec![document::refusal(code, message.into())]);
         finish(response, false, &"")
+    }
+
+    /// Returns true if no root field has a result.
+    #[must_use]
+    pub fn has_no_result(&self) -> bool {
+        errors::has_no_result(&self.response)
     }
 
     /// An operation that ended in a bug of ours: the cause goes to the log.
@@ -183,8 +193,11 @@ impl Schema {
 
     /// The operation as the framework wants it, and which of the two schemas is to run it.
     fn request(&self, operation: &Operation, variables: Variables, caller: Caller) -> (&Types, Request) {
-        let mut request =
-            Request::new("").variables(variables).data(caller.clone()).data(Loaders::new(&self.app, caller));
+        let mut request = Request::new("")
+            .variables(variables)
+            .data(caller.clone())
+            .data(Loaders::new(&self.app, caller))
+            .data(RepeatedFields::default());
         request.operation_name = operation.name().map(str::to_owned);
         // Variables' values are checked by the strict schema alone.
         let fast = operation.is_known_valid() && request.variables.is_empty();
@@ -199,8 +212,8 @@ fn finish(mut response: async_graphql::Response, is_single: bool, request_id: &d
         errors::shorten(&mut response.errors);
     }
     let code = errors::stamp(&mut response.errors, request_id);
-    let undone = is_single && response.data == async_graphql::Value::Null;
-    let retry_after_seconds = response.errors.first().filter(|_| undone).and_then(errors::retry_after_seconds);
+    let failed_alone = is_single && errors::has_no_result(&response);
+    let retry_after_seconds = response.errors.first().filter(|_| failed_alone).and_then(errors::retry_after_seconds);
     Answer { response, refused, code, retry_after_seconds }
 }
 
@@ -216,8 +229,8 @@ pub fn sdl() -> String {
     builder(true).finish().sdl_with_options(options)
 }
 
-fn builder(introspection: bool) -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
-    let roots = Types::build(Query::default(), Mutation::default(), Subscription::default());
+fn builder(introspection: bool) -> async_graphql::SchemaBuilder<Root<Query>, Root<Mutation>, Subscription> {
+    let roots = Types::build(Root::default(), Root::default(), Subscription::default());
     let builder = roots.register_output_type::<ErrorCode>();
     // A schema that is hidden is not given away by "did you mean" either.
     if introspection { builder } else { builder.disable_introspection().disable_suggestions() }

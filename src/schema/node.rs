@@ -60,6 +60,9 @@ impl NodeId {
     }
 }
 
+/// An item of `nodes`: a node, null, or null with an error of its own.
+type NodeItem = Option<Result<Node, Error>>;
+
 /// Queries by id.
 #[derive(Default)]
 pub(super) struct NodeQuery;
@@ -82,16 +85,16 @@ impl NodeQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Global ids, at most 100.")] ids: Vec<ID>,
-    ) -> Result<Vec<Option<Result<Node, Error>>>, Error> {
+    ) -> Option<Result<Vec<NodeItem>, Error>> {
         if ids.len() > MAX_NODES {
-            return Err(Error::BadInput(format!("At most {MAX_NODES} ids can be asked for at once.")));
+            return Some(Err(Error::BadInput(format!("At most {MAX_NODES} ids can be asked for at once."))));
         }
-        load(ctx, &ids).await
+        Some(load(ctx, &ids).await)
     }
 }
 
 /// One statement for each type, however many ids there are.
-async fn load(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Result<Node, Error>>>, Error> {
+async fn load(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<NodeItem>, Error> {
     ctx.data_unchecked::<Caller>().user()?;
     let ids: Vec<Result<NodeId, Error>> = ids.iter().map(NodeId::parse).collect();
     let known: Vec<NodeId> = ids.iter().filter_map(|id| id.as_ref().ok().copied()).collect();

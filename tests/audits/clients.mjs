@@ -14,24 +14,32 @@ const HELLO = 'query Hello { hello }';
 const CURRENT = 'query Current { current }';
 const VIEWER = 'query Viewer { viewer { user { username } counter { current } } }';
 const NEXT = 'mutation Next { next { value } }';
+const NEXT_AND_FAIL = `mutation NextAndFail {
+  taken: next { value }
+  failed: next(input: { counter: "none" }) { value }
+}`;
 const WRONG = 'query Wrong { nothing }';
 const SIGN_UP = `mutation SignUp($input: SignUpInput!) {
   signUp(input: $input) { user { id username } tokens { accessToken } userErrors { code field message } }
 }`;
 
-/** What each client makes of an operation: `data`, or the `codes` or the HTTP `status` of its refusal. */
+/** The outcome of an operation in each client: `data`, `codes` of errors, or the HTTP `status` of a refusal. */
 const clients = {
   '@apollo/client': (token) => {
-    const client = new ApolloClient({ link: new HttpLink({ uri: url, headers: bearer(token) }), cache: new InMemoryCache() });
+    const link = new HttpLink({ uri: url, headers: bearer(token) });
+    // By default, Apollo Client discards the data of a response with errors.
+    const options = { errorPolicy: 'all' };
+    const defaultOptions = { query: options, mutate: options };
+    const client = new ApolloClient({ link, cache: new InMemoryCache(), defaultOptions });
     return async (text, variables) => {
       const document = gql(text);
       try {
-        const { data } = text.startsWith('query')
+        const { data, error } = text.startsWith('query')
           ? await client.query({ query: document, variables, fetchPolicy: 'network-only' })
           : await client.mutate({ mutation: document, variables });
-        return { data };
+        if (error && !CombinedGraphQLErrors.is(error)) throw error;
+        return outcome(data, error?.errors);
       } catch (error) {
-        if (CombinedGraphQLErrors.is(error)) return { codes: codes(error.errors) };
         if (ServerError.is(error)) return { status: error.statusCode };
         throw error;
       }
@@ -44,16 +52,16 @@ const clients = {
     return async (text, variables = {}) => {
       const run = text.startsWith('query') ? client.query(text, variables) : client.mutation(text, variables);
       const { data, error } = await run.toPromise();
-      if (error?.graphQLErrors.length > 0) return { codes: codes(error.graphQLErrors) };
-      if (error) return { status: error.response?.status ?? assert.fail(error) };
-      return { data };
+      if (error?.networkError) return { status: error.response?.status ?? assert.fail(error) };
+      return outcome(data, error?.graphQLErrors);
     };
   },
   'graphql-request': (token) => {
-    const client = new GraphQLClient(url, { headers: bearer(token) });
+    const client = new GraphQLClient(url, { headers: bearer(token), errorPolicy: 'all' });
     return async (text, variables) => {
       try {
-        return { data: await client.request(text, variables) };
+        const { data, errors } = await client.rawRequest(text, variables);
+        return outcome(data, errors);
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
         const { errors, status } = error.response;
@@ -91,7 +99,10 @@ async function useAsEverybodyDoes(connect) {
   const { viewer } = (await user(VIEWER)).data;
   assert.deepEqual([viewer.user.username, viewer.counter.current], [username, 2]);
 
-  assert.deepEqual(await anonymous(CURRENT), { codes: ['UNAUTHENTICATED'] });
+  const partial = await user(NEXT_AND_FAIL);
+  assert.deepEqual([partial.data.taken.value, partial.data.failed, partial.codes], [3, null, ['NOT_FOUND']]);
+
+  assert.deepEqual(await anonymous(CURRENT), { data: { current: null }, codes: ['UNAUTHENTICATED'] });
   assert.deepEqual(await anonymous(WRONG), { codes: ['GRAPHQL_VALIDATION_FAILED'] });
   const refused = await connect('nonsense')(CURRENT);
   assert.ok(refused.status === 401 || refused.codes?.[0] === 'UNAUTHENTICATED', JSON.stringify(refused));
@@ -99,6 +110,10 @@ async function useAsEverybodyDoes(connect) {
 
 function bearer(token) {
   return token ? { authorization: `Bearer ${token}` } : {};
+}
+
+function outcome(data, errors) {
+  return { ...(data && { data }), ...(errors?.length > 0 && { codes: codes(errors) }) };
 }
 
 function codes(errors) {

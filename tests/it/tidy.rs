@@ -14,7 +14,7 @@ const RANKS: [&[&str]; 9] = [
     &["photos", "counters"],
     &["accounts"],
     &["store", "mail"],
-    &["config", "clock", "error", "caller", "id", "page", "scalars", "upload", "batching"],
+    &["config", "clock", "error", "payload", "caller", "id", "page", "scalars", "upload", "batching"],
 ];
 const MAX_LINES: usize = 400;
 

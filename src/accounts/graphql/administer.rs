@@ -3,9 +3,10 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::accounts::graphql::user::{Role, User};
-use crate::accounts::graphql::{accounts, caller, payload};
+use crate::accounts::graphql::{accounts, caller};
 use crate::error::{Error, UserError};
 use crate::id::UserId;
+use crate::payload::payload;
 
 /// What a user may do from now on.
 #[derive(InputObject)]
@@ -17,7 +18,7 @@ pub struct SetUserRoleInput {
 }
 
 /// What `setUserRole` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct SetUserRolePayload {
     /// The user. Null when there are user errors.
     user: Option<User>,
@@ -33,7 +34,7 @@ pub struct SuspendUserInput {
 }
 
 /// What `suspendUser` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct SuspendUserPayload {
     /// The user. Null when there are user errors.
     user: Option<User>,
@@ -49,7 +50,7 @@ pub struct ReinstateUserInput {
 }
 
 /// What `reinstateUser` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct ReinstateUserPayload {
     /// The user. Null when there are user errors.
     user: Option<User>,
@@ -69,10 +70,9 @@ impl AdministratorsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What a user may do from now on.")] input: SetUserRoleInput,
-    ) -> Result<SetUserRolePayload, Error> {
+    ) -> Option<Result<SetUserRolePayload, Error>> {
         let set = accounts(ctx).set_role(caller(ctx), UserId::parse(&input.user_id), input.role.into());
-        let (user, user_errors) = payload(set, User::from).await?;
-        Ok(SetUserRolePayload { user, user_errors })
+        payload(set, |user, user_errors| SetUserRolePayload { user: user.map(User::from), user_errors }).await
     }
 
     /// Shuts a user out, at once: their sessions end, and they can neither log in nor use their API keys. User errors:
@@ -81,10 +81,9 @@ impl AdministratorsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to shut out.")] input: SuspendUserInput,
-    ) -> Result<SuspendUserPayload, Error> {
+    ) -> Option<Result<SuspendUserPayload, Error>> {
         let suspended = accounts(ctx).suspend(caller(ctx), UserId::parse(&input.user_id));
-        let (user, user_errors) = payload(suspended, User::from).await?;
-        Ok(SuspendUserPayload { user, user_errors })
+        payload(suspended, |user, user_errors| SuspendUserPayload { user: user.map(User::from), user_errors }).await
     }
 
     /// Lets a user in again who was suspended. User errors: NOT_FOUND. UNAUTHENTICATED and FORBIDDEN as for
@@ -93,9 +92,8 @@ impl AdministratorsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to let in again.")] input: ReinstateUserInput,
-    ) -> Result<ReinstateUserPayload, Error> {
+    ) -> Option<Result<ReinstateUserPayload, Error>> {
         let reinstated = accounts(ctx).reinstate(caller(ctx), UserId::parse(&input.user_id));
-        let (user, user_errors) = payload(reinstated, User::from).await?;
-        Ok(ReinstateUserPayload { user, user_errors })
+        payload(reinstated, |user, user_errors| ReinstateUserPayload { user: user.map(User::from), user_errors }).await
     }
 }

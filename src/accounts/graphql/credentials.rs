@@ -4,8 +4,9 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::accounts;
 use crate::accounts::graphql::user::User;
-use crate::accounts::graphql::{accounts, caller, payload};
+use crate::accounts::graphql::{accounts, caller};
 use crate::error::{Error, UserError};
+use crate::payload::payload;
 
 /// Which password takes the place of which.
 #[derive(InputObject)]
@@ -24,7 +25,7 @@ pub struct ChangePasswordInput {
 }
 
 /// What `changePassword` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct ChangePasswordPayload {
     /// Whose password it is. Null when there are user errors.
     user: Option<User>,
@@ -43,7 +44,7 @@ pub struct ChangeEmailInput {
 }
 
 /// What `changeEmail` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct ChangeEmailPayload {
     /// The caller, still with the old address: the new one counts once its link is followed. Null when there are user errors.
     user: Option<User>,
@@ -67,7 +68,7 @@ pub struct VerifyEmailInput {
 }
 
 /// What `verifyEmail` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct VerifyEmailPayload {
     /// The user whose address is confirmed now. Null when there are user errors.
     user: Option<User>,
@@ -101,7 +102,7 @@ pub struct ResetPasswordInput {
 }
 
 /// What `resetPassword` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct ResetPasswordPayload {
     /// Whose password it is. Null when there are user errors.
     user: Option<User>,
@@ -118,7 +119,7 @@ pub struct DeleteAccountInput {
 }
 
 /// What `deleteAccount` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct DeleteAccountPayload {
     /// The id of the account that is gone. Null when there are user errors.
     deleted_user_id: Option<ID>,
@@ -139,15 +140,15 @@ impl CredentialsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which password takes the place of which.")] input: ChangePasswordInput,
-    ) -> Result<ChangePasswordPayload, Error> {
+    ) -> Option<Result<ChangePasswordPayload, Error>> {
         let input = accounts::ChangePassword {
             identifier: input.identifier,
             current: input.current_password.into(),
             new: input.new_password.into(),
             keep_other_sessions: input.keep_other_sessions,
         };
-        let (user, user_errors) = payload(accounts(ctx).change_password(caller(ctx), input), User::proved).await?;
-        Ok(ChangePasswordPayload { user, user_errors })
+        let changed = accounts(ctx).change_password(caller(ctx), input);
+        payload(changed, |user, user_errors| ChangePasswordPayload { user: user.map(User::proved), user_errors }).await
     }
 
     /// Sends a link to a new address; once it is followed, that is the caller's address, and the old one is told. It is
@@ -157,17 +158,17 @@ impl CredentialsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "A new address.")] input: ChangeEmailInput,
-    ) -> Result<ChangeEmailPayload, Error> {
+    ) -> Option<Result<ChangeEmailPayload, Error>> {
         let ChangeEmailInput { new_email, password } = input;
         let changed = accounts(ctx).change_email(caller(ctx), &new_email, password.into());
-        let (user, user_errors) = payload(changed, User::from).await?;
-        Ok(ChangeEmailPayload { user, user_errors })
+        payload(changed, |user, user_errors| ChangeEmailPayload { user: user.map(User::from), user_errors }).await
     }
 
     /// Sends the link that confirms the caller's address once more. UNAUTHENTICATED when nobody is signed in, FORBIDDEN
     /// for an API key, RATE_LIMITED.
-    async fn send_verification_email(&self, ctx: &Context<'_>) -> Result<SendVerificationEmailPayload, Error> {
-        Ok(SendVerificationEmailPayload { sent: Box::pin(accounts(ctx).send_verification_email(caller(ctx))).await? })
+    async fn send_verification_email(&self, ctx: &Context<'_>) -> Option<Result<SendVerificationEmailPayload, Error>> {
+        let sent = Box::pin(accounts(ctx).send_verification_email(caller(ctx))).await;
+        Some(sent.map(|sent| SendVerificationEmailPayload { sent }))
     }
 
     /// Confirms the address to which the token was sent, and makes it the user's. The token is good once. User errors:
@@ -176,9 +177,9 @@ impl CredentialsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The proof that mails to the address are read.")] input: VerifyEmailInput,
-    ) -> Result<VerifyEmailPayload, Error> {
-        let (user, user_errors) = payload(accounts(ctx).verify_email(caller(ctx), &input.token), User::proved).await?;
-        Ok(VerifyEmailPayload { user, user_errors })
+    ) -> Option<Result<VerifyEmailPayload, Error>> {
+        let verified = accounts(ctx).verify_email(caller(ctx), &input.token);
+        payload(verified, |user, user_errors| VerifyEmailPayload { user: user.map(User::proved), user_errors }).await
     }
 
     /// Sends a link to choose a new password, if the address has an account; whether it has is not told.
@@ -187,9 +188,9 @@ impl CredentialsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Who has forgotten a password.")] input: RequestPasswordResetInput,
-    ) -> Result<RequestPasswordResetPayload, Error> {
-        Box::pin(accounts(ctx).request_password_reset(caller(ctx), &input.email)).await?;
-        Ok(RequestPasswordResetPayload { accepted: true })
+    ) -> Option<Result<RequestPasswordResetPayload, Error>> {
+        let requested = Box::pin(accounts(ctx).request_password_reset(caller(ctx), &input.email)).await;
+        Some(requested.map(|()| RequestPasswordResetPayload { accepted: true }))
     }
 
     /// Sets a new password. The token is good once; every session of the user ends, and the owner is told by mail. User
@@ -198,11 +199,10 @@ impl CredentialsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "A new password, and the proof that one may set it.")] input: ResetPasswordInput,
-    ) -> Result<ResetPasswordPayload, Error> {
+    ) -> Option<Result<ResetPasswordPayload, Error>> {
         let ResetPasswordInput { token, new_password } = input;
         let reset = accounts(ctx).reset_password(caller(ctx), &token, new_password.into());
-        let (user, user_errors) = payload(reset, User::proved).await?;
-        Ok(ResetPasswordPayload { user, user_errors })
+        payload(reset, |user, user_errors| ResetPasswordPayload { user: user.map(User::proved), user_errors }).await
     }
 
     /// Deletes the caller's account: they are gone at once, and what is theirs is removed after the server's time of
@@ -212,9 +212,9 @@ impl CredentialsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The proof that it is the owner who leaves.")] input: DeleteAccountInput,
-    ) -> Result<DeleteAccountPayload, Error> {
+    ) -> Option<Result<DeleteAccountPayload, Error>> {
         let deleted = accounts(ctx).delete_account(caller(ctx), input.password.into());
-        let (deleted_user_id, user_errors) = payload(deleted, ID::from).await?;
-        Ok(DeleteAccountPayload { deleted_user_id, user_errors })
+        payload(deleted, |id, user_errors| DeleteAccountPayload { deleted_user_id: id.map(ID::from), user_errors })
+            .await
     }
 }

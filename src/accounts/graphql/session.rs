@@ -4,10 +4,11 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use crate::accounts::graphql::renewal::Renewal;
 use crate::accounts::graphql::user::User;
-use crate::accounts::graphql::{accounts, caller, payload};
+use crate::accounts::graphql::{accounts, caller};
 use crate::accounts::{self, SignedIn, session};
 use crate::error::{Error, UserError};
 use crate::id::SessionId;
+use crate::payload::payload;
 use crate::scalars::DateTime;
 
 /// The tokens of a session.
@@ -96,7 +97,7 @@ pub struct SignUpInput {
 }
 
 /// What `signUp` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct SignUpPayload {
     /// The new user. Null when there are user errors, and where the address has to be confirmed first.
     user: Option<User>,
@@ -119,7 +120,7 @@ pub struct LoginInput {
 }
 
 /// What `login` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct LoginPayload {
     /// Who signed in. Null when there are user errors.
     user: Option<User>,
@@ -138,7 +139,7 @@ pub struct RefreshTokensInput {
 }
 
 /// What `refreshTokens` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct RefreshTokensPayload {
     /// The new tokens of the same session. Null when there are user errors.
     tokens: Option<Tokens>,
@@ -186,7 +187,7 @@ pub struct EndSessionInput {
 }
 
 /// What `endSession` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct EndSessionPayload {
     /// The session as it was. Null when there are user errors.
     session: Option<Session>,
@@ -208,12 +209,15 @@ impl SessionsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new account.")] input: SignUpInput,
-    ) -> Result<SignUpPayload, Error> {
+    ) -> Option<Result<SignUpPayload, Error>> {
         let SignUpInput { email, username, password, name } = input;
         let input = accounts::SignUp { email, username, password: password.into(), name };
-        let (opened, user_errors) = payload(accounts(ctx).sign_up(caller(ctx), input), |opened| opened).await?;
-        let (user, tokens) = opened.flatten().map(parts).unzip();
-        Ok(SignUpPayload { user, tokens, user_errors })
+        let signed_up = accounts(ctx).sign_up(caller(ctx), input);
+        let build = |signed_in: Option<Option<SignedIn>>, user_errors| {
+            let (user, tokens) = signed_in.flatten().map(parts).unzip();
+            SignUpPayload { user, tokens, user_errors }
+        };
+        payload(signed_up, build).await
     }
 
     /// Opens a session. User errors: WRONG_CREDENTIALS, REQUIRED, INVALID, TOO_LONG. FORBIDDEN, if the password is
@@ -223,12 +227,15 @@ impl SessionsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Who signs in.")] input: LoginInput,
-    ) -> Result<LoginPayload, Error> {
+    ) -> Option<Result<LoginPayload, Error>> {
         let LoginInput { identifier, password, session_name } = input;
         let input = accounts::Login { identifier, password: password.into(), session_name };
-        let (opened, user_errors) = payload(accounts(ctx).login(caller(ctx), input), parts).await?;
-        let (user, tokens) = opened.unzip();
-        Ok(LoginPayload { user, tokens, user_errors })
+        let logged_in = accounts(ctx).login(caller(ctx), input);
+        let build = |signed_in: Option<SignedIn>, user_errors| {
+            let (user, tokens) = signed_in.map(parts).unzip();
+            LoginPayload { user, tokens, user_errors }
+        };
+        payload(logged_in, build).await
     }
 
     /// Replaces a session's tokens; the refresh token is good once. Sent again before the new one was used, it gets
@@ -238,12 +245,15 @@ impl SessionsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose tokens are to be replaced.")] input: RefreshTokensInput,
-    ) -> Result<RefreshTokensPayload, Error> {
-        let (tokens, user_errors) = payload(accounts(ctx).refresh(caller(ctx), &input.refresh_token), Tokens).await?;
-        if let (Some(renewal), Some(Tokens(tokens))) = (ctx.data_opt::<Renewal>(), &tokens) {
-            renewal.leave(&tokens.access);
-        }
-        Ok(RefreshTokensPayload { tokens, user_errors })
+    ) -> Option<Result<RefreshTokensPayload, Error>> {
+        let refreshed = accounts(ctx).refresh(caller(ctx), &input.refresh_token);
+        let build = |tokens: Option<accounts::Tokens>, user_errors| {
+            if let (Some(renewal), Some(tokens)) = (ctx.data_opt::<Renewal>(), &tokens) {
+                renewal.leave(&tokens.access);
+            }
+            RefreshTokensPayload { tokens: tokens.map(Tokens), user_errors }
+        };
+        payload(refreshed, build).await
     }
 
     /// Ends the caller's session, or what the scope says: it is refused from now on. A refresh token that was given up
@@ -254,11 +264,11 @@ impl SessionsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to end; by default this session.")] input: Option<LogoutInput>,
-    ) -> Result<LogoutPayload, Error> {
+    ) -> Option<Result<LogoutPayload, Error>> {
         let input = input.unwrap_or(LogoutInput { scope: LogoutScope::Session, refresh_token: None });
         let (scope, refresh_token) = (input.scope.into(), input.refresh_token);
-        let ended_sessions = Box::pin(accounts(ctx).logout(caller(ctx), scope, refresh_token.as_deref())).await?;
-        Ok(LogoutPayload { ended_sessions })
+        let ended = Box::pin(accounts(ctx).logout(caller(ctx), scope, refresh_token.as_deref())).await;
+        Some(ended.map(|ended_sessions| LogoutPayload { ended_sessions }))
     }
 
     /// Ends one of the caller's sessions, at once and for good. User errors: NOT_FOUND. UNAUTHENTICATED when nobody is
@@ -267,10 +277,9 @@ impl SessionsMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which session to end.")] input: EndSessionInput,
-    ) -> Result<EndSessionPayload, Error> {
+    ) -> Option<Result<EndSessionPayload, Error>> {
         let ended = accounts(ctx).end_session(caller(ctx), SessionId::parse(&input.session_id));
-        let (session, user_errors) = payload(ended, Session).await?;
-        Ok(EndSessionPayload { session, user_errors })
+        payload(ended, |row, user_errors| EndSessionPayload { session: row.map(Session), user_errors }).await
     }
 }
 

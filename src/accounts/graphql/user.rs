@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_graphql::connection::{Connection, Edge, EmptyFields, PageInfo};
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
-use crate::accounts::graphql::{accounts, caller, payload};
+use crate::accounts::graphql::{accounts, caller};
 use crate::accounts::{self, Accounts, user};
 use crate::caller::Scope;
 use crate::error::{Error, UserError};
 use crate::page::{self, Arguments, Window, page_info};
+use crate::payload::payload;
 use crate::scalars::DateTime;
 
 /// What its cursors say that they are of.
@@ -111,7 +112,7 @@ pub struct UpdateProfileInput {
 }
 
 /// What `updateProfile` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct UpdateProfilePayload {
     /// The caller with the new profile. Null when there are user errors.
     user: Option<User>,
@@ -148,12 +149,15 @@ impl UsersQuery {
         #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
-    ) -> Result<UserConnection, Error> {
-        let window = Window::of(LIST, Arguments { first, after, last, before })?;
-        let accounts = Arc::clone(ctx.data_unchecked::<Arc<Accounts>>());
-        let page = accounts.list_users(caller(ctx), search.as_deref(), &window).await?;
-        let page = page.connection(|row| (page::cursor(LIST, &row.username_key), User::from(row)));
-        Ok(UserConnection { page, accounts, search })
+    ) -> Option<Result<UserConnection, Error>> {
+        let users = async {
+            let window = Window::of(LIST, Arguments { first, after, last, before })?;
+            let accounts = Arc::clone(ctx.data_unchecked::<Arc<Accounts>>());
+            let page = accounts.list_users(caller(ctx), search.as_deref(), &window).await?;
+            let page = page.connection(|row| (page::cursor(LIST, &row.username_key), User::from(row)));
+            Ok(UserConnection { page, accounts, search })
+        };
+        Some(users.await)
     }
 }
 
@@ -169,14 +173,14 @@ impl ProfileMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateProfileInput,
-    ) -> Result<UpdateProfilePayload, Error> {
+    ) -> Option<Result<UpdateProfilePayload, Error>> {
         let name = match input.name {
             MaybeUndefined::Undefined => None,
             MaybeUndefined::Null => Some(None),
             MaybeUndefined::Value(name) => Some(Some(name)),
         };
         let input = accounts::UpdateProfile { username: input.username, name };
-        let (user, user_errors) = payload(accounts(ctx).update_profile(caller(ctx), input), User::from).await?;
-        Ok(UpdateProfilePayload { user, user_errors })
+        let updated = accounts(ctx).update_profile(caller(ctx), input);
+        payload(updated, |user, user_errors| UpdateProfilePayload { user: user.map(User::from), user_errors }).await
     }
 }

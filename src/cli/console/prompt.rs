@@ -78,9 +78,8 @@ fn operate(console: &mut Console, document: &str) -> anyhow::Result<()> {
 }
 
 fn show(console: &Console, answer: &Answer) -> anyhow::Result<()> {
-    let data = &answer.response.data;
-    if !answer.refused && (*data != Value::Null || answer.response.errors.is_empty()) {
-        say(pretty_json(data)?)?;
+    if !answer.has_no_result() || answer.response.errors.is_empty() {
+        say(pretty_json(&answer.response.data)?)?;
     }
     for error in &answer.response.errors {
         note(describe(error))?;

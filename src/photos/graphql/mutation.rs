@@ -1,12 +1,10 @@
 //! Mutations of photos. All of a batch succeeds, or nothing of it happens.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
-use futures_util::future::BoxFuture;
 
 use crate::error::{Error, UserError};
 use crate::id::PhotoId;
+use crate::payload::payload;
 use crate::photos::graphql::{Photo, caller, loaders, photos};
 use crate::photos::{self, photo};
 use crate::upload::{Upload, Uploads};
@@ -31,7 +29,7 @@ pub struct NewPhoto {
 }
 
 /// What `uploadPhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct UploadPhotosPayload {
     /// The new photos, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
@@ -56,7 +54,7 @@ pub struct PhotoEdit {
 }
 
 /// What `editPhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct EditPhotosPayload {
     /// The photos as they are now, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
@@ -72,7 +70,7 @@ pub struct PublishPhotosInput {
 }
 
 /// What `publishPhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct PublishPhotosPayload {
     /// The photos as they are now, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
@@ -88,7 +86,7 @@ pub struct UnpublishPhotosInput {
 }
 
 /// What `unpublishPhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct UnpublishPhotosPayload {
     /// The photos as they are now, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
@@ -104,7 +102,7 @@ pub struct DeletePhotosInput {
 }
 
 /// What `deletePhotos` did.
-#[derive(SimpleObject, Default)]
+#[derive(SimpleObject)]
 pub struct DeletePhotosPayload {
     /// The ids of the photos that are gone, in the order of the input. Null when there are user errors.
     deleted_photo_ids: Option<Vec<ID>>,
@@ -127,16 +125,18 @@ impl PhotosMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to upload.")] input: UploadPhotosInput,
-    ) -> Result<UploadPhotosPayload, Error> {
-        let none = Uploads::default();
-        let uploads = ctx.data_opt::<Uploads>().unwrap_or(&none);
-        let new = |NewPhoto { file, caption }| {
-            let file = uploads.file(&file)?;
-            Ok(photos::NewPhoto { file, caption })
+    ) -> Option<Result<UploadPhotosPayload, Error>> {
+        let uploaded = async move {
+            let none = Uploads::default();
+            let uploads = ctx.data_opt::<Uploads>().unwrap_or(&none);
+            let new = |NewPhoto { file, caption }| {
+                let file = uploads.file(&file)?;
+                Ok(photos::NewPhoto { file, caption })
+            };
+            let new: Vec<photos::NewPhoto> = input.photos.into_iter().map(new).collect::<Result<_, Error>>()?;
+            photos(ctx).upload(caller(ctx), new, input.publish).await
         };
-        let new: Vec<photos::NewPhoto> = input.photos.into_iter().map(new).collect::<Result<_, Error>>()?;
-        let (photos, user_errors) = shown(ctx, photos(ctx).upload(caller(ctx), new, input.publish)).await?;
-        Ok(UploadPhotosPayload { photos, user_errors })
+        payload(uploaded, |rows, user_errors| UploadPhotosPayload { photos: shown(ctx, rows), user_errors }).await
     }
 
     /// Replaces captions of the caller's photos, and with them their tags. User errors, each with the place of its photo:
@@ -146,7 +146,7 @@ impl PhotosMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which captions to replace.")] input: EditPhotosInput,
-    ) -> Result<EditPhotosPayload, Error> {
+    ) -> Option<Result<EditPhotosPayload, Error>> {
         let edit = |edit: PhotoEdit| {
             let caption = match edit.caption {
                 MaybeUndefined::Undefined => None,
@@ -156,8 +156,8 @@ impl PhotosMutation {
             photos::Edit { photo: PhotoId::parse(&edit.photo_id), caption }
         };
         let edits = input.edits.into_iter().map(edit).collect();
-        let (photos, user_errors) = shown(ctx, photos(ctx).edit(caller(ctx), edits)).await?;
-        Ok(EditPhotosPayload { photos, user_errors })
+        let edited = photos(ctx).edit(caller(ctx), edits);
+        payload(edited, |rows, user_errors| EditPhotosPayload { photos: shown(ctx, rows), user_errors }).await
     }
 
     /// Shows photos of the caller's to everybody; those that are published stay as they are. The first time counts as
@@ -167,10 +167,10 @@ impl PhotosMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which photos to publish.")] input: PublishPhotosInput,
-    ) -> Result<PublishPhotosPayload, Error> {
+    ) -> Option<Result<PublishPhotosPayload, Error>> {
         let ids = parsed(&input.photo_ids);
-        let (photos, user_errors) = shown(ctx, photos(ctx).publish(caller(ctx), &ids)).await?;
-        Ok(PublishPhotosPayload { photos, user_errors })
+        let published = photos(ctx).publish(caller(ctx), &ids);
+        payload(published, |rows, user_errors| PublishPhotosPayload { photos: shown(ctx, rows), user_errors }).await
     }
 
     /// Makes photos of the caller's drafts again: they leave every list, and links to their images end, at once. User
@@ -179,10 +179,10 @@ impl PhotosMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which photos to make drafts again.")] input: UnpublishPhotosInput,
-    ) -> Result<UnpublishPhotosPayload, Error> {
+    ) -> Option<Result<UnpublishPhotosPayload, Error>> {
         let ids = parsed(&input.photo_ids);
-        let (photos, user_errors) = shown(ctx, photos(ctx).unpublish(caller(ctx), &ids)).await?;
-        Ok(UnpublishPhotosPayload { photos, user_errors })
+        let unpublished = photos(ctx).unpublish(caller(ctx), &ids);
+        payload(unpublished, |rows, user_errors| UnpublishPhotosPayload { photos: shown(ctx, rows), user_errors }).await
     }
 
     /// Deletes photos of the caller's for good: they leave every list, and links to their images end, at once. User
@@ -191,16 +191,13 @@ impl PhotosMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which photos to delete.")] input: DeletePhotosInput,
-    ) -> Result<DeletePhotosPayload, Error> {
+    ) -> Option<Result<DeletePhotosPayload, Error>> {
         let ids = parsed(&input.photo_ids);
-        let deleted: BoxFuture<'_, _> = Box::pin(photos(ctx).delete(caller(ctx), &ids));
-        Ok(match Error::user_errors(deleted.await)? {
-            Ok(ids) => {
-                let ids = ids.into_iter().map(ID::from).collect();
-                DeletePhotosPayload { deleted_photo_ids: Some(ids), user_errors: Vec::new() }
-            }
-            Err(user_errors) => DeletePhotosPayload { deleted_photo_ids: None, user_errors },
-        })
+        let build = |deleted: Option<Vec<PhotoId>>, user_errors| {
+            let deleted_photo_ids = deleted.map(|ids| ids.into_iter().map(ID::from).collect());
+            DeletePhotosPayload { deleted_photo_ids, user_errors }
+        };
+        payload(photos(ctx).delete(caller(ctx), &ids), build).await
     }
 }
 
@@ -208,22 +205,8 @@ fn parsed(ids: &[ID]) -> Vec<Option<PhotoId>> {
     ids.iter().map(|id| PhotoId::parse(id)).collect()
 }
 
-/// What was done, or what to correct.
-type Payload = (Option<Vec<Photo>>, Vec<UserError>);
-
-/// The two parts of a payload. Boxed: in the framework all mutations share one future, which would be as large as
-/// the largest of them.
-fn shown<'v>(
-    ctx: &'v Context<'_>,
-    verb: impl Future<Output = Result<Vec<photo::Model>, Error>> + Send + 'v,
-) -> BoxFuture<'v, Result<Payload, Error>> {
-    Box::pin(async move {
-        Ok(match Error::user_errors(verb.await)? {
-            Ok(rows) => {
-                let loaders: Arc<_> = loaders(ctx);
-                (Some(rows.into_iter().map(|row| Photo::new(row, &loaders)).collect()), Vec::new())
-            }
-            Err(user_errors) => (None, user_errors),
-        })
-    })
+/// The photos of a payload, with loaders that they share.
+fn shown(ctx: &Context<'_>, rows: Option<Vec<photo::Model>>) -> Option<Vec<Photo>> {
+    let loaders = loaders(ctx);
+    rows.map(|rows| rows.into_iter().map(|row| Photo::new(row, &loaders)).collect())
 }

@@ -69,13 +69,10 @@ impl Photo {
     pub async fn id(&self) -> ID {
         self.row.id.into()
     }
-    /// Who uploaded it.
-    async fn author(&self) -> Result<User, Error> {
-        let author = match self.row.user_id {
-            Some(author) => self.loaders.author(author).await?,
-            None => None,
-        };
-        author.map(User::from).ok_or(Error::NotFound("photo"))
+    /// The user who uploaded it. Null if their account is deleted.
+    async fn author(&self) -> Option<Result<User, Error>> {
+        let author = self.loaders.author(self.row.user_id?).await.transpose()?;
+        Some(author.map(User::from))
     }
     /// Who sees it.
     async fn state(&self) -> PhotoState {

@@ -2,6 +2,7 @@
 
 mod clock;
 mod exhaustion;
+mod failing_neighbours;
 mod history;
 mod idempotency;
 mod keys;

@@ -26,7 +26,7 @@ async fn a_counter_begins_at_its_start_and_goes_on_in_its_steps_to_its_bound() {
     }
     for _ in 0..3 {
         let refused = take(&user, r#"counter: "tickets""#).await;
-        assert_eq!((refused.code(), refused.at("/data")), ("COUNTER_EXHAUSTED", &json!(null)));
+        assert_eq!((refused.code(), refused.has_no_result()), ("COUNTER_EXHAUSTED", true));
         assert!(refused.at("/errors/0/message").as_str().is_some_and(|text| text.contains("121")), "{}", refused.body);
     }
     let shown = user.run(r#"{ current(counter: "tickets") viewer { counter(name: "tickets") { current } } }"#).await;
@@ -101,7 +101,7 @@ async fn an_unknown_name_is_not_found_and_is_not_made() {
     let long = "x".repeat(10_000);
     for name in ["theirs", "Default", "defaul", "", " default", "default\\u0000", "ä", &long] {
         let refused = take(&user, &format!("counter: \"{name}\"")).await;
-        assert_eq!((refused.code(), refused.at("/data")), ("NOT_FOUND", &json!(null)), "{name}");
+        assert_eq!((refused.code(), refused.has_no_result()), ("NOT_FOUND", true), "{name}");
         let keyed = take(&user, &format!("counter: \"{name}\", count: 3, idempotencyKey: \"k\"")).await;
         assert_eq!(keyed.code(), "NOT_FOUND", "{name}");
         assert_eq!(user.run(&format!("{{ current(counter: \"{name}\") }}")).await.code(), "NOT_FOUND", "{name}");

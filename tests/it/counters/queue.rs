@@ -18,7 +18,7 @@ async fn a_full_queue_refuses_at_once_and_without_effect() {
     for reply in refused {
         assert_eq!((reply.status.as_u16(), reply.code()), (503, "UNAVAILABLE"));
         assert_eq!(reply.header("retry-after"), "1");
-        assert_eq!(reply.at("/data"), &serde_json::Value::Null);
+        assert!(reply.has_no_result(), "{}", reply.body);
     }
     let mut numbers: Vec<i64> = taken.iter().filter_map(|reply| number(reply).ok()).collect();
     numbers.sort_unstable();

@@ -39,7 +39,7 @@ async fn a_count_out_of_bounds_is_refused_by_name_with_the_limit() {
     for count in ["0", "-1", "1000001", "2147483647", "-2147483648"] {
         for more in ["", ", idempotencyKey: \"k\""] {
             let refused = take(&user, &format!("count: {count}{more}")).await;
-            assert_eq!((refused.code(), refused.at("/data")), ("BAD_USER_INPUT", &json!(null)), "{count}");
+            assert_eq!((refused.code(), refused.has_no_result()), ("BAD_USER_INPUT", true), "{count}");
             let message = refused.at("/errors/0/message").as_str().unwrap_or_default();
             assert!(message.contains("count") && message.contains("1000000"), "{message}");
         }

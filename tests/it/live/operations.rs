@@ -93,11 +93,15 @@ async fn errors_of_fields_are_answers() {
     let (_test, server, user) = serve().await;
     let mut socket = sign_on(&server, &user).await;
     let answer = socket.run("a", "{ current(counter: \"none\") }").await;
-    assert_eq!((code(&answer["errors"]), &answer["data"]), ("NOT_FOUND", &Value::Null));
+    assert_eq!((code(&answer["errors"]), &answer["data"]), ("NOT_FOUND", &json!({ "current": null })));
     let answer = socket.run("b", "subscription { current(counter: \"none\") }").await;
     assert_eq!((code(&answer["errors"]), &answer["data"]), ("NOT_FOUND", &Value::Null));
-    let answer = socket.run("c", "{ hello user(username: \"anna\") { id } users(first: -1) { totalCount } }").await;
-    assert_eq!((code(&answer["errors"]), &answer["data"]), ("BAD_USER_INPUT", &Value::Null));
+    let answer = socket.run("c", "{ current users(first: -1) { totalCount } }").await;
+    assert_eq!((code(&answer["errors"]), &answer["data"]), ("BAD_USER_INPUT", &json!({ "current": 0, "users": null })));
+    let mutation = "mutation { a: next { value } b: next(input: { counter: \"none\" }) { value } c: next { value } }";
+    let answer = socket.run("d", mutation).await;
+    let taken = json!({ "a": { "value": 1 }, "b": null, "c": { "value": 2 } });
+    assert_eq!((code(&answer["errors"]), &answer["data"]), ("NOT_FOUND", &taken));
 }
 
 #[tokio::test]

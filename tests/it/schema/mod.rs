@@ -8,6 +8,7 @@ mod introspection;
 mod limits;
 mod node;
 mod refusals;
+mod root_fields;
 mod secrets;
 
 use serde_json::Value;

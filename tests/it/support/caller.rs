@@ -135,6 +135,11 @@ impl Reply {
         self.at("/data")
     }
 
+    /// Returns true if no root field has a result.
+    pub fn has_no_result(&self) -> bool {
+        self.at("/data").as_object().is_none_or(|fields| fields.values().all(Value::is_null))
+    }
+
     /// `extensions.code` of the only error; empty if there is not exactly one.
     pub fn code(&self) -> &str {
         match self.at("/errors").as_array().map(Vec::as_slice) {

@@ -3,6 +3,7 @@
 mod batches;
 mod captions;
 mod contents;
+mod failing_fields;
 mod filters;
 mod leaving;
 mod lists;
