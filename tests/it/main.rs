@@ -18,6 +18,7 @@ mod bad_input;
 mod cli;
 mod counters;
 mod crash;
+mod database;
 mod examples;
 mod http;
 mod live;

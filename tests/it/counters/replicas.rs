@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cloakroom::app::App;
-use cloakroom::store::Database;
 
 use super::history::{Recorder, check};
 use super::{all, create, current, range, set, take};
@@ -11,14 +10,8 @@ use crate::support::{Caller, TestApp, TestDatabase};
 
 /// A second server on the first one's database, by another way if `url` names one, and the same caller at its door.
 pub(super) async fn replica(test: &TestApp, user: &Caller, url: Option<&str>) -> (Arc<App>, Caller) {
-    let mut config = test.config.clone();
-    if let Some(url) = url {
-        config.database.url = url.parse().expect("the URL of a database server");
-    }
-    let database = Database::open(&config.database, test.data_dir()).await.expect("the database opens");
-    let app = Arc::new(App::start(&config, database, test.clock.clone()).expect("the app starts"));
-    let router = cloakroom::http::router(Arc::clone(&app), &config).expect("the router is built");
-    (app, Caller::new(router, user.token.clone()))
+    let same = test.config.database.url.to_string();
+    test.replica(user, url.unwrap_or(&same)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -78,6 +78,16 @@ impl TestApp {
         (self.app, self.router) = start(&self.config, &self.clock).await;
     }
 
+    /// A second server that reaches the same database by `url`, and the same caller at its door.
+    pub async fn replica(&self, user: &Caller, url: &str) -> (Arc<App>, Caller) {
+        let mut config = self.config.clone();
+        config.database.url = url.parse().expect("the URL of a database server");
+        let database = Database::open(&config.database, self.data_dir()).await.expect("the database opens");
+        let app = Arc::new(App::start(&config, database, self.clock.clone()).expect("the app starts"));
+        let router = cloakroom::http::router(Arc::clone(&app), &config).expect("the router is built");
+        (app, Caller::new(router, user.token.clone()))
+    }
+
     /// The folder with the signing keys and SQLite's file.
     pub fn data_dir(&self) -> &std::path::Path {
         self.folder.path()

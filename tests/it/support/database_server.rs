@@ -55,6 +55,11 @@ impl DatabaseServer {
         }
     }
 
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Kills all of its processes, as if the machine had lost them.
     pub fn kill(&mut self) {
         let parent = Pid::from_child(&self.child);
@@ -151,7 +156,7 @@ fn postgres_program(name: &str) -> PathBuf {
 }
 
 /// As this user if the tests are root's, in a folder that is theirs then.
-fn as_user(user: &str, folder: &Path, program: &Path) -> Command {
+pub fn as_user(user: &str, folder: &Path, program: &Path) -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new(program);
     }

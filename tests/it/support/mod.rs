@@ -28,7 +28,7 @@ mod wire;
 pub use app::TestApp;
 pub use caller::{Caller, Reply};
 pub use database::TestDatabase;
-pub use database_server::DatabaseServer;
+pub use database_server::{DatabaseServer, as_user};
 pub use dump::dump;
 pub use form::{BOUNDARY, FILE_NAME, Form, form_request};
 pub use gate::Gate;
