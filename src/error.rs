@@ -329,7 +329,7 @@ impl IntoResponse for Error {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             }
             Self::Internal(cause) | Self::OutcomeUnknown(cause) | Self::DependencyUnavailable { cause, .. } => {
-                drop(response.extensions_mut().insert(cause))
+                drop(response.extensions_mut().insert(cause));
             }
             _ => {}
         }

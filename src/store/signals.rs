@@ -41,7 +41,8 @@ impl Signals {
             match timeout(PING_EVERY, self.0.try_recv()).await {
                 Ok(signal) => return Ok(signal.map_err(failed)?.map(|signal| signal.payload().to_owned())),
                 Err(_) => match timeout(PING_LIMIT, self.0.execute("SELECT 1")).await {
-                    Ok(pong) => drop(pong.map_err(failed)?),
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => return Err(failed(error)),
                     Err(_) => return Ok(None),
                 },
             }

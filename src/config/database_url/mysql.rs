@@ -66,7 +66,7 @@ impl MysqlUrl {
                 parts::STATEMENT_CACHE => statement_cache = Some(parts::parse_statement_cache(&value)?),
                 "socket" => endpoint.host = Host::Unix(value),
                 "charset" => {
-                    ensure!(value == "utf8mb4", "charset in database.url must be utf8mb4, which is the default")
+                    ensure!(value == "utf8mb4", "charset in database.url must be utf8mb4, which is the default");
                 }
                 "password" | "user" => bail!("database.url takes {name} before its `@`, not as a parameter"),
                 _ => return Err(parts::unknown(&name, &PARAMETERS)),

@@ -32,7 +32,7 @@ fn several_hosts_and_ipv6_literals_are_read_as_libpq_reads_them() {
     assert_eq!(postgres("postgres:///app?host=a,b&port=7").endpoints, [tcp("a", 7), tcp("b", 7)]);
     assert_eq!(postgres("postgres:///app").endpoints, [tcp("localhost", 5432)]);
     let socket = Endpoint { host: Host::Unix("/run/pg".to_owned()), port: 5432 };
-    assert_eq!(postgres("postgres://%2Frun%2Fpg/app").endpoints, [socket.clone()]);
+    assert_eq!(postgres("postgres://%2Frun%2Fpg/app").endpoints, std::slice::from_ref(&socket));
     assert_eq!(postgres("postgres:///app?host=/run/pg").endpoints, [socket]);
 }
 

@@ -43,7 +43,7 @@ async fn recovers(moment: Option<&'static [u8]>) {
     let wait_for = async |count: usize| {
         let counted = async {
             while done.load(Ordering::SeqCst) < count {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(PATIENCE, counted).await.expect("work gets done");
