@@ -11,12 +11,17 @@
 //! **Invariant:** a transaction that has begun runs to its end, even if the request that wanted it is gone.
 
 pub mod blobs;
+mod catalog;
 mod connection;
 mod database;
+mod file_lock;
+mod migration_lock;
 pub mod migrations;
 mod mysql;
 mod open;
 mod postgres;
+mod running_server;
+pub mod server_lease;
 mod signals;
 mod snapshot;
 mod sqlite;
@@ -24,4 +29,6 @@ mod sqlite;
 pub use blobs::Blobs;
 pub use connection::{Connection, DatabaseReader, DatabaseTransaction};
 pub use database::{Backend, Database};
+pub use file_lock::FileLock;
+pub use running_server::RunningServer;
 pub use signals::{MAX_SIGNAL_BYTES, Signals};

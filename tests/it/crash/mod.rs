@@ -8,6 +8,7 @@ mod disk_full;
 mod durability;
 mod kill;
 mod load;
+mod migrations;
 mod photo_syncs;
 mod photos;
 mod pictures;

@@ -1,0 +1,144 @@
+//! Migrations that are killed before any of their steps: the next run finishes, and rows that were there stay.
+//!
+//! Each migration is interrupted before its first step, then run again and interrupted before its second step, and so on.
+
+mod filled;
+mod interrupt;
+
+use cloakroom::config::{self, Config, Overrides};
+use cloakroom::store::{Database, migrations};
+use tempfile::TempDir;
+
+use self::filled::{fill, unfilled};
+use self::interrupt::{Direction, Interrupter, Run};
+use crate::support::{AllRows, TestDatabase, all_rows, rows, shape};
+
+/// More steps than any migration has.
+const MAX_STEPS: usize = 1000;
+
+/// A database whose migrations are interrupted.
+struct Stage {
+    settings: config::Database,
+    interrupter: Interrupter,
+    folder: TempDir,
+    _database: TestDatabase,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let mut config = Config::load(None, &Overrides::default()).expect("the defaults are good");
+        let database = TestDatabase::create_empty(&mut config).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let interrupter = Interrupter::new(&config.database, folder.path()).await;
+        Self { settings: config.database, interrupter, folder, _database: database }
+    }
+
+    async fn open(&self) -> Database {
+        Database::open(&self.settings, self.folder.path()).await.expect("the database opens")
+    }
+
+    /// Applies everything, with an interruption before every step. Returns the rows after each migration.
+    async fn migrate_up(&self, filled: bool) -> Vec<AllRows> {
+        let mut after = vec![AllRows::new()];
+        let mut nth = 0;
+        loop {
+            nth += 1;
+            assert!(nth < MAX_STEPS, "no progress after {} migrations", after.len() - 1);
+            let run = self.interrupter.run(Direction::Up, nth).await;
+            let database = self.open().await;
+            assert_kept(&database, after.last().expect("rows")).await;
+            if applied(&database).await >= after.len() {
+                if filled {
+                    fill(&database).await;
+                }
+                after.resize_with(applied(&database).await, AllRows::new);
+                after.push(all_rows(&database).await);
+                nth = 0;
+            }
+            database.close().await;
+            if run == Run::Finished {
+                return after;
+            }
+        }
+    }
+
+    /// Takes everything back, with an interruption before every step. Where that leaves a migration half taken back,
+    /// `up` must repair it as well.
+    async fn migrate_down(&self, after: &[AllRows], whole: &[String]) {
+        for left in (0..after.len() - 1).rev() {
+            let mut database = self.open().await;
+            let before = shape(&database).await;
+            for nth in 1.. {
+                assert!(nth < MAX_STEPS, "no progress with {left} migrations left");
+                database.close().await;
+                let run = self.interrupter.run(Direction::Down, nth).await;
+                database = self.open().await;
+                assert_kept(&database, &after[left]).await;
+                if recorded(&database).await == left {
+                    break;
+                }
+                assert_eq!(run, Run::Interrupted);
+                let is_half_done = applied(&database).await == left || shape(&database).await != before;
+                if is_half_done {
+                    migrations::up(&database).await.unwrap_or_else(|error| panic!("{left}/{nth}: {error:#}"));
+                    assert_eq!(shape(&database).await, whole, "{left}/{nth}");
+                    let later = u32::try_from(after.len() - 1 - left - 1).expect("a few");
+                    migrations::down(&database, later).await.expect("they can be taken back");
+                    assert_kept(&database, &after[left]).await;
+                }
+            }
+            database.close().await;
+        }
+    }
+}
+
+/// The number of migrations that the database has a record of, in whole or in part.
+async fn recorded(database: &Database) -> usize {
+    rows(database, "seaql_migrations", &["version".to_owned()]).await.len()
+}
+
+async fn applied(database: &Database) -> usize {
+    let status = migrations::status(database).await.expect("the list of migrations");
+    status.iter().filter(|migration| migration.applied).count()
+}
+
+/// All these rows are there, with the values that they had in the columns of that time.
+async fn assert_kept(database: &Database, before: &AllRows) {
+    for (table, kept) in before {
+        assert_eq!(rows(database, table, &kept.columns).await, kept.rows, "{table}");
+    }
+}
+
+/// The shape that uninterrupted migrations lead to.
+async fn whole_shape() -> Vec<String> {
+    let stage = Stage::new().await;
+    let database = stage.open().await;
+    migrations::up(&database).await.expect("they apply");
+    let shape = shape(&database).await;
+    database.close().await;
+    shape
+}
+
+async fn interrupt_every_step(filled: bool) {
+    let whole = whole_shape().await;
+    let stage = Stage::new().await;
+    let after = stage.migrate_up(filled).await;
+    let database = stage.open().await;
+    assert_eq!(shape(&database).await, whole);
+    database.close().await;
+    if filled {
+        let unfilled = unfilled(after.last().expect("rows"));
+        assert!(unfilled.is_empty(), "add a row to ROWS in filled.rs for {unfilled:?}");
+    }
+    stage.migrate_down(&after, &whole).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations_of_an_empty_database_finish_after_a_kill_at_any_step() {
+    interrupt_every_step(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations_of_a_filled_database_finish_after_a_kill_at_any_step_and_keep_its_rows() {
+    interrupt_every_step(true).await;
+}
