@@ -21,10 +21,13 @@ pub type AllRows = BTreeMap<String, TableRows>;
 const BOOKKEEPING: &str = "seaql_migrations";
 
 const POSTGRES_SHAPE: &str = "\
-    SELECT concat_ws(' ', 'column', table_name, column_name, data_type, character_maximum_length, is_nullable, column_default) \
-    FROM information_schema.columns WHERE table_schema = current_schema() \
+    SELECT concat_ws(' ', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
+                     pg_get_expr(d.adbin, d.adrelid)) \
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum \
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' \
     UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() \
-    UNION ALL SELECT concat_ws(' ', conrelid::regclass::text, conname, pg_get_constraintdef(oid)) \
+    UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) \
     FROM pg_constraint WHERE connamespace = current_schema()::regnamespace ORDER BY 1";
 
 /// The definition of everything in the database, sorted.
@@ -37,8 +40,11 @@ pub async fn shape(database: &Database) -> Vec<String> {
         Backend::Mysql => {
             let mut shape = Vec::new();
             for table in tables(database).await {
-                shape.extend(texts(database, &format!("SHOW CREATE TABLE `{table}`"), 1).await);
+                let definition = texts(database, &format!("SHOW CREATE TABLE `{table}`"), 1).await.concat();
+                // A column that a repetition adds comes behind the others.
+                shape.extend(definition.lines().map(|line| format!("{table}: {}", line.trim_end_matches(','))));
             }
+            shape.sort();
             shape
         }
     }

@@ -1,17 +1,18 @@
 //! Migrations that are killed before any of their steps: the next run finishes, and rows that were there stay.
 //!
-//! Each migration is interrupted before its first step, then run again and interrupted before its second step, and so on.
+//! Each migration is interrupted before its first step, then run again and interrupted before a later one, and so on.
+//! The long form (`CLOAKROOM_TEST_SECONDS`) leaves no step out.
 
 mod filled;
 mod interrupt;
 
 use cloakroom::config::{self, Config, Overrides};
-use cloakroom::store::{Database, migrations};
+use cloakroom::store::{Backend, Database, migrations};
 use tempfile::TempDir;
 
 use self::filled::{fill, unfilled};
 use self::interrupt::{Direction, Interrupter, Run};
-use crate::support::{AllRows, TestDatabase, all_rows, rows, shape};
+use crate::support::{AllRows, Length, Random, TestDatabase, all_rows, rows, shape};
 
 /// More steps than any migration has.
 const MAX_STEPS: usize = 1000;
@@ -37,23 +38,24 @@ impl Stage {
         Database::open(&self.settings, self.folder.path()).await.expect("the database opens")
     }
 
-    /// Applies everything, with an interruption before every step. Returns the rows after each migration.
+    /// Applies everything, with interruptions. Returns the rows after each migration.
     async fn migrate_up(&self, filled: bool) -> Vec<AllRows> {
         let mut after = vec![AllRows::new()];
-        let mut nth = 0;
+        let mut steps = Steps::new();
         loop {
-            nth += 1;
-            assert!(nth < MAX_STEPS, "no progress after {} migrations", after.len() - 1);
-            let run = self.interrupter.run(Direction::Up, nth).await;
+            let run = self.interrupter.run(Direction::Up, steps.next()).await;
             let database = self.open().await;
             assert_kept(&database, after.last().expect("rows")).await;
-            if applied(&database).await >= after.len() {
+            let applied = applied(&database).await;
+            if applied >= after.len() {
                 if filled {
                     fill(&database).await;
                 }
-                after.resize_with(applied(&database).await, AllRows::new);
-                after.push(all_rows(&database).await);
-                nth = 0;
+                let rows = all_rows(&database).await;
+                // A long stride applies more than one.
+                after.resize_with(applied, AllRows::new);
+                after.push(rows);
+                steps.restart();
             }
             database.close().await;
             if run == Run::Finished {
@@ -62,26 +64,26 @@ impl Stage {
         }
     }
 
-    /// Takes everything back, with an interruption before every step. Where that leaves a migration half taken back,
-    /// `up` must repair it as well.
+    /// Takes everything back, with interruptions. Where one leaves a migration half taken back, `up` must repair it as
+    /// well.
     async fn migrate_down(&self, after: &[AllRows], whole: &[String]) {
+        let mut steps = Steps::new();
         for left in (0..after.len() - 1).rev() {
             let mut database = self.open().await;
             let before = shape(&database).await;
-            for nth in 1.. {
-                assert!(nth < MAX_STEPS, "no progress with {left} migrations left");
+            steps.restart();
+            loop {
                 database.close().await;
-                let run = self.interrupter.run(Direction::Down, nth).await;
+                let run = self.interrupter.run(Direction::Down, steps.next()).await;
                 database = self.open().await;
                 assert_kept(&database, &after[left]).await;
                 if recorded(&database).await == left {
                     break;
                 }
                 assert_eq!(run, Run::Interrupted);
-                let is_half_done = applied(&database).await == left || shape(&database).await != before;
-                if is_half_done {
-                    migrations::up(&database).await.unwrap_or_else(|error| panic!("{left}/{nth}: {error:#}"));
-                    assert_eq!(shape(&database).await, whole, "{left}/{nth}");
+                if applied(&database).await == left || shape(&database).await != before {
+                    migrations::up(&database).await.unwrap_or_else(|error| panic!("{left} left: {error:#}"));
+                    assert_eq!(shape(&database).await, whole, "{left} left");
                     let later = u32::try_from(after.len() - 1 - left - 1).expect("a few");
                     migrations::down(&database, later).await.expect("they can be taken back");
                     assert_kept(&database, &after[left]).await;
@@ -89,6 +91,36 @@ impl Stage {
             }
             database.close().await;
         }
+    }
+}
+
+/// The steps to interrupt, in ascending order.
+struct Steps {
+    last: usize,
+    random: Random,
+    /// The largest distance between two of them.
+    max_stride: u64,
+}
+
+impl Steps {
+    fn new() -> Self {
+        let max_stride = match TestDatabase::backend() {
+            _ if Length::rounds(0).goes_on() => 1,
+            // Every statement commits.
+            Backend::Mysql => 4,
+            Backend::Sqlite | Backend::Postgres => 10,
+        };
+        Self { last: 0, random: Random::seeded(), max_stride }
+    }
+
+    fn next(&mut self) -> usize {
+        self.last += usize::try_from(1 + self.random.below(self.max_stride)).expect("a small number");
+        assert!(self.last < MAX_STEPS, "no progress");
+        self.last
+    }
+
+    fn restart(&mut self) {
+        self.last = 0;
     }
 }
 
@@ -119,26 +151,23 @@ async fn whole_shape() -> Vec<String> {
     shape
 }
 
-async fn interrupt_every_step(filled: bool) {
-    let whole = whole_shape().await;
-    let stage = Stage::new().await;
-    let after = stage.migrate_up(filled).await;
-    let database = stage.open().await;
-    assert_eq!(shape(&database).await, whole);
-    database.close().await;
-    if filled {
-        let unfilled = unfilled(after.last().expect("rows"));
-        assert!(unfilled.is_empty(), "add a row to ROWS in filled.rs for {unfilled:?}");
-    }
-    stage.migrate_down(&after, &whole).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn migrations_of_an_empty_database_finish_after_a_kill_at_any_step() {
-    interrupt_every_step(false).await;
+    let stage = Stage::new().await;
+    stage.migrate_up(false).await;
+    let database = stage.open().await;
+    assert_eq!(shape(&database).await, whole_shape().await);
+    database.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn migrations_of_a_filled_database_finish_after_a_kill_at_any_step_and_keep_its_rows() {
-    interrupt_every_step(true).await;
+    let (stage, whole) = (Stage::new().await, whole_shape().await);
+    let after = stage.migrate_up(true).await;
+    let database = stage.open().await;
+    assert_eq!(shape(&database).await, whole);
+    database.close().await;
+    let unfilled = unfilled(after.last().expect("rows"));
+    assert!(unfilled.is_empty(), "add a row to ROWS in filled.rs for {unfilled:?}");
+    stage.migrate_down(&after, &whole).await;
 }
