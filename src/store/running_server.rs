@@ -93,10 +93,10 @@ async fn keep(database: Database, lease: Lease, mut stopped: oneshot::Receiver<(
             _ = ticks.tick() => {}
         }
         let renewal = renew(&database, &lease).await;
-        if let Err(error) = &renewal
-            && is_renewed
-        {
-            tracing::warn!(?error, "the lease of this server was not renewed");
+        match &renewal {
+            Err(error) if is_renewed => tracing::warn!(?error, "the lease of this server was not renewed"),
+            Ok(()) if !is_renewed => tracing::info!("the lease of this server was renewed"),
+            _ => {}
         }
         is_renewed = renewal.is_ok();
     }

@@ -1,7 +1,7 @@
 //! SQLite: one file in WAL mode, one connection that writes, a pool that only reads.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ const CHECKPOINT_PAGES: &str = "4000";
 pub(super) async fn open(path: &Path, config: &config::Database) -> anyhow::Result<Database> {
     let which = || format!("cannot open the database {}", path.display());
     create_private(path).with_context(which)?;
+    assert_one_link(path)?;
     let writer = connect(path, 1, config, |options| options).await.with_context(which)?;
     assert_durable(&writer).await?;
     let reader = connect(path, config.max_connections, config, |options| options.read_only(true)).await?;
@@ -30,6 +31,18 @@ pub(super) async fn open(path: &Path, config: &config::Database) -> anyhow::Resu
 /// SQLite gives its side files the mode of the main one, so this is all that privacy needs.
 fn create_private(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+/// SQLite names its `-wal` file after the database, so two programs that open a file under two names corrupt it.
+fn assert_one_link(path: &Path) -> anyhow::Result<()> {
+    let links = path.metadata()?.nlink();
+    ensure!(
+        links <= 1,
+        "the database {} has {links} hard links, and SQLite would corrupt it if it were used under two names: \
+         remove the others, or replace them by copies",
+        path.display()
+    );
+    Ok(())
 }
 
 async fn connect(

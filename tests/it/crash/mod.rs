@@ -6,6 +6,7 @@ mod chaos_client;
 mod crowd;
 mod disk_full;
 mod durability;
+mod first_start;
 mod kill;
 mod load;
 mod migrations;

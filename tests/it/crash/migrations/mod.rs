@@ -5,6 +5,7 @@
 
 mod filled;
 mod interrupt;
+mod repair;
 
 use cloakroom::config::{self, Config, Overrides};
 use cloakroom::store::{Backend, Database, migrations};
