@@ -24,6 +24,9 @@ mod m20261121_000010_blobs;
 mod m20261121_000011_photos;
 mod m20261130_000012_server_leases;
 mod steps;
+// Compiled here, so that what `generate` creates compiles.
+#[cfg(test)]
+mod template;
 
 /// Applies migrations and takes them back, with `up` and `down` of [`MigratorTraitSelf`].
 pub struct Migrator {
@@ -95,5 +98,30 @@ impl MigrationTrait for Atomic {
 
     fn use_transaction(&self) -> Option<bool> {
         Some(self.in_transaction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_is_atomic_where_the_database_can_roll_back_ddl() {
+        for (backend, expected) in [
+            (DatabaseBackend::Sqlite, Some(true)),
+            (DatabaseBackend::Postgres, Some(true)),
+            (DatabaseBackend::MySql, Some(false)),
+        ] {
+            for migration in Migrator::new(backend).migrations() {
+                assert_eq!(migration.use_transaction(), expected, "{} on {backend:?}", migration.name());
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_in_order() {
+        let names = Migrator::names();
+        assert!(names.is_sorted_by(|one, next| one < next), "{names:?}");
+        assert_eq!(template::Migration.name(), "template");
     }
 }
