@@ -44,14 +44,22 @@ impl RunningServer {
             migrations::up(database).await?;
             return Ok(Self(Registration::Lock(lock)));
         }
-        if migrate {
-            migrations::up(database).await?;
+        let (connection, lease) = (connect(database), Lease::new());
+        loop {
+            if migrate {
+                migrations::up(database).await?;
+            }
+            // Under the lock of migrations, so that `migrate down` either finds the lease or has ended.
+            let lock = MigrationLock::acquire(&connection).await?;
+            let pending = insert_if_current(lock.transaction(), &lease).await;
+            match lock.release(pending).await? {
+                0 => break,
+                _ if migrate => {}
+                pending => {
+                    bail!("{pending} migrations are pending: run `cloakroom migrate up`, or start with --migrate")
+                }
+            }
         }
-        let lease = Lease::new();
-        // Under the lock of migrations, so that `migrate down` either finds the lease or has ended.
-        let lock = MigrationLock::acquire(&connect(database)).await?;
-        let inserted = insert(lock.transaction(), &lease).await;
-        lock.release(inserted).await?;
         let (stop, stopped) = oneshot::channel();
         let renewal = tokio::spawn(keep(database.clone(), lease, stopped));
         Ok(Self(Registration::Lease { stop, renewal }))
@@ -71,14 +79,14 @@ impl RunningServer {
     }
 }
 
-async fn insert(transaction: &DatabaseTransaction, lease: &Lease) -> anyhow::Result<()> {
-    match migrations::pending_over(transaction).await? {
-        0 => {
-            Lease::delete_expired(transaction).await?;
-            Ok(lease.renew(transaction).await?)
-        }
-        pending => bail!("{pending} migrations are pending: run `cloakroom migrate up`, or start with --migrate"),
+/// Inserts the lease if no migration is pending. Returns how many are.
+async fn insert_if_current(transaction: &DatabaseTransaction, lease: &Lease) -> anyhow::Result<usize> {
+    let pending = migrations::pending_over(transaction).await?;
+    if pending == 0 {
+        Lease::delete_expired(transaction).await?;
+        lease.renew(transaction).await?;
     }
+    Ok(pending)
 }
 
 /// Renews the lease until `stopped`, then deletes it. A server whose database does not answer goes on, and registers

@@ -16,12 +16,23 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::TestDatabase;
 
-/// The direction of a migration.
+/// A command that changes the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(super) enum Migrate {
     Up,
     /// By one migration.
     Down,
+    Fresh,
+}
+
+impl Migrate {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Up => &["migrate", "up"],
+            Self::Down => &["migrate", "down"],
+            Self::Fresh => &["migrate", "fresh", "--yes"],
+        }
+    }
 }
 
 /// The outcome of a run that was to be interrupted.
@@ -48,12 +59,12 @@ impl Interrupter {
     }
 
     /// Runs a migration with an interruption in place of its nth step.
-    pub(super) async fn run(&self, direction: Direction, nth: usize) -> Run {
+    pub(super) async fn run(&self, migrate: Migrate, nth: usize) -> Run {
         match self {
             Self::Kill { shim, data_dir } => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
-                command.args(["migrate", if direction == Direction::Up { "up" } else { "down" }, "--data-dir"]);
-                command.arg(data_dir).env("LD_PRELOAD", shim).env("KILL_AT", nth.to_string());
+                command.args(migrate.arguments()).arg("--data-dir").arg(data_dir);
+                command.env("LD_PRELOAD", shim).env("KILL_AT", nth.to_string());
                 let output = command.stdout(Stdio::null()).output().expect("the command runs");
                 match output.status.signal() {
                     Some(9) => Run::Interrupted,
@@ -67,9 +78,10 @@ impl Interrupter {
             Self::Cut(proxy) => {
                 let database = Database::open(&proxy.settings, Path::new("")).await.expect("the database opens");
                 proxy.cut_at(nth);
-                let outcome = match direction {
-                    Direction::Up => migrations::up(&database).await,
-                    Direction::Down => migrations::down(&database, 1).await,
+                let outcome = match migrate {
+                    Migrate::Up => migrations::up(&database).await,
+                    Migrate::Down => migrations::down(&database, 1).await,
+                    Migrate::Fresh => migrations::fresh(&database).await,
                 };
                 let was_cut = proxy.mend();
                 database.close().await;
