@@ -7,7 +7,8 @@ use std::path::Path;
 const TEMPLATE: &str = include_str!("template.rs");
 const MAX_NAME: usize = 60;
 
-/// Creates a migration in the folder `src`. `today` is a date such as 20261130. Returns the name of the module.
+/// Creates a migration in the folder `src`. `today` is a date such as 20261130. Returns the name of
+/// the module.
 ///
 /// # Errors
 /// A name that is not made of lower-case words, and those of the file system.

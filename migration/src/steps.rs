@@ -1,8 +1,9 @@
 //! The steps of migrations, and the column types that differ between databases.
 //!
-//! **Invariant:** a step that has been done already is skipped, on every database. MySQL and MariaDB commit each step,
-//! so a migration that was interrupted there is completed, or taken back, by running it again. The same repairs SQLite
-//! databases that an early version, whose migrations were not transactions, left half migrated.
+//! **Invariant:** a step that has been done already is skipped, on every database. MySQL and
+//! MariaDB commit each step, so a migration that was interrupted there is completed, or taken back,
+//! by running it again. The same repairs SQLite databases that an early version, whose migrations
+//! were not transactions, left half migrated.
 
 use sea_orm_migration::{prelude::*, schema::*, sea_orm::DatabaseBackend};
 

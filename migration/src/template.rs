@@ -7,7 +7,8 @@ use crate::steps::{create_index, create_table, drop_table, moment};
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-// Take every step from `steps.rs`: a migration that was interrupted runs again, and they skip what has been done.
+// Take every step from `steps.rs`: a migration that was interrupted runs again, and they skip what
+// has been done.
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {

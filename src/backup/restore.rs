@@ -42,7 +42,8 @@ pub async fn restore(backup: &Path, data_dir: &Path, settings: &config::Database
     outcome
 }
 
-/// Takes the data directory, before a server can. Returns whether it was made, and the lock of the database in it.
+/// Takes the data directory, before a server can. Returns whether it was made, and the lock of the
+/// database in it.
 fn claim(data_dir: &Path) -> anyhow::Result<(bool, FileLock)> {
     ensure!(
         !data_dir.join(RESTORING).exists(),

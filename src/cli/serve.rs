@@ -43,8 +43,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let database = Database::open(&config.database, &config.server.data_dir).await?;
     let server = RunningServer::register(&database, config.database.migrate).await?;
     let served = serve_from(config, database.clone()).await;
-    server.deregister().await;
-    database.close().await;
+    server.close(database).await;
     tracing::info!("stopped");
     served
 }

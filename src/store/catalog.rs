@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-/// Whether there is a table of this name.
+/// True if there is a table of this name.
 pub(super) async fn has_table(connection: &impl ConnectionTrait, name: &str) -> Result<bool, DbErr> {
     let backend = connection.get_database_backend();
     // Each database has a catalog of its own, which no entity describes.

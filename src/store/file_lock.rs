@@ -1,8 +1,8 @@
 //! The lock of a SQLite database, in a file beside it: held by the server that uses the database.
 //!
-//! The file is named after the database with all symbolic links resolved, as SQLite names its `-wal` file, so every
-//! path to the database leads to the same lock. The database file itself is not locked: closing any descriptor of it
-//! would drop the locks that SQLite has on it.
+//! The file is named after the database with all symbolic links resolved, as SQLite names its
+//! `-wal` file, so every path to the database leads to the same lock. The database file itself is
+//! not locked: closing any descriptor of it would drop the locks that SQLite has on it.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -65,7 +65,7 @@ impl FileLock {
     /// Removes the file, for a database that is gone.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// The file cannot be removed.
     pub fn remove(self) -> std::io::Result<()> {
         fs::remove_file(&self.path)
     }

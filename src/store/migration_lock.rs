@@ -1,9 +1,9 @@
 //! The lock under which one process at a time changes the schema.
 //!
-//! It belongs to a transaction and its connection, over which the migration runs as well. SQLite: BEGIN IMMEDIATE.
-//! PostgreSQL: an advisory lock that ends with the transaction. MariaDB and MySQL, whose DDL would end the transaction:
-//! a named lock that ends with the connection. So a process that is killed leaves no lock behind, and one that falls
-//! silent loses it after a minute.
+//! It belongs to a transaction and its connection, over which the migration runs as well. SQLite:
+//! BEGIN IMMEDIATE. PostgreSQL: an advisory lock that ends with the transaction. MariaDB and MySQL,
+//! whose DDL would end the transaction: a named lock that ends with the connection. So a process
+//! that is killed leaves no lock behind, and one that falls silent loses it after a minute.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ use sea_orm::{
 
 use crate::store::Database;
 
-/// Limits of the role or the server must not end the wait for the lock; silence ends the transaction.
+/// Limits of the role or the server must not end the wait for the lock; silence ends the
+/// transaction.
 const SETTINGS_POSTGRES: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
                                  SET LOCAL idle_in_transaction_session_timeout = 60000";
 /// Any number; all servers of one database take the same lock.
@@ -27,7 +28,7 @@ const SETTINGS_MYSQL: &str = "COMMIT; SET SESSION wait_timeout = 60 /*M! , max_s
 /// The name belongs to the whole server, and must be short.
 const TRY_MYSQL: &str = "SELECT GET_LOCK(CONCAT('cloakroom ', MD5(DATABASE())), 0)";
 const WAIT_MYSQL: &str = "SELECT GET_LOCK(CONCAT('cloakroom ', MD5(DATABASE())), 86400)";
-const RELEASE_MYSQL: &str = "SELECT RELEASE_LOCK(CONCAT('cloakroom ', MD5(DATABASE())))";
+const RELEASE_MYSQL: &str = "DO RELEASE_LOCK(CONCAT('cloakroom ', MD5(DATABASE())))";
 
 /// The longest wait for the lock on SQLite, as on MySQL.
 const WAIT_SQLITE: Duration = Duration::from_secs(86_400);
@@ -35,7 +36,8 @@ const WAIT_SQLITE: Duration = Duration::from_secs(86_400);
 const PAUSE_SQLITE: Duration = Duration::from_millis(50);
 const SQLITE_BUSY: u32 = 5;
 
-/// Opens the connection over which migrations run: SeaORM's own, because its migrations take no other.
+/// Opens the connection over which migrations run: SeaORM's own, because its migrations take no
+/// other.
 pub(super) fn connect(database: &Database) -> DatabaseConnection {
     database.writer().clone()
 }
@@ -79,7 +81,9 @@ impl MigrationLock {
     async fn end(self, succeeded: bool) -> Result<(), DbErr> {
         let transaction = self.transaction;
         if transaction.get_database_backend() == DbBackend::MySql {
-            transaction.execute_unprepared(RELEASE_MYSQL).await?;
+            // Before the transaction gives its connection back, but after its end.
+            let end = if succeeded { "COMMIT" } else { "ROLLBACK" };
+            transaction.execute_unprepared(&format!("{end}; {RELEASE_MYSQL}")).await?;
         }
         match succeeded {
             true => transaction.commit().await,

@@ -1,19 +1,23 @@
-//! Brings the database to the schema that this binary expects, and refuses one that it does not know.
+//! Brings the database to the schema that this binary expects, and refuses one that it does not
+//! know.
 //!
-//! One process at a time migrates a database ([`MigrationLock`]), one migration per turn, and reads anew in each turn
-//! what is pending. A migration is atomic on SQLite and PostgreSQL, and continues where it stopped on MariaDB and MySQL,
-//! so a process may be killed at any moment.
+//! One process at a time migrates a database ([`MigrationLock`]), one migration per turn, and reads
+//! anew in each turn what is pending. A turn is one transaction: the lock, the migration, and the
+//! row that records it. MariaDB and MySQL commit every change of a table, so the row says first
+//! that the migration is incomplete, and the steps of a migration can be repeated. So a process may
+//! be killed at any moment.
 //!
 //! `migrate up` may run beside servers. `down` and `fresh` may not ([`super::RunningServer`]).
 
 use anyhow::{Context as _, bail};
 use migration::seaql_migrations::{ActiveModel, Column, Entity, Model};
-use migration::{Migrator, MigratorTraitSelf as _, OnConflict, Table};
+use migration::{MigrationTrait, Migrator, MigratorTrait as _, OnConflict, SchemaManager, Table};
 use sea_orm::{
-    ActiveValue, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait as _, QueryFilter as _, Statement,
+    ActiveValue, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
+    Statement,
 };
 
+use crate::clock::Clock;
 use crate::store::catalog::has_table;
 use crate::store::file_lock::FileLock;
 use crate::store::migration_lock::{MigrationLock, connect};
@@ -22,11 +26,9 @@ use crate::store::{Backend, Database};
 
 /// The table in which sea-orm-migration records what has been applied, and when.
 const BOOKKEEPING: &str = "seaql_migrations";
-/// `applied_at` of a migration that is being taken back. It counts as pending, so that `up` repairs what an interrupted
-/// `down` left of it on MariaDB or MySQL. On the others a transaction hides it.
-const TAKING_BACK: i64 = -1;
-/// `applied_at` of a pending migration while `down` removes what an interrupted `up` left of it.
-const REMOVING_REST: i64 = -2;
+/// `applied_at` of a migration that is being applied or taken back. It counts as pending; `up` and
+/// `down` both complete what an interruption left of it.
+const INCOMPLETE: i64 = -1;
 
 /// One migration, and whether this database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,16 +61,17 @@ pub(super) async fn pending_over(connection: &impl ConnectionTrait) -> anyhow::R
 
 /// Applies what is pending; several processes may try at once.
 ///
-/// # Errors
-/// Those of [`status`], or a migration that fails: it is rolled back, those before it stay. MariaDB and MySQL cannot roll
-/// back changes of tables: there the migration continues where it stopped when it is applied again.
+/// # Errors Those of [`status`], or a migration that fails: it is rolled back, those before it
+/// stay. MariaDB and MySQL cannot roll back changes of tables: there the migration continues where
+/// it stopped when it is applied again.
 pub async fn up(database: &Database) -> anyhow::Result<()> {
     let connection = connect(database);
     loop {
         let lock = MigrationLock::acquire(&connection).await?;
         let applied = apply_next(lock.transaction()).await;
-        if !lock.release(applied).await? {
-            return Ok(());
+        match lock.release(applied).await? {
+            Some(name) => tracing::info!("applied migration {name}"),
+            None => return Ok(()),
         }
     }
 }
@@ -83,8 +86,9 @@ pub async fn down(database: &Database, steps: u32) -> anyhow::Result<()> {
     for _ in 0..steps {
         let lock = MigrationLock::acquire(&connection).await?;
         let taken_back = take_back_last(lock.transaction()).await;
-        if !lock.release(taken_back).await? {
-            break;
+        match lock.release(taken_back).await? {
+            Some(name) => tracing::info!("took back migration {name}"),
+            None => break,
         }
     }
     Ok(())
@@ -121,12 +125,12 @@ async fn lock_file(database: &Database) -> anyhow::Result<Option<FileLock>> {
 
 async fn status_over(connection: &impl ConnectionTrait) -> anyhow::Result<Vec<Status>> {
     let rows = bookkeeping(connection).await.context("cannot read the list of migrations")?;
-    let known = Migrator::names();
+    let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     if let Some(newer) = rows.iter().find(|row| !known.contains(&row.version)) {
         let newer = &newer.version;
         bail!("the database is newer than this binary: it has the migration {newer}, which this version does not know");
     }
-    let is_applied = |name: &String| rows.iter().any(|row| row.version == *name && row.applied_at >= 0);
+    let is_applied = |name: &String| rows.iter().any(|row| row.version == *name && row.applied_at != INCOMPLETE);
     Ok(known.into_iter().map(|name| Status { applied: is_applied(&name), name }).collect())
 }
 
@@ -138,43 +142,40 @@ async fn bookkeeping(connection: &impl ConnectionTrait) -> Result<Vec<Model>, Db
     }
 }
 
-/// Applies the first migration that is pending; false if none is.
-async fn apply_next(transaction: &DatabaseTransaction) -> anyhow::Result<bool> {
+/// Applies the first migration that is pending. Returns its name; `None` if none is.
+async fn apply_next(transaction: &DatabaseTransaction) -> anyhow::Result<Option<String>> {
     let status = status_over(transaction).await?;
-    let Some(next) = status.into_iter().find(|migration| !migration.applied) else { return Ok(false) };
-    let migrator = Migrator::new(transaction.get_database_backend());
-    migrator.install(transaction).await?;
-    Entity::delete_many().filter(Column::AppliedAt.lt(0)).exec(transaction).await?;
-    migrator.up(transaction, Some(1)).await.with_context(|| format!("the migration {} failed", next.name))?;
-    Ok(true)
+    let mut pending = Migrator::migrations().into_iter().zip(status).filter(|(_, status)| !status.applied);
+    let Some((migration, Status { name, .. })) = pending.next() else { return Ok(None) };
+    Migrator::install(transaction).await?;
+    record(transaction, &name, INCOMPLETE).await?;
+    migration.up(&SchemaManager::new(transaction)).await.with_context(|| format!("the migration {name} failed"))?;
+    record(transaction, &name, Clock::System.now().timestamp()).await?;
+    Ok(Some(name))
 }
 
-/// Takes back the last migration that has been applied; false if none has been.
-async fn take_back_last(transaction: &DatabaseTransaction) -> anyhow::Result<bool> {
-    let status = status_over(transaction).await?;
+/// Takes back the last migration that has been applied, in whole or in part. Returns its name;
+/// `None` if none has been.
+async fn take_back_last(transaction: &DatabaseTransaction) -> anyhow::Result<Option<String>> {
+    status_over(transaction).await?;
     server_lease::assert_no_server(transaction).await?;
-    let Some(marks) = marks(&status, &bookkeeping(transaction).await?) else { return Ok(false) };
-    let migrator = Migrator::new(transaction.get_database_backend());
-    for (name, mark) in marks {
-        let row = ActiveModel { version: ActiveValue::Set(name.clone()), applied_at: ActiveValue::Set(mark) };
-        let replace = OnConflict::column(Column::Version).update_column(Column::AppliedAt).to_owned();
-        Entity::insert(row).on_conflict(replace).exec_without_returning(transaction).await?;
-        migrator.down(transaction, Some(1)).await.with_context(|| format!("{name} could not be taken back"))?;
-    }
-    Ok(true)
+    let rows = bookkeeping(transaction).await?;
+    let is_recorded = |migration: &Box<dyn MigrationTrait>| rows.iter().any(|row| row.version == migration.name());
+    let Some(migration) = Migrator::migrations().into_iter().rfind(is_recorded) else { return Ok(None) };
+    let name = migration.name();
+    record(transaction, name, INCOMPLETE).await?;
+    migration
+        .down(&SchemaManager::new(transaction))
+        .await
+        .with_context(|| format!("{name} could not be taken back"))?;
+    Entity::delete_by_id(name).exec(transaction).await?;
+    Ok(Some(name.to_owned()))
 }
 
-/// The migrations to take back, in this order, each with the mark for the time being: the last one that has been
-/// applied, and before it the next one, of which an interrupted `up` may have left something. Or only the one that an
-/// interrupted `down` was taking back.
-fn marks(status: &[Status], rows: &[Model]) -> Option<Vec<(String, i64)>> {
-    if let Some(interrupted) = rows.iter().find(|row| row.applied_at == TAKING_BACK) {
-        return Some(vec![(interrupted.version.clone(), TAKING_BACK)]);
-    }
-    let last = status.iter().rposition(|migration| migration.applied)?;
-    let next = status.get(last + 1).map(|next| (next.name.clone(), REMOVING_REST));
-    let last = status.get(last).map(|last| (last.name.clone(), TAKING_BACK));
-    Some(next.into_iter().chain(last).collect())
+async fn record(transaction: &DatabaseTransaction, name: &str, applied_at: i64) -> Result<(), DbErr> {
+    let row = ActiveModel { version: ActiveValue::Set(name.to_owned()), applied_at: ActiveValue::Set(applied_at) };
+    let replace = OnConflict::column(Column::Version).update_column(Column::AppliedAt).to_owned();
+    Entity::insert(row).on_conflict(replace).exec_without_returning(transaction).await.map(drop)
 }
 
 async fn empty(connection: &DatabaseConnection) -> anyhow::Result<()> {
@@ -187,10 +188,10 @@ async fn drop_tables(transaction: &DatabaseTransaction) -> anyhow::Result<()> {
     server_lease::assert_no_server(transaction).await?;
     let backend = transaction.get_database_backend();
     if backend != DbBackend::MySql {
-        return Ok(Migrator::new(backend).fresh(transaction).await?);
+        return Ok(Migrator::fresh(transaction).await?);
     }
-    // sea-orm drops one table after the other, and the list of migrations behind tables that it says are there. With one
-    // statement all are gone, or the list at least.
+    // sea-orm drops one table after the other, and the list of migrations behind tables that it
+    // says are there. With one statement all are gone, or the list at least.
     let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
                   AND table_type = 'BASE TABLE' ORDER BY table_name <> 'seaql_migrations'";
     let mut drop = Table::drop();

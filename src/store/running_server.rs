@@ -1,7 +1,8 @@
-//! A running server, made known to other processes: they must not take the schema away from under it.
+//! A running server, made known to other processes: they must not take the schema away from under
+//! it.
 //!
-//! On SQLite, which one server uses at a time, it holds the lock of the database ([`FileLock`]). On the others it keeps
-//! a row in `server_leases`.
+//! On SQLite, which one server uses at a time, it holds the lock of the database ([`FileLock`]). On
+//! the others it keeps a row in `server_leases`.
 
 use std::time::Duration;
 
@@ -33,11 +34,11 @@ enum Registration {
 }
 
 impl RunningServer {
-    /// Registers this process as a server of the database, whose schema is of this version then: pending migrations
-    /// are applied on SQLite, and with `migrate` elsewhere.
+    /// Registers this process as a server of the database, whose schema is of this version then:
+    /// pending migrations are applied on SQLite, and with `migrate` elsewhere.
     ///
-    /// # Errors
-    /// Another server uses the SQLite database; pending migrations without `migrate`; those of [`migrations::up`].
+    /// # Errors Another server uses the SQLite database; pending migrations without `migrate`;
+    /// those of [`migrations::up`].
     pub async fn register(database: &Database, migrate: bool) -> anyhow::Result<Self> {
         if !database.is_shared() {
             let lock = FileLock::acquire(database).await?;
@@ -49,7 +50,8 @@ impl RunningServer {
             if migrate {
                 migrations::up(database).await?;
             }
-            // Under the lock of migrations, so that `migrate down` either finds the lease or has ended.
+            // Under the lock of migrations, so that `migrate down` either finds the lease or has
+            // ended.
             let lock = MigrationLock::acquire(&connection).await?;
             let pending = insert_if_current(lock.transaction(), &lease).await;
             match lock.release(pending).await? {
@@ -65,15 +67,19 @@ impl RunningServer {
         Ok(Self(Registration::Lease { stop, renewal }))
     }
 
-    /// Ends the registration, before the database is closed.
-    pub async fn deregister(self) {
+    /// Ends the registration and closes the database, of a server that has stopped.
+    pub async fn close(self, database: Database) {
         match self.0 {
-            Registration::Lock(lock) => drop(lock),
+            Registration::Lock(lock) => {
+                database.close().await;
+                drop(lock);
+            }
             Registration::Lease { stop, renewal } => {
                 drop(stop);
                 if timeout(DELETE_WITHIN, renewal).await.is_err() {
                     tracing::warn!("the lease of this server was not deleted: it expires");
                 }
+                database.close().await;
             }
         }
     }
@@ -89,8 +95,8 @@ async fn insert_if_current(transaction: &DatabaseTransaction, lease: &Lease) -> 
     Ok(pending)
 }
 
-/// Renews the lease until `stopped`, then deletes it. A server whose database does not answer goes on, and registers
-/// again as soon as it does.
+/// Renews the lease until `stopped`, then deletes it. A server whose database does not answer goes
+/// on, and registers again as soon as it does.
 async fn keep(database: Database, lease: Lease, mut stopped: oneshot::Receiver<()>) {
     let mut ticks = interval(RENEW_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

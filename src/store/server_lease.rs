@@ -1,7 +1,7 @@
 //! The servers that run on a database, a row each, for databases that several servers share.
 //!
-//! A server renews its lease while it runs and deletes it when it stops. The lease of one that was killed expires.
-//! All times are those of the database, so the clocks of the servers do not matter.
+//! A server renews its lease while it runs and deletes it when it stops. The lease of one that was
+//! killed expires. All times are those of the database, so the clocks of the servers do not matter.
 
 use std::process;
 
@@ -112,7 +112,8 @@ impl Lease {
     }
 }
 
-/// Fails if a server runs on this database, and names it. One that runs on SQLite has a lock instead of a lease.
+/// Fails if a server runs on this database, and names it. One that runs on SQLite has a lock
+/// instead of a lease.
 pub(super) async fn assert_no_server(connection: &impl ConnectionTrait) -> anyhow::Result<()> {
     if connection.get_database_backend() == DbBackend::Sqlite || !has_table(connection, TABLE).await? {
         return Ok(());
@@ -132,7 +133,8 @@ pub(super) async fn assert_no_server(connection: &impl ConnectionTrait) -> anyho
     )
 }
 
-/// The database's clock. In a transaction, PostgreSQL's CURRENT_TIMESTAMP is the time of its beginning.
+/// The database's clock. In a transaction, PostgreSQL's CURRENT_TIMESTAMP is the time of its
+/// beginning.
 fn now(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Postgres => "clock_timestamp()",

@@ -33,7 +33,8 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
-/// SQLite names its `-wal` file after the database, so two programs that open a file under two names corrupt it.
+/// SQLite names its `-wal` file after the database, so two programs that open a file under two
+/// names corrupt it.
 fn assert_one_link(path: &Path) -> anyhow::Result<()> {
     let links = path.metadata()?.nlink();
     ensure!(

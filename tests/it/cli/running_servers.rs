@@ -1,4 +1,4 @@
-//! What is refused while a server runs on the database, under whichever name the database is reached.
+//! Commands that are refused while a server runs on the database, by any path to it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

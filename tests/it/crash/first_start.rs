@@ -1,9 +1,11 @@
-//! `kill -9` at random moments of a first start and of an upgrade: the next start works, and the numbers are right.
+//! `kill -9` at random moments of a first start and of an upgrade: the next start works, and the
+//! numbers are right.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cloakroom::config::{Config, Overrides};
+use migration::MigratorTrait as _;
 use sea_orm::ConnectionTrait as _;
 
 use super::{Home, current, next};
@@ -89,7 +91,7 @@ async fn an_upgrade_that_was_killed_is_finished_by_the_next_start_and_keeps_the_
     let anna = process.sign_up("anna").await;
     let (mut kills, mut number) = (0, 1);
     assert_eq!(next(&process, &anna).await, Some(Ok(number)));
-    let all = migration::Migrator::names().len();
+    let all = migration::Migrator::migrations().len();
     while length.goes_on() {
         assert!(process.end_with("TERM").success());
         home.expire_leases().await;

@@ -1,4 +1,5 @@
-//! The shape of a database, its tables, columns, indexes and constraints as text; and the rows of its tables.
+//! The shape of a database, its tables, columns, indexes and constraints as text; and the rows of
+//! its tables.
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,8 @@ use sea_orm::{ConnectionTrait as _, Statement};
 
 use crate::support::{AllRows, TestDatabase, tables};
 
-/// A row for each table, in the columns that it was created with. A migration that adds a table adds a row here.
+/// A row for each table, in the columns that it was created with. A migration that adds a table
+/// adds a row here.
 const ROWS: [(&str, &str); 15] = [
     (
         "users",

@@ -1,7 +1,7 @@
 //! Interrupts a migration before its nth step, as a kill of its process would.
 //!
-//! SQLite: the real binary sends itself SIGKILL in place of the nth write or sync of the database's files. PostgreSQL and
-//! MariaDB: the connection is closed in place of the nth request.
+//! SQLite: the real binary sends itself SIGKILL in place of the nth write or sync of the database's
+//! files. PostgreSQL and MariaDB: the connection is closed in place of the nth request.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ fn compile_shim(folder: &Path) -> PathBuf {
 
 /// A proxy in front of a database server that closes all connections in place of the nth request.
 pub(super) struct CuttingProxy {
-    /// How to reach the database through it.
+    /// The database as reached through the proxy.
     settings: config::Database,
     /// Requests left until the cut; 0: already cut.
     left: Arc<AtomicUsize>,

@@ -1,7 +1,8 @@
-//! Migrations that are killed before any of their steps: the next run finishes, and rows that were there stay.
+//! Migrations that are killed before any of their steps: the next run finishes, and rows that were
+//! there stay.
 //!
-//! Each migration is interrupted before its first step, then run again and interrupted before a later one, and so on.
-//! The long form (`CLOAKROOM_TEST_SECONDS`) leaves no step out.
+//! Each migration is interrupted before its first step, then run again and interrupted before a
+//! later one, and so on. The long form (`CLOAKROOM_TEST_SECONDS`) leaves no step out.
 
 mod filled;
 mod interrupt;
@@ -69,8 +70,8 @@ impl Stage {
         }
     }
 
-    /// Takes everything back, with interruptions. Where one leaves a migration half taken back, `up` must repair it as
-    /// well.
+    /// Takes everything back, with interruptions. Where one leaves a migration half taken back,
+    /// `up` must repair it as well.
     async fn migrate_down(&self, after: &[AllRows], whole: &[String]) {
         let mut steps = Steps::new();
         for left in (0..after.len() - 1).rev() {
@@ -98,7 +99,8 @@ impl Stage {
         }
     }
 
-    /// Drops everything and begins again, with interruptions: each leaves all rows, or none once `up` has finished it.
+    /// Drops everything and begins again, with interruptions: each leaves all rows, or none once
+    /// `up` has finished it.
     async fn migrate_fresh(&self, whole: &[String]) {
         let mut steps = Steps::new();
         let mut losses = 0;
