@@ -90,8 +90,13 @@ impl App {
 
     /// Commits what is waiting and closes the database.
     pub async fn stop(&self) {
+        self.drain().await;
+        self.database.clone().close().await;
+    }
+
+    /// Commits what is waiting.
+    pub async fn drain(&self) {
         self.counters.drain().await;
         self.accounts.stop().await;
-        self.database.clone().close().await;
     }
 }

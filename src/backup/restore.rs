@@ -1,16 +1,16 @@
 //! A backup is put back: verified as a whole, then moved to its place.
 
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 
 use crate::backup::copy::{Hashed, copy};
 use crate::backup::manifest::{Entry, Manifest};
 use crate::backup::{DATABASE, KEYS, PHOTOS, Summary, claim_folder, sync_folders};
 use crate::config::{self, DatabaseUrl};
-use crate::store::{Database, migrations};
+use crate::store::{Database, FileLock, migrations};
 
 /// Where a restore works, in the data directory: while it is there, no server starts.
 pub const RESTORING: &str = "restoring";
@@ -33,37 +33,35 @@ pub async fn restore(backup: &Path, data_dir: &Path, settings: &config::Database
         let moved = [DATABASE, KEYS, PHOTOS].iter().any(|name| data_dir.join(name).exists());
         if !moved {
             drop(fs::remove_dir_all(&work));
-            drop(fs::remove_file(data_dir.join("lock")));
+            drop(lock.remove());
             if made {
                 drop(fs::remove_dir(data_dir));
             }
         }
     }
-    drop(lock);
     outcome
 }
 
-/// Takes the data directory, before a server can. Returns whether it was made, and the lock that servers take.
-fn claim(data_dir: &Path) -> anyhow::Result<(bool, File)> {
+/// Takes the data directory, before a server can. Returns whether it was made, and the lock of the
+/// database in it.
+fn claim(data_dir: &Path) -> anyhow::Result<(bool, FileLock)> {
     ensure!(
         !data_dir.join(RESTORING).exists(),
         "an earlier restore into {} did not end: empty it and begin again",
         data_dir.display()
     );
-    let path = data_dir.join("lock");
-    let in_use = || format!("a server is using the data directory {}", data_dir.display());
-    if let Ok(lock) = File::open(&path) {
-        ensure!(lock.try_lock().is_ok(), in_use());
-    }
+    let database = data_dir.join(DATABASE);
+    FileLock::assert_free(&database)?;
     let made = claim_folder(data_dir, "a restore")?;
     let work = data_dir.join(RESTORING);
     DirBuilder::new().mode(0o700).create(&work).with_context(|| format!("cannot create {}", work.display()))?;
-    let lock = File::options().create(true).append(true).mode(0o600).open(&path)?;
-    if lock.try_lock().is_err() {
-        fs::remove_dir(&work)?;
-        bail!(in_use());
+    match FileLock::acquire_at(&database) {
+        Ok(lock) => Ok((made, lock)),
+        Err(error) => {
+            fs::remove_dir(&work)?;
+            Err(error)
+        }
     }
-    Ok((made, lock))
 }
 
 /// Copies and verifies everything, and has the database opened and migrated as a server will.

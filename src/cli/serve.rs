@@ -1,11 +1,9 @@
 //! `cloakroom serve`: the server, from its banner to its graceful end.
 
-use std::fs::File;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -17,7 +15,7 @@ use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::http;
-use crate::store::{Backend, Database, migrations};
+use crate::store::{Database, RunningServer};
 
 /// What to do on a first start.
 const NO_ADMIN: &str = "No administrator yet: sign up, then run `cloakroom users promote USERNAME` (with the same \
@@ -40,11 +38,17 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
     runtime()?.block_on(serve(config))
 }
 
-async fn serve(mut config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config) -> anyhow::Result<()> {
     raise_open_files();
     let database = Database::open(&config.database, &config.server.data_dir).await?;
-    let _lock = lock(&config, &database)?;
-    migrate(&config, &database).await?;
+    let server = RunningServer::register(&database, config.database.migrate).await?;
+    let served = serve_from(config, database.clone()).await;
+    server.close(database).await;
+    tracing::info!("stopped");
+    served
+}
+
+async fn serve_from(mut config: Config, database: Database) -> anyhow::Result<()> {
     let address = config.server.listen;
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     // Port 0 has become a real one: links in mails have it.
@@ -58,8 +62,7 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
         say(NO_ADMIN)?;
     }
     http::serve(listener, router, &config, signalled).await;
-    app.stop().await;
-    tracing::info!("stopped");
+    app.drain().await;
     Ok(())
 }
 
@@ -69,30 +72,6 @@ fn raise_open_files() {
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open files could not be raised");
-    }
-}
-
-/// One server a data directory of SQLite: what it remembers of sessions must not be changed by another.
-fn lock(config: &Config, database: &Database) -> anyhow::Result<Option<File>> {
-    if database.is_shared() {
-        return Ok(None);
-    }
-    let path = config.server.data_dir.join("lock");
-    let file = File::options().create(true).append(true).mode(0o600).open(&path);
-    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(_) => bail!("another server is using the data directory {}", config.server.data_dir.display()),
-    }
-}
-
-async fn migrate(config: &Config, database: &Database) -> anyhow::Result<()> {
-    if database.backend() == Backend::Sqlite || config.database.migrate {
-        return migrations::up(database).await;
-    }
-    match migrations::pending(database).await? {
-        0 => Ok(()),
-        pending => bail!("{pending} migrations are pending: run `cloakroom migrate up`, or start with --migrate"),
     }
 }
 

@@ -11,9 +11,12 @@
 //! **Invariant:** a transaction that has begun runs to its end, even if the request that wanted it is gone.
 
 pub mod blobs;
+mod catalog;
 mod database;
 mod failure;
+mod file_lock;
 mod keepalive;
+mod migration_lock;
 pub mod migrations;
 mod mysql;
 mod open;
@@ -21,6 +24,8 @@ mod pool;
 mod pooled_session;
 mod postgres;
 mod reader;
+mod running_server;
+pub mod server_lease;
 mod session;
 mod signals;
 mod snapshot;
@@ -30,7 +35,9 @@ mod writer;
 
 pub use blobs::Blobs;
 pub use database::{Backend, Database};
+pub use file_lock::FileLock;
 pub use reader::DatabaseReader;
+pub use running_server::RunningServer;
 pub use signals::{MAX_SIGNAL_BYTES, Signals};
 pub use transaction::DatabaseTransaction;
 pub use writer::DatabaseWriter;

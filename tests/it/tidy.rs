@@ -176,6 +176,15 @@ fn migrations_stand_alone() {
 }
 
 #[test]
+fn migrations_take_their_steps_from_steps_rs() {
+    let is_migration = |source: &Source| source.name().starts_with('m') && source.name() != "main";
+    let changes = |source: &Source| source.code().contains("manager.") || source.code().contains("rename");
+    let broken = sources(&["migration/src"]).into_iter().filter(|source| is_migration(source) && changes(source));
+    let broken: Vec<String> = broken.map(|source| source.path).collect();
+    none(&broken, "a migration may be interrupted and run again: use the repeatable steps of steps.rs, or add one:");
+}
+
+#[test]
 fn files_are_short_and_introduce_themselves() {
     let (mut long, mut silent) = (Vec::new(), Vec::new());
     for source in everything() {

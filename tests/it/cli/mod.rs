@@ -5,6 +5,7 @@ mod console;
 mod keys;
 mod migrate;
 mod photos;
+mod running_servers;
 mod serve;
 mod settings;
 mod terminal;
