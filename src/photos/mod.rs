@@ -40,7 +40,8 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::PhotoId;
-use crate::store::{Blobs, Database};
+use crate::storage::Blobs;
+use crate::store::Database;
 
 pub use edit::Edit;
 pub use list::{Filter, Owned};

@@ -1,4 +1,4 @@
-//! Where everything lasts: the SQL database and its migrations, and the content of pictures ([`Blobs`]).
+//! Where everything lasts: the SQL database and its migrations.
 //!
 //! One embedded SQLite file by default, PostgreSQL or MariaDB by URL. The slices see one [`Database`] with a pool to
 //! read from and one function to write through; they never learn which backend it is, except where a
@@ -10,7 +10,6 @@
 //! whole server, only warns.
 //! **Invariant:** a transaction that has begun runs to its end, even if the request that wanted it is gone.
 
-pub mod blobs;
 mod connection;
 mod database;
 pub mod migrations;
@@ -21,7 +20,6 @@ mod signals;
 mod snapshot;
 mod sqlite;
 
-pub use blobs::Blobs;
 pub use connection::{Connection, DatabaseReader, DatabaseTransaction};
 pub use database::{Backend, Database};
 pub use signals::{MAX_SIGNAL_BYTES, Signals};

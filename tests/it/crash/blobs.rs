@@ -6,7 +6,7 @@ use std::process::Command;
 use bytes::Bytes;
 use cloakroom::config::{Config, Overrides};
 use cloakroom::error::Error;
-use cloakroom::store::Blobs;
+use cloakroom::storage::Blobs;
 
 use super::sync_shim::Syncs;
 

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use cloakroom::clock::Clock;
 use cloakroom::config::{Config, Overrides, Storage};
 use cloakroom::error::Error;
-use cloakroom::store::Blobs;
+use cloakroom::storage::Blobs;
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 

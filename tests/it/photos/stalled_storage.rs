@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use cloakroom::error::Error;
-use cloakroom::store::Blobs;
+use cloakroom::storage::Blobs;
 use futures_util::TryStreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

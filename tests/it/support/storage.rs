@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use cloakroom::config::Storage;
-use cloakroom::store::Blobs;
-use cloakroom::store::blobs::Listed;
+use cloakroom::storage::Blobs;
+use cloakroom::storage::Listed;
 use futures_util::TryStreamExt as _;
 use uuid::Uuid;
 

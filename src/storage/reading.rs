@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::{GetResult, GetResultPayload};
 
 use crate::error::Error;
-use crate::store::blobs::{ANSWER, Blobs, Content};
+use crate::storage::{ANSWER, Blobs, Content};
 
 /// How much of a file is read at once.
 const PIECE: u64 = 256 << 10;

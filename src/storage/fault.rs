@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::store::blobs::Blobs;
+use crate::storage::Blobs;
 
 /// After how many seconds it is worth trying again.
 const RETRY_AFTER_SECONDS: u32 = 5;

@@ -14,8 +14,8 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use quick_cache::sync::Cache;
 
 use crate::config::{S3Place, Storage};
-use crate::store::blobs::local::Lasting;
-use crate::store::blobs::{Blobs, MAX_CACHED_BYTES, Weight};
+use crate::storage::local::Lasting;
+use crate::storage::{Blobs, MAX_CACHED_BYTES, Weight};
 
 /// How long a connection to S3 may take to come about.
 const CONNECT: Duration = Duration::from_secs(3);
