@@ -16,6 +16,7 @@ mod m20261121_000008_mails;
 mod m20261121_000009_counter_answers;
 mod m20261121_000010_blobs;
 mod m20261121_000011_photos;
+mod m20261130_000020_storage_identity;
 mod steps;
 
 /// The changes, in order.
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_counter_answers::Migration),
             Box::new(m20261121_000010_blobs::Migration),
             Box::new(m20261121_000011_photos::Migration),
+            Box::new(m20261130_000020_storage_identity::Migration),
         ]
     }
 }

@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use mask::mask_password;
-pub use storage::S3Place;
+pub use storage::{S3Place, StoragePlace};
 
 /// The commented defaults, which are also the reference manual.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");

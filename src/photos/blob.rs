@@ -189,6 +189,12 @@ pub(super) async fn list_keys_of(
     Ok(Entity::find().filter(known).select_only().column(Column::ObjectKey).into_tuple().all(db).await?)
 }
 
+/// Returns whether a row has one of these keys.
+pub(super) async fn is_any_known(db: &impl ConnectionTrait, keys: &[&str]) -> Result<bool, Error> {
+    let known = Entity::find().filter(Column::ObjectKey.is_in(keys.iter().copied())).limit(1);
+    Ok(known.one(db).await?.is_some())
+}
+
 /// Whether there is any content at all.
 pub(super) async fn any(db: &impl ConnectionTrait) -> Result<bool, Error> {
     Ok(Entity::find().one(db).await?.is_some())
@@ -214,6 +220,16 @@ pub struct Held {
 pub async fn list_held(db: &impl ConnectionTrait, after: Option<Uuid>, limit: u64) -> Result<Vec<Held>, Error> {
     let rows = held().filter(Column::Id.gt(after.unwrap_or(Uuid::nil()))).order_by_asc(Column::Id).limit(limit);
     Ok(rows.into_model::<Held>().all(db).await?)
+}
+
+/// The keys of the `count` oldest and the `count` newest contents that photos show.
+pub(super) async fn sample_keys(db: &impl ConnectionTrait, count: u64) -> Result<Vec<String>, Error> {
+    let keys = || held().limit(count).select_only().column(Column::ObjectKey);
+    let mut sample: Vec<String> = keys().order_by_asc(Column::Id).into_tuple().all(db).await?;
+    sample.extend(keys().order_by_desc(Column::Id).into_tuple::<String>().all(db).await?);
+    sample.sort_unstable();
+    sample.dedup();
+    Ok(sample)
 }
 
 /// Those of these names under which contents are stored that photos show.

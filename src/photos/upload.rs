@@ -88,6 +88,7 @@ impl Photos {
             photo.caption = caption;
         }
         let room = self.room_of(author).await?;
+        self.blobs.ensure_verified().await?;
         let studio = self.studio.reserve(photos.len())?;
         let mut attempt = 1;
         loop {

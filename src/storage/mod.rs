@@ -1,43 +1,50 @@
-//! Content by key: files below the data directory, or objects in S3.
+//! Object storage: content by key, as files in a folder or as objects in S3.
 //!
-//! **Invariant:** what [`Blobs::put`] has answered is on disk, the names of new folders included, or is S3's to keep.
-//! **Invariant:** an object is there as a whole or not at all; what a crash leaves half done is never seen under a key.
-//! **Invariant:** a call over the network ends in time: retries are few, and what stalls is [`Error::Unavailable`].
+//! **Invariant:** what [`Blobs::put`] has acknowledged is on disk, names of new folders included, or
+//! S3's to keep.
+//! **Invariant:** an object is complete or absent. What a crash leaves unfinished has no key.
+//! **Invariant:** nothing is written, nothing is deleted, and no object counts as absent unless the
+//! storage has been verified to be the one that the database expects (`identity.rs`).
 //!
-//! A key's content never changes, so that small objects may be remembered in memory, bounded by
-//! `storage.cache_bytes`. Large local files are read in pieces off the runtime; they pass through our memory once on
-//! their way to the socket (`sendfile` is out of reach of the HTTP library).
+//! The content of a key never changes, so small objects are cached in memory, up to
+//! `storage.cache_bytes`. Large files are read in pieces outside of the runtime's threads; they pass
+//! through memory once on their way to the socket (the HTTP library has no `sendfile`).
 
-mod fault;
-mod local;
+mod attach;
+mod file_system;
+mod folder;
+mod identity;
 mod open;
 mod reading;
+pub mod record;
+mod s3;
+mod verify;
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutPayload};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::error::Error;
 
-use fault::Fault;
+pub use file_system::is_from_file_system;
+pub use identity::{Expected, Identity, MARKER, StorageFault};
+pub use open::photos_folder;
 
-/// The largest object that is remembered in memory, in bytes.
+use folder::Folder;
+use s3::S3;
+use verify::Guard;
+
+/// The largest object that is cached in memory, in bytes.
 pub const MAX_CACHED_BYTES: u64 = 64 << 10;
-
-/// How long S3 may take for one call without content, or for the next piece of one with content.
-const ANSWER: Duration = Duration::from_secs(5);
-/// How fast S3 must take what is sent to it, in bytes a second.
-const MIN_BYTES_PER_SECOND: u64 = 256 << 10;
+/// The number of seconds after which clients may try again when the storage is not available.
+const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// The content of an object, piece by piece.
 pub type Content = BoxStream<'static, Result<Bytes, Error>>;
@@ -49,21 +56,29 @@ pub struct Listed {
     pub key: String,
     /// Its length in bytes.
     pub size: u64,
-    /// When it was written, by the storage's clock.
+    /// The time at which it was written, by the storage's clock.
     pub modified_at: DateTime<Utc>,
 }
 
-/// Where content is. Cheap to clone.
+/// A handle to the storage. Cheap to clone; clones share what was verified.
 #[derive(Clone)]
 pub struct Blobs {
-    store: Arc<dyn ObjectStore>,
-    /// The folder, where the objects are files.
-    folder: Option<Arc<PathBuf>>,
-    lasting: local::Lasting,
+    backend: Backend,
+    /// A description of the storage, for messages.
+    place: Arc<str>,
+    /// The same for other servers: a folder with the name of this host.
+    recorded_place: Arc<str>,
+    guard: Arc<Guard>,
     small: Arc<Cache<String, Bytes, Weight>>,
 }
 
-/// What an entry takes of `storage.cache_bytes`.
+#[derive(Clone)]
+enum Backend {
+    Folder(Arc<Folder>),
+    S3(Arc<S3>),
+}
+
+/// The part of `storage.cache_bytes` that an entry takes.
 #[derive(Clone)]
 struct Weight;
 
@@ -75,39 +90,55 @@ impl Weighter<String, Bytes> for Weight {
 }
 
 impl Blobs {
-    /// Keeps `bytes` under `key`. Again with the same bytes does no harm.
+    /// A description of the storage, for messages: the folder, or the bucket and its prefix.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The same for messages of other servers: a folder with the name of this host.
+    #[must_use]
+    pub fn recorded_place(&self) -> &str {
+        &self.recorded_place
+    }
+
+    /// Stores `bytes` under `key`. Storing the same bytes again is harmless.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where S3 does not answer in time: they may be there or not. Whatever else stands in the
-    /// way, such as a full disk, is internal.
+    /// [`Error::Unavailable`] if the storage is not verified, or if S3 does not answer in time; then
+    /// the object may exist or not. Other failures, such as a full disk, are internal.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         let path = path(key)?;
-        if let Some(folder) = &self.folder {
-            local::make_folders(Arc::clone(folder), key.as_ref(), Arc::clone(&self.lasting)).await?;
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let key = path.to_string();
+                self.write_folder(folder, move |folder, _| folder.write(&key, &bytes)).await
+            }
+            Backend::S3(s3) => {
+                self.ensure_verified().await?;
+                s3.put(&path, bytes).await
+            }
         }
-        let limit = ANSWER + Duration::from_secs(bytes.len() as u64 / MIN_BYTES_PER_SECOND);
-        let put = async { self.store.put(&path, PutPayload::from_bytes(bytes)).await };
-        self.within(limit, put).await.map(drop).map_err(|error| self.fault(error))
     }
 
-    /// The size of the whole object under `key`, and `range` of its content, or all of it. `None` where there is none.
+    /// Returns the size of the object `key`, and `range` of its content, or all of it. `None` if it does not exist.
     ///
     /// # Errors
-    /// As [`Blobs::put`]; a range that begins behind the end. The content may break off with the same errors.
+    /// Those of [`Blobs::put`]; a range that begins behind the end. The content may break off with
+    /// the same errors.
     pub async fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<(u64, Content)>, Error> {
-        let (path, range) = (path(key)?, range.map(GetRange::Bounded));
-        let found = self.within(ANSWER, self.store.get_opts(&path, GetOptions { range, ..Default::default() })).await;
-        match found {
-            Ok(found) => Ok(Some((found.meta.size, reading::content(found, self.clone())))),
-            Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
-            Err(error) => Err(self.fault(error)),
-        }
+        let path = path(key)?;
+        let found = match &self.backend {
+            Backend::Folder(folder) => folder.read(path.to_string(), range).await?,
+            Backend::S3(s3) => s3.read(&path, range).await?,
+        };
+        self.found(found).await
     }
 
-    /// The whole object under `key`, of `limit` bytes at most. `None` where there is none.
+    /// Returns the whole object `key`, of at most `limit` bytes. `None` if it does not exist.
     ///
     /// # Errors
-    /// As [`Blobs::put`]; an object that is larger.
+    /// Those of [`Blobs::read`]; an object that is larger.
     pub async fn read_whole(&self, key: &str, limit: u64) -> Result<Option<Bytes>, Error> {
         let Some((size, mut content)) = self.read(key, None).await? else { return Ok(None) };
         if size > limit {
@@ -123,11 +154,11 @@ impl Blobs {
         }))
     }
 
-    /// The same for an object of [`MAX_CACHED_BYTES`] at most, from memory where it was read lately. Another server
-    /// that deletes the object does not tell: ask only for keys that a row names.
+    /// Returns an object of at most [`MAX_CACHED_BYTES`], from memory if it was read recently.
+    /// Deletions by other servers are not noticed: ask only for keys that a row names.
     ///
     /// # Errors
-    /// As [`Blobs::read_whole`].
+    /// Those of [`Blobs::read_whole`].
     pub async fn read_small(&self, key: &str) -> Result<Option<Bytes>, Error> {
         if let Some(known) = self.small.get(key) {
             return Ok(Some(known));
@@ -139,90 +170,105 @@ impl Blobs {
         Ok(read)
     }
 
-    /// How large the object under `key` is, in bytes. `None` where there is none.
+    /// Returns the size of the object `key`, in bytes. `None` if it does not exist.
     ///
     /// # Errors
-    /// As [`Blobs::put`].
+    /// Those of [`Blobs::put`].
     pub async fn size(&self, key: &str) -> Result<Option<u64>, Error> {
         let path = path(key)?;
-        match self.within(ANSWER, self.store.head(&path)).await {
-            Ok(found) => Ok(Some(found.size)),
-            Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
-            Err(error) => Err(self.fault(error)),
-        }
+        let found = match &self.backend {
+            Backend::Folder(folder) => folder.size(path.to_string()).await?,
+            Backend::S3(s3) => s3.size(&path).await?,
+        };
+        self.found(found).await
     }
 
-    /// Removes the object under `key`, if there is one; it does not come back after a crash.
+    /// Returns whether the object `key` exists in this storage, whether or not it is the expected one.
     ///
     /// # Errors
-    /// As [`Blobs::put`].
+    /// Those of [`Blobs::put`].
+    pub async fn exists(&self, key: &str) -> Result<bool, Error> {
+        let path = path(key)?;
+        Ok(match &self.backend {
+            Backend::Folder(folder) => folder.size(path.to_string()).await?.is_some(),
+            Backend::S3(s3) => s3.size(&path).await?.is_some(),
+        })
+    }
+
+    /// Removes the object `key`, if it exists. It does not come back after a crash.
+    ///
+    /// # Errors
+    /// Those of [`Blobs::put`].
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         let path = path(key)?;
         self.small.remove(key);
-        match self.within(ANSWER, self.store.delete(&path)).await {
-            Ok(()) | Err(Fault::Store(object_store::Error::NotFound { .. })) => {}
-            Err(error) => return Err(self.fault(error)),
-        }
-        match &self.folder {
-            Some(folder) => local::sync_parent(folder.join(key)).await,
-            None => Ok(()),
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let key = path.to_string();
+                self.write_folder(folder, move |folder, expected| verify::remove(folder, expected, &key)).await
+            }
+            Backend::S3(s3) => {
+                self.ensure_verified().await?;
+                s3.delete(&path).await
+            }
         }
     }
 
-    /// Every object, in no particular order.
+    /// Lists the objects, in no particular order.
+    #[must_use]
     pub fn list(&self) -> BoxStream<'static, Result<Listed, Error>> {
-        let blobs = self.clone();
-        let listed = self.store.list(None);
-        futures_util::stream::try_unfold((listed, blobs), async |(mut listed, blobs)| {
-            match blobs.within(ANSWER, async { listed.try_next().await }).await {
-                Ok(None) => Ok(None),
-                Ok(Some(found)) => {
-                    let key = found.location.to_string();
-                    let found = Listed { key, size: found.size, modified_at: found.last_modified };
-                    Ok(Some((found, (listed, blobs))))
-                }
-                Err(error) => Err(blobs.fault(error)),
-            }
+        let folder = match &self.backend {
+            Backend::Folder(folder) => Arc::clone(folder),
+            Backend::S3(s3) => return s3.list(),
+        };
+        let waiting = vec![folder.root().to_owned()];
+        futures_util::stream::try_unfold((folder, waiting), async |(folder, mut waiting)| {
+            let Some(next) = waiting.pop() else { return Ok::<_, Error>(None) };
+            let (listed, folders) = folder.run(move |folder| folder.list(&next)).await?;
+            waiting.extend(folders);
+            Ok(Some((futures_util::stream::iter(listed.into_iter().map(Ok)), (folder, waiting))))
         })
+        .try_flatten()
         .boxed()
     }
 
-    /// Removes what crashes left half written before `moment`, and returns how much that was. Only files can be so.
+    /// Removes the files that crashes left unfinished before `moment`, and returns their number. S3 has none.
     ///
     /// # Errors
-    /// A folder that cannot be read.
+    /// Those of [`Blobs::put`].
     pub async fn remove_unfinished(&self, moment: DateTime<Utc>) -> Result<u64, Error> {
-        match &self.folder {
-            Some(folder) => local::unfinished(Arc::clone(folder), moment, true).await,
-            None => Ok(0),
-        }
+        self.unfinished(moment, true).await
     }
 
-    /// How much crashes have left half written before `moment`: what [`Blobs::remove_unfinished`] would remove.
+    /// Counts the files that [`Blobs::remove_unfinished`] would remove.
     ///
     /// # Errors
-    /// A folder that cannot be read.
+    /// Those of [`Blobs::put`].
     pub async fn count_unfinished(&self, moment: DateTime<Utc>) -> Result<u64, Error> {
-        match &self.folder {
-            Some(folder) => local::unfinished(Arc::clone(folder), moment, false).await,
-            None => Ok(0),
+        self.unfinished(moment, false).await
+    }
+
+    async fn unfinished(&self, moment: DateTime<Utc>, remove: bool) -> Result<u64, Error> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                self.write_folder(folder, move |folder, _| folder.unfinished(moment, remove)).await
+            }
+            Backend::S3(_) => Ok(0),
         }
     }
 
-    /// Whether the storage answers: the folder or the bucket is there, and lets us in.
-    ///
-    /// # Errors
-    /// Why not.
-    pub async fn ping(&self) -> Result<(), Error> {
-        if let Some(folder) = &self.folder {
-            return local::is_there(Arc::clone(folder)).await;
+    /// An object that was not found is absent only if this is the right storage.
+    async fn found<T>(&self, found: Option<T>) -> Result<Option<T>, Error> {
+        if found.is_none() {
+            self.ensure_verified().await?;
         }
-        let nothing = Path::from("ping");
-        let asked = self.within(ANSWER, self.store.list_with_delimiter(Some(&nothing))).await;
-        asked.map(drop).map_err(|error| self.fault(error))
+        Ok(found)
     }
 }
 
 fn path(key: &str) -> Result<Path, Error> {
+    if key.is_empty() {
+        return Err(Error::internal(anyhow::anyhow!("an object needs a key")));
+    }
     Path::parse(key).map_err(Error::internal)
 }

@@ -1,56 +1,82 @@
-//! Which storage the settings mean.
+//! The storage that the settings name.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use object_store::aws::AmazonS3Builder;
-use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use quick_cache::sync::Cache;
+use rustix::system::uname;
 
-use crate::config::{S3Place, Storage};
-use crate::storage::local::Lasting;
-use crate::storage::{Blobs, MAX_CACHED_BYTES, Weight};
+use crate::config::{S3Place, Storage, StoragePlace};
+use crate::storage::folder::Folder;
+use crate::storage::s3::S3;
+use crate::storage::{Backend, Blobs, MAX_CACHED_BYTES, Weight};
 
-/// How long a connection to S3 may take to come about.
+/// The time limit for connecting to S3.
 const CONNECT: Duration = Duration::from_secs(3);
-/// Tries after the first, and how long after it the last may begin.
+/// Retries of a call, and the time after the first attempt within which they may begin.
 const RETRIES: usize = 3;
 const RETRY_WITHIN: Duration = Duration::from_secs(4);
 
 impl Blobs {
-    /// Opens the storage of `settings`; without a URL, the folder `photos` in `data_dir`, which is made where there is
-    /// none. S3 is not asked yet.
+    /// Opens the storage of `settings`; without a URL, the folder `photos` in `data_dir`.
+    ///
+    /// Nothing is read or created: [`Blobs::attach`] does that, and until then nothing can be
+    /// written.
     ///
     /// # Errors
-    /// A folder that cannot be made, settings that name no storage.
+    /// Settings that name no storage.
     pub fn open(settings: &Storage, data_dir: &Path) -> anyhow::Result<Self> {
         let expected = usize::try_from(settings.cache_bytes / (MAX_CACHED_BYTES / 8)).unwrap_or_default();
+        let (backend, place) = match settings.place()? {
+            StoragePlace::DataDir => in_folder(data_dir.join("photos")),
+            StoragePlace::Folder(folder) => in_folder(folder),
+            StoragePlace::S3(place) => (Backend::S3(Arc::new(s3(settings, &place)?)), describe(settings, &place)),
+        };
         let small = Arc::new(Cache::with_weighter(expected, settings.cache_bytes, Weight));
-        if let Some(place) = settings.s3_place()? {
-            return Ok(Self { store: s3(settings, &place)?, folder: None, lasting: Lasting::default(), small });
-        }
-        let folder = data_dir.join("photos");
-        let store = files(&folder).with_context(|| format!("cannot use {}", folder.display()))?;
-        Ok(Self { store, folder: Some(Arc::new(folder)), lasting: Lasting::default(), small })
+        let recorded_place = match &backend {
+            Backend::Folder(_) => format!("{place} on {}", uname().nodename().to_string_lossy()),
+            Backend::S3(_) => place.clone(),
+        };
+        let (place, recorded_place) = (place.into(), recorded_place.into());
+        Ok(Self { backend, place, recorded_place, guard: Arc::default(), small })
     }
 }
 
-fn files(folder: &Path) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    // The folder's own name must outlast a crash as well.
-    if let Some(parent) = folder.parent() {
-        fs::File::open(parent)?.sync_all()?;
-    }
-    Ok(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)))
+/// The folder that holds the photos according to `settings`, or `None` if they are in S3.
+///
+/// # Errors
+/// Settings that name no storage.
+pub fn photos_folder(settings: &Storage, data_dir: &Path) -> anyhow::Result<Option<PathBuf>> {
+    Ok(match settings.place()? {
+        StoragePlace::DataDir => Some(data_dir.join("photos")),
+        StoragePlace::Folder(folder) => Some(folder),
+        StoragePlace::S3(_) => None,
+    })
 }
 
-fn s3(settings: &Storage, place: &S3Place) -> anyhow::Result<Arc<dyn ObjectStore>> {
+fn in_folder(folder: PathBuf) -> (Backend, String) {
+    // Messages of several servers are told apart by it, and a relative path says little.
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
+    let place = format!("the folder {}", folder.display());
+    (Backend::Folder(Arc::new(Folder::new(folder))), place)
+}
+
+fn describe(settings: &Storage, place: &S3Place) -> String {
+    let S3Place { bucket, prefix } = place;
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    let endpoint = match settings.s3_endpoint.as_str() {
+        "" => String::new(),
+        endpoint => format!(" at {endpoint}"),
+    };
+    format!("s3://{bucket}{slash}{prefix}{endpoint}")
+}
+
+fn s3(settings: &Storage, place: &S3Place) -> anyhow::Result<S3> {
     let endpoint = settings.s3_endpoint.trim_end_matches('/');
     // Time is limited by the callers: content may take as long as it moves.
     let client = ClientOptions::new()
@@ -76,8 +102,9 @@ fn s3(settings: &Storage, place: &S3Place) -> anyhow::Result<Arc<dyn ObjectStore
         });
     }
     let bucket = builder.build().context("storage.url cannot be used")?;
-    Ok(match place.prefix.as_str() {
+    let store: Arc<dyn ObjectStore> = match place.prefix.as_str() {
         "" => Arc::new(bucket),
         prefix => Arc::new(PrefixStore::new(bucket, prefix)),
-    })
+    };
+    Ok(S3 { store })
 }

@@ -171,7 +171,10 @@ fn slices_know_nothing_of_graphql_and_http_but_at_their_edges() {
 
 #[test]
 fn migrations_stand_alone() {
-    let knows = |source: &Source| source.code().contains("cloakroom") || source.code().contains("entity");
+    let knows = |source: &Source| {
+        let code = source.code().replace("identity", "");
+        code.contains("cloakroom") || code.contains("entity")
+    };
     let broken: Vec<String> = sources(&["migration/src"]).into_iter().filter(knows).map(|source| source.path).collect();
     none(&broken, "a migration is history: write its tables out instead of importing entities, which change:");
 }

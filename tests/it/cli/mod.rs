@@ -7,6 +7,7 @@ mod migrate;
 mod photos;
 mod serve;
 mod settings;
+mod storage;
 mod terminal;
 mod users;
 

@@ -43,7 +43,7 @@ pub use rows::Rows;
 pub use s3::{S3Server, s3_settings};
 pub use smtp::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls};
 pub use statements::Statements;
-pub use storage::TestStorage;
+pub use storage::{TestStorage, attached};
 pub use told::Told;
 pub use wire::{Listening, Wire, post};
 
