@@ -172,8 +172,23 @@ pub(super) async fn list_by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Re
 }
 
 /// This user, locked until the transaction ends: by the row, but on SQLite, where there is one writer.
-pub(super) async fn lock(transaction: &DatabaseTransaction, id: UserId) -> Result<Option<Model>, Error> {
+///
+/// # Errors
+/// What the database says.
+pub async fn lock(transaction: &DatabaseTransaction, id: UserId) -> Result<Option<Model>, Error> {
     Ok(locked(transaction, Entity::find_by_id(id)).one(transaction).await?)
+}
+
+/// Those of `ids` that exist, locked until the transaction ends, always in the same order.
+///
+/// # Errors
+/// Errors of the database.
+pub async fn lock_all(
+    transaction: &DatabaseTransaction,
+    ids: impl IntoIterator<Item = UserId>,
+) -> Result<Vec<Model>, Error> {
+    let users = Entity::find().filter(Column::Id.is_in(ids)).order_by_asc(Column::Id);
+    Ok(locked(transaction, users).all(transaction).await?)
 }
 
 /// The administrators who may act, locked until the transaction ends, always in the same order.
@@ -241,7 +256,7 @@ pub(super) async fn any_admin(db: &impl ConnectionTrait) -> Result<bool, Error> 
 }
 
 /// Those of `ids` who are still kept, in no order, whatever has become of them.
-pub(super) async fn list_usernames(
+pub async fn list_usernames(
     db: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = UserId>,
 ) -> Result<Vec<(UserId, String)>, Error> {

@@ -2,6 +2,7 @@
 
 mod backup;
 mod console;
+mod counters;
 mod keys;
 mod migrate;
 mod photos;

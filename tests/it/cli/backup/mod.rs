@@ -1,5 +1,6 @@
 //! `cloakroom backup` and `cloakroom restore`, beside a server and without one.
 
+mod contents;
 mod refusals;
 mod while_serving;
 
