@@ -32,7 +32,7 @@ Examples:
   cloakroom counters advance --all --by 1000 --yes")]
 pub(in crate::cli) struct Advance {
     /// The owner: username, e-mail address or id
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(conflicts_with = "all")]
     who: Option<String>,
     /// The counter's name
     #[arg(requires = "who")]
@@ -67,7 +67,8 @@ pub(super) async fn run(app: &App, options: &Advance) -> anyhow::Result<()> {
     };
     distance.check().map_err(fault)?;
     let which = match (&options.who, &options.counter) {
-        (None, _) => Which::All,
+        (None, _) if options.all => Which::All,
+        (None, _) => bail!("say whose counters to advance: WHO, or --all"),
         (Some(who), None) => Which::User(users::require(app, who).await?.id),
         (Some(who), Some(counter)) => Which::One(users::require(app, who).await?.id, counter.clone()),
     };
