@@ -1,5 +1,6 @@
 //! The identity of the storage, as an operator meets it: real servers, real folders.
 
+mod remote;
 mod running;
 mod shared;
 mod starting;
@@ -51,6 +52,9 @@ fn refused(place: &Place) -> String {
 /// Makes a data directory with this name that has the same keys.
 fn copy_keys(place: &Place, name: &str) -> PathBuf {
     let data = data_dir(place, name);
+    if name == "data" {
+        return data;
+    }
     fs::create_dir_all(data.join("keys")).expect("a folder");
     for entry in fs::read_dir(data_dir(place, "data").join("keys")).expect("keys") {
         let entry = entry.expect("an entry");
