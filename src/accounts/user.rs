@@ -191,11 +191,17 @@ pub async fn lock_all(
     Ok(locked(transaction, users).all(transaction).await?)
 }
 
-/// The administrators who may act, locked until the transaction ends, always in the same order.
-pub(super) async fn lock_admins(transaction: &DatabaseTransaction) -> Result<Vec<UserId>, Error> {
-    let admins = Entity::find().filter(Column::Role.eq(Role::Admin)).filter(is_welcome()).order_by_asc(Column::Id);
-    let admins = locked(transaction, admins).all(transaction).await?;
-    Ok(admins.into_iter().map(|admin| admin.id).collect())
+/// The administrators who may act, and this user, locked until the transaction ends, always in the same order.
+pub(super) async fn lock_admins_and(
+    transaction: &DatabaseTransaction,
+    id: UserId,
+) -> Result<(Vec<UserId>, Option<Model>), Error> {
+    let admins = is_welcome().add(Column::Role.eq(Role::Admin));
+    let users = Entity::find().filter(Condition::any().add(admins).add(Column::Id.eq(id))).order_by_asc(Column::Id);
+    let users = locked(transaction, users).all(transaction).await?;
+    let is_admin = |user: &&Model| user.role == Role::Admin && user.may_act();
+    let admins = users.iter().filter(is_admin).map(|admin| admin.id).collect();
+    Ok((admins, users.into_iter().find(|user| user.id == id)))
 }
 
 fn locked(transaction: &DatabaseTransaction, select: Select<Entity>) -> Select<Entity> {

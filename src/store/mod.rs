@@ -12,6 +12,7 @@
 
 mod connection;
 mod database;
+mod locks;
 pub mod migrations;
 mod mysql;
 mod open;
@@ -22,4 +23,5 @@ mod sqlite;
 
 pub use connection::{Connection, DatabaseReader, DatabaseTransaction};
 pub use database::{Backend, Database};
+pub use locks::{PRIMARY, delete_locked, lock_keys, locked};
 pub use signals::{MAX_SIGNAL_BYTES, Signals};

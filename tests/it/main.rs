@@ -21,6 +21,7 @@ mod crash;
 mod examples;
 mod http;
 mod live;
+mod locks;
 mod mail;
 mod mariadb;
 mod photos;

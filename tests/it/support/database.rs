@@ -18,8 +18,12 @@ fn chosen() -> Option<String> {
 }
 
 impl TestDatabase {
-    /// For a test that migrates it first: where that takes long it has been done.
+    /// For a test that migrates it first: where that takes long it has been done. A database that the
+    /// test has named stays as it is.
     pub async fn create(config: &mut Config) -> Self {
+        if !config.database.url.is_empty() {
+            return Self { server: None };
+        }
         let database = Self::create_empty(config).await;
         if Self::backend() == Backend::Mysql {
             template::fill(&config.database.url).await;
