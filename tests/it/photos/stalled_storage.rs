@@ -1,6 +1,5 @@
 //! A storage that is away, overloaded or asleep: whoever waits for it hears so in time.
 
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -11,23 +10,23 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 
 use super::blobs::settings;
-use crate::support::{PATIENCE, attached, s3_settings};
+use crate::support::{KeptMarker, PATIENCE, attached, s3_settings};
 
 /// A storage that keeps its identity, and answers every other request with these bytes, and then
 /// neither says anything nor hangs up.
 async fn answering(answer: &'static str) -> Blobs {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
-    let marker = Arc::new(Mutex::new(None));
+    let marker = KeptMarker::default();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer_requests(stream, Arc::clone(&marker), answer));
+            tokio::spawn(answer_requests(stream, marker.clone(), answer));
         }
     });
     attached(at(&address)).await
 }
 
-async fn answer_requests(stream: TcpStream, marker: Arc<Mutex<Option<Vec<u8>>>>, answer: &str) {
+async fn answer_requests(stream: TcpStream, marker: KeptMarker, answer: &str) {
     let mut stream = BufReader::new(stream);
     loop {
         let (mut head, mut line) = (String::new(), String::new());
@@ -41,24 +40,9 @@ async fn answer_requests(stream: TcpStream, marker: Arc<Mutex<Option<Vec<u8>>>>,
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
         stream.read_exact(&mut body).await.expect("the body");
-        let is_marker = head.lines().next().is_some_and(|line| line.contains("/cloakroom-storage.json "));
-        let answer = match (is_marker, head.starts_with("put ")) {
-            (true, true) => {
-                *marker.lock().expect("no panic") = Some(body);
-                "HTTP/1.1 200 OK\r\netag: \"x\"\r\ncontent-length: 0\r\n\r\n".to_owned()
-            }
-            (true, false) => match marker.lock().expect("no panic").as_deref().map(String::from_utf8_lossy) {
-                None => "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(),
-                Some(marker) => format!(
-                    "HTTP/1.1 206 Partial Content\r\ncontent-length: {length}\r\n\
-                     content-range: bytes 0-{last}/{length}\r\netag: \"x\"\r\n\
-                     last-modified: Fri, 20 Nov 2026 12:00:00 GMT\r\n\r\n{marker}",
-                    length = marker.len(),
-                    last = marker.len() - 1
-                ),
-            },
-            _ => answer.to_owned(),
-        };
+        let first = head.lines().next().unwrap_or_default();
+        let about_marker = marker.answer(first, &body).filter(|_| !first.contains("list-type"));
+        let answer = about_marker.unwrap_or_else(|| answer.to_owned());
         stream.write_all(answer.as_bytes()).await.expect("it is heard");
     }
 }
