@@ -13,6 +13,7 @@ use crate::backup::manifest::Writer;
 use crate::backup::{Contents, DATABASE, KEYS, PHOTOS, Summary, claim_folder, sync_folders};
 use crate::clock::Clock;
 use crate::photos::blob::{self, Held};
+use crate::storage::is_from_file_system;
 use crate::store::Database;
 
 /// Files that are copied side by side.
@@ -146,7 +147,7 @@ impl Road {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        for folder in folders {
+        for folder in folders.into_iter().filter(|folder| !is_from_file_system(&folder.file_name())) {
             let folder = folder.file_name().to_string_lossy().into_owned();
             let names = fs::read_dir(photos.join(&folder))?;
             let keys = names.map(|name| Ok(format!("{folder}/{}", name?.file_name().to_string_lossy())));

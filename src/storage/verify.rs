@@ -50,7 +50,7 @@ impl Guard {
     fn record(&self, outcome: &Result<(), StorageFault>) {
         let before = self.lock().last.replace((Instant::now(), outcome.clone()));
         match (before.map(|(_, before)| before), outcome) {
-            (Some(before), Err(fault)) if before.as_ref() != Err(fault) => {
+            (Some(before), Err(fault)) if !is_known(&before, fault) => {
                 tracing::error!("photos are unavailable: {fault}");
             }
             (Some(Err(_)), Ok(())) => tracing::info!("photos are available again: the storage is verified"),
@@ -200,6 +200,11 @@ impl Blobs {
     pub(super) fn unverified_because(&self, reason: String) -> StorageFault {
         StorageFault::Unverified { place: self.place().to_owned(), reason }
     }
+}
+
+/// Returns whether a fault is the same as before. The reasons of temporary ones contain times.
+fn is_known(before: &Result<(), StorageFault>, fault: &StorageFault) -> bool {
+    before.as_ref().is_err_and(|before| before == fault || (before.is_temporary() && fault.is_temporary()))
 }
 
 /// Removes an object. That it does not exist counts only if the folder is still the right one.

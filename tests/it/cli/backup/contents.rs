@@ -153,6 +153,7 @@ async fn empty_volumes_are_empty() {
         fs::write(folder.join(".nfs0000000000c0ffee00000001"), "open elsewhere").expect("it is written");
     };
     volume(&backup);
+    volume(&backup.join("photos"));
     // Its snapshots are not ours to read: a copy of another backup may be in there.
     fs::write(backup.join(".snapshot/manifest.jsonl"), "another").expect("it is written");
     back_up(&place).output();
