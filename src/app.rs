@@ -48,6 +48,7 @@ impl App {
     /// Begins to remove what is over, and to send mails, for as long as this is served.
     pub fn start_upkeep(self: &Arc<Self>) {
         self.accounts.start_upkeep();
+        self.start_storage_checks();
         let app = Arc::downgrade(self);
         tokio::spawn(async move {
             while let Some(app) = app.upgrade() {
@@ -72,6 +73,19 @@ impl App {
                 }
                 drop(app);
                 tokio::time::sleep(SWEEP_PHOTOS_EVERY).await;
+            }
+        });
+    }
+
+    /// Verifies the storage of the photos from time to time, which logs every change.
+    fn start_storage_checks(self: &Arc<Self>) {
+        let app = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(app) = app.upgrade() {
+                drop(app.photos.verify_storage().await);
+                let pause = app.photos.verify_every();
+                drop(app);
+                tokio::time::sleep(pause).await;
             }
         });
     }

@@ -24,6 +24,7 @@ mod m20261121_000009_counter_answers;
 mod m20261121_000010_blobs;
 mod m20261121_000011_photos;
 mod m20261130_000012_server_leases;
+mod m20261130_000020_storage_identity;
 mod steps;
 // Compiled here, so that what `generate` creates compiles.
 #[cfg(test)]
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000010_blobs::Migration),
             Box::new(m20261121_000011_photos::Migration),
             Box::new(m20261130_000012_server_leases::Migration),
+            Box::new(m20261130_000020_storage_identity::Migration),
         ];
         list.into_iter().map(|migration| Box::new(Atomic(migration)) as Box<dyn MigrationTrait>).collect()
     }

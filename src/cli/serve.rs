@@ -15,6 +15,7 @@ use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::http;
+use crate::photos::FirstUse;
 use crate::store::{Database, RunningServer};
 
 /// What to do on a first start.
@@ -54,6 +55,13 @@ async fn serve_from(mut config: Config, database: Database) -> anyhow::Result<()
     // Port 0 has become a real one: links in mails have it.
     config.server.listen = listener.local_addr()?;
     let app = Arc::new(App::start(&config, database, Clock::System)?);
+    match app.photos.attach_storage(FirstUse::Assign).await {
+        Err(fault) if fault.is_temporary() && config.storage.is_remote() => {
+            // Numbers are served without it. `App::start_upkeep` goes on trying.
+            tracing::error!("photos are unavailable, and everything else is served: {fault}");
+        }
+        attached => attached?,
+    }
     app.start_upkeep();
     let router = http::router(Arc::clone(&app), &config)?;
     let signalled = shutdown_signal()?;

@@ -21,7 +21,7 @@ pub use database_url::{
     DatabaseUrl, Endpoint, Host, MysqlSslMode, MysqlUrl, PostgresUrl, SessionTarget, SqliteUrl, SslMode, SslRootCert,
 };
 pub use mask::mask_password;
-pub use storage::S3Place;
+pub use storage::{S3Place, StoragePlace};
 
 /// The commented defaults, which are also the reference manual.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");

@@ -2,12 +2,14 @@
 
 mod backup;
 mod console;
+mod counters;
 mod keys;
 mod migrate;
 mod photos;
 mod running_servers;
 mod serve;
 mod settings;
+mod storage;
 mod terminal;
 mod users;
 

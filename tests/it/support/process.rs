@@ -75,6 +75,12 @@ impl Process {
         self.post(Some(token), &format!("multipart/form-data; boundary={BOUNDARY}"), form.end()).await
     }
 
+    /// The status of a GET.
+    pub async fn status(&self, url: &str) -> u16 {
+        let request = axum::http::Request::get(url).body(Full::default()).expect("a request");
+        self.client.request(request).await.expect("an answer").status().as_u16()
+    }
+
     async fn post(&self, token: Option<&str>, content_type: &str, body: impl Into<Full<Bytes>>) -> Option<Value> {
         let mut request = axum::http::Request::post(format!("http://{}/graphql", self.address));
         request = request.header("content-type", content_type);

@@ -9,7 +9,7 @@ use crate::support::{AllRows, TestDatabase, tables};
 
 /// A row for each table, in the columns that it was created with. A migration that adds a table
 /// adds a row here.
-const ROWS: [(&str, &str); 15] = [
+const ROWS: [(&str, &str); 16] = [
     (
         "users",
         "(id, username, username_key, name, password_hash, role, created_at, updated_at) VALUES \
@@ -56,6 +56,10 @@ const ROWS: [(&str, &str); 15] = [
     (
         "counter_answers",
         "VALUES ('00000000-0000-7000-8000-000000000004', 'order-1', 1, NULL, NULL, 40, 41, '2026-01-01 00:00:00+00:00')",
+    ),
+    (
+        "storage_identity",
+        "VALUES (1, '00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-00000000000b', 'a folder')",
     ),
     ("blobs", "(id, hash, object_key, byte_size) VALUES ('00000000-0000-7000-8000-000000000008', 'ab', 'ab/ab', 9)"),
     (

@@ -1,0 +1,128 @@
+//! Everything that an account can do, at once: sessions, passwords, keys, counters, administrators.
+
+use std::sync::Arc;
+
+use cloakroom::accounts::user;
+use cloakroom::caller::Caller as Asking;
+use cloakroom::counters::{Advance, Which};
+use serde_json::json;
+
+use super::Locks;
+use crate::support::{Caller, Length, PASSWORD, Random, TestApp};
+
+const CLIENTS: usize = 12;
+const ROUNDS: usize = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_accounts_do_at_once_meets_no_deadlock() {
+    let locks = Locks::start().await;
+    let (test, mut random) = (Arc::new(locks.test), Random::seeded());
+    let names = ["anna", "bob", "carla", "dora"];
+    let mut ids = Vec::new();
+    for name in names {
+        let user = test.sign_up(name).await;
+        test.promote(&user, user::Role::Admin).await;
+        ids.push(user.user_id().await);
+    }
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (test, random, ids) = (Arc::clone(&test), random.fork(), ids.clone());
+            tokio::spawn(async move { act(&test, names[client % names.len()], &ids, random).await })
+        })
+        .collect();
+    for client in clients {
+        client.await.expect("it ends well");
+    }
+    let test = Arc::into_inner(test).expect("nobody else has it");
+    Locks { test, ..locks }.assert_none().await;
+}
+
+/// One thing after the other, whatever comes of it: others do the same to the same account.
+async fn act(test: &TestApp, name: &str, ids: &[String], mut random: Random) {
+    let mut length = Length::rounds(ROUNDS);
+    let operator = Asking::operator();
+    while length.goes_on() {
+        let (user, refresh) = log_in(test, name).await;
+        let other = &ids[usize::try_from(random.below(ids.len() as u64)).expect("an index")];
+        let counter = format!("c{}", random.below(3));
+        match random.below(9) {
+            0 => {
+                mutate(
+                    &test.anonymous(),
+                    &format!(r#"refreshTokens(input: {{ refreshToken: "{refresh}" }}) {{ userErrors {{ code }} }}"#),
+                )
+                .await
+            }
+            1 => mutate(&user, "logout(input: { scope: ALL_SESSIONS }) { endedSessions }").await,
+            2 => mutate(&user, "logout { endedSessions }").await,
+            3 => {
+                mutate(&user, &format!(r#"createCounter(input: {{ name: "{counter}" }}) {{ userErrors {{ code }} }}"#))
+                    .await
+            }
+            4 => {
+                mutate(&user, &format!(r#"deleteCounter(input: {{ name: "{counter}" }}) {{ userErrors {{ code }} }}"#))
+                    .await
+            }
+            5 => {
+                let key = r#"name: "key", scopes: [COUNTERS_NEXT], counter: "default""#;
+                let reply = user
+                    .run(&format!("mutation {{ createApiKey(input: {{ {key} }}) {{ apiKey {{ id }} secret }} }}"))
+                    .await;
+                let key = reply.at("/data/createApiKey/apiKey/id").as_str().unwrap_or_default().to_owned();
+                let secret = reply.at("/data/createApiKey/secret").as_str().map(str::to_owned);
+                test.bearer(secret.as_deref()).run("mutation { next { value } }").await;
+                mutate(&user, &format!(r#"revokeApiKey(input: {{ apiKeyId: "{key}" }}) {{ userErrors {{ code }} }}"#))
+                    .await;
+            }
+            6 => {
+                let change = format!(r#"currentPassword: "{PASSWORD}", newPassword: "{PASSWORD} too""#);
+                mutate(&user, &format!("changePassword(input: {{ {change} }}) {{ userErrors {{ code }} }}")).await;
+                let change = format!(r#"currentPassword: "{PASSWORD} too", newPassword: "{PASSWORD}""#);
+                mutate(&user, &format!("changePassword(input: {{ {change} }}) {{ userErrors {{ code }} }}")).await;
+            }
+            7 => {
+                // Administrators are always several.
+                mutate(
+                    &user,
+                    &format!(r#"setUserRole(input: {{ userId: "{other}", role: ADMIN }}) {{ userErrors {{ code }} }}"#),
+                )
+                .await;
+                let wrong = json!({ "identifier": name, "password": "not this one" });
+                user.run_with(
+                    "mutation ($input: LoginInput!) { login(input: $input) { userErrors { code } } }",
+                    json!({ "input": wrong }),
+                )
+                .await;
+            }
+            _ => {
+                let advanced = test.app.counters.advance(&operator, &Which::All, Advance::By(1), |_| {}).await;
+                assert!(advanced.is_ok(), "{advanced:?}");
+            }
+        }
+        mutate(&user, "next { value }").await;
+        assert!(test.app.accounts.write_notes().await.is_ok());
+        assert!(test.app.accounts.sweep().await.is_ok());
+    }
+}
+
+/// A session of its own, and its refresh token.
+async fn log_in(test: &TestApp, name: &str) -> (Caller, String) {
+    for password in [PASSWORD, &format!("{PASSWORD} too")].iter().cycle() {
+        let login = format!(
+            r#"mutation {{ login(input: {{ identifier: "{name}", password: "{password}" }})
+               {{ tokens {{ accessToken refreshToken }} }} }}"#
+        );
+        let reply = test.anonymous().run(&login).await;
+        let token = |which: &str| reply.at(&format!("/data/login/tokens/{which}")).as_str().map(str::to_owned);
+        if let (Some(access), Some(refresh)) = (token("accessToken"), token("refreshToken")) {
+            return (test.bearer(Some(&access)), refresh);
+        }
+    }
+    unreachable!("one of the passwords is right")
+}
+
+/// It may be refused, because another client was faster, but never fails.
+async fn mutate(caller: &Caller, field: &str) {
+    let reply = caller.run(&format!("mutation {{ {field} }}")).await;
+    assert_ne!(reply.body["errors"][0]["extensions"]["code"], "INTERNAL_SERVER_ERROR", "{field}: {}", reply.body);
+}
