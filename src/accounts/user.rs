@@ -7,7 +7,7 @@ use sea_orm::{Condition, DbBackend, QueryOrder as _, QuerySelect as _, SqlErr};
 use crate::accounts::identity;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
-use crate::store::DatabaseTransaction;
+use crate::store::{DatabaseTransaction, PRIMARY, lock_keys};
 
 /// A row of `users`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -177,6 +177,15 @@ pub(super) async fn list_by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Re
 /// What the database says.
 pub async fn lock(transaction: &DatabaseTransaction, id: UserId) -> Result<Option<Model>, Error> {
     Ok(locked(transaction, Entity::find_by_id(id)).one(transaction).await?)
+}
+
+/// Locks a user until the transaction ends, without reading the row.
+///
+/// # Errors
+/// Errors of the database.
+pub async fn lock_row(transaction: &DatabaseTransaction, id: UserId) -> Result<(), Error> {
+    lock_keys::<Entity, Uuid>(transaction, Entity::find_by_id(id), Column::Id, PRIMARY).await?;
+    Ok(())
 }
 
 /// Those of `ids` that exist, locked until the transaction ends, always in the same order.

@@ -262,7 +262,7 @@ fn prepare(path: &Path, limits: &picture::Limits, table: &mut Table) -> Result<R
 impl Batch {
     async fn add(self, transaction: &DatabaseTransaction) -> Result<Vec<photo::Model>, Error> {
         let bytes = self.stored.iter().map(|stored| stored.original_bytes).sum();
-        user::lock(transaction, self.author).await?;
+        user::lock_row(transaction, self.author).await?;
         // First, so that two uploads of one user wait for each other here and nowhere else.
         if !storage_use::add(transaction, self.author, bytes, self.quota).await? {
             let used = storage_use::find(transaction, self.author).await?;
