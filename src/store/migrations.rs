@@ -11,7 +11,7 @@
 
 use anyhow::{Context as _, bail};
 use migration::seaql_migrations::{ActiveModel, Column, Entity, Model};
-use migration::{MigrationTrait, Migrator, MigratorTrait as _, OnConflict, SchemaManager, Table};
+use migration::{Migrator, MigratorTrait as _, OnConflict, SchemaManager, Table};
 use sea_orm::{
     ActiveValue, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
     Statement,
@@ -161,8 +161,9 @@ async fn take_back_last(transaction: &DatabaseTransaction) -> anyhow::Result<Opt
     status_over(transaction).await?;
     server_lease::assert_no_server(transaction).await?;
     let rows = bookkeeping(transaction).await?;
-    let is_recorded = |migration: &Box<dyn MigrationTrait>| rows.iter().any(|row| row.version == migration.name());
-    let Some(migration) = Migrator::migrations().into_iter().rfind(is_recorded) else { return Ok(None) };
+    let is_recorded = |name: &str| rows.iter().any(|row| row.version == name);
+    let last = Migrator::migrations().into_iter().rfind(|migration| is_recorded(migration.name()));
+    let Some(migration) = last else { return Ok(None) };
     let name = migration.name();
     record(transaction, name, INCOMPLETE).await?;
     migration

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use cloakroom::store::Database;
 use sea_orm::{ConnectionTrait as _, Statement};
 
+use super::execute;
 use crate::support::{AllRows, TestDatabase, tables};
 
 /// A row for each table, in the columns that it was created with. A migration that adds a table
@@ -85,14 +86,8 @@ pub(super) async fn fill(database: &Database) {
     let present: BTreeSet<String> = tables(database).await.into_iter().collect();
     for (table, row) in ROWS.iter().filter(|(table, _)| present.contains(*table)) {
         if count(database, table).await == 0 {
-            let sql: &'static str = TestDatabase::spell(&format!("INSERT INTO {table} {row}")).leak();
-            let inserted = database.write(move |transaction| {
-                Box::pin(async move {
-                    transaction.execute_unprepared(sql).await?;
-                    Ok(())
-                })
-            });
-            inserted.await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            let row = TestDatabase::spell(&format!("INSERT INTO {table} {row}"));
+            execute(database, &row).await;
         }
     }
 }

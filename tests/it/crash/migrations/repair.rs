@@ -2,21 +2,9 @@
 //! complete them.
 
 use cloakroom::store::{Backend, Database, migrations};
-use sea_orm::ConnectionTrait as _;
 
-use super::{Stage, applied};
+use super::{Stage, applied, execute};
 use crate::support::{TestDatabase, shape, tables};
-
-async fn execute(database: &Database, sql: &str) {
-    let sql: &'static str = sql.to_owned().leak();
-    let executed = database.write(move |transaction| {
-        Box::pin(async move {
-            transaction.execute_unprepared(sql).await?;
-            Ok(())
-        })
-    });
-    executed.await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-}
 
 fn drop_index(index: &str, table: &str) -> String {
     match TestDatabase::backend() {
