@@ -179,7 +179,7 @@ pub async fn lock(transaction: &DatabaseTransaction, id: UserId) -> Result<Optio
     Ok(locked(transaction, Entity::find_by_id(id)).one(transaction).await?)
 }
 
-/// Those of `ids` that exist, locked until the transaction ends, always in the same order.
+/// The users with these ids that exist, locked until the transaction ends, always in the same order.
 ///
 /// # Errors
 /// Errors of the database.
@@ -191,7 +191,8 @@ pub async fn lock_all(
     Ok(locked(transaction, users).all(transaction).await?)
 }
 
-/// The administrators who may act, and this user, locked until the transaction ends, always in the same order.
+/// The administrators who may act, and this user, locked until the transaction ends, always in the
+/// same order.
 pub(super) async fn lock_admins_and(
     transaction: &DatabaseTransaction,
     id: UserId,

@@ -14,7 +14,7 @@ const CLIENTS: usize = 12;
 const ROUNDS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_accounts_do_at_once_meets_no_deadlock() {
+async fn all_that_accounts_do_at_once_meets_no_deadlock() {
     let locks = Locks::start().await;
     let (test, mut random) = (Arc::new(locks.test), Random::seeded());
     let names = ["anna", "bob", "carla", "dora"];
@@ -37,7 +37,7 @@ async fn whatever_accounts_do_at_once_meets_no_deadlock() {
     Locks { test, ..locks }.assert_none().await;
 }
 
-/// One thing after the other, whatever comes of it: others do the same to the same account.
+/// One thing after the other. It may be refused: others do the same to the same account.
 async fn act(test: &TestApp, name: &str, ids: &[String], mut random: Random) {
     let mut length = Length::rounds(ROUNDS);
     let operator = Asking::operator();
