@@ -43,6 +43,12 @@ impl Photos {
     /// # Errors
     /// The reason why the storage may not be used.
     pub async fn attach_storage(&self, first_use: FirstUse) -> Result<(), StorageFault> {
+        let attached = self.try_attach(first_use).await;
+        self.blobs.record(&attached);
+        attached
+    }
+
+    async fn try_attach(&self, first_use: FirstUse) -> Result<(), StorageFault> {
         match self.blobs.attach(&self.database).await {
             Err(StorageFault::Unassigned { .. }) => {}
             outcome => return outcome,

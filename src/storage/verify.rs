@@ -79,6 +79,12 @@ impl Blobs {
         outcome
     }
 
+    /// Records why the storage may not be used, or that it may, for [`Blobs::status`]. A change is
+    /// logged.
+    pub fn record(&self, outcome: &Result<(), StorageFault>) {
+        self.guard.record(outcome);
+    }
+
     /// Returns the outcome of the last verification, without asking the storage.
     ///
     /// # Errors
