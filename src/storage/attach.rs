@@ -29,17 +29,13 @@ impl Blobs {
     /// the storage knows of the other.
     pub async fn attach(&self, database: &Database) -> Result<(), StorageFault> {
         let row = record::find(database.reader()).await.map_err(|error| self.unverified(&error))?;
-        let expected = match row.as_ref().and_then(record::Model::expected) {
-            Some(expected) => expected,
-            None => {
-                let found = self.read_marker().await?.ok_or_else(|| self.unassigned())?;
-                let database_id = row.map(|row| row.database_id);
-                if database_id != Some(found.database_id) {
-                    let place = self.place().to_owned();
-                    return Err(StorageFault::OtherDatabase { place, database_id, found });
-                }
-                return self.assign(database).await;
+        let Some(expected) = row.as_ref().and_then(record::Model::expected) else {
+            let found = self.read_marker().await?.ok_or_else(|| self.unassigned())?;
+            let database_id = row.map(|row| row.database_id);
+            if database_id != Some(found.database_id) {
+                return Err(StorageFault::OtherDatabase { place: self.place().to_owned(), database_id, found });
             }
+            return self.assign(database).await;
         };
         let is_moved = expected.place != *self.recorded_place;
         self.guard.expect(Some(database.clone()), expected);
