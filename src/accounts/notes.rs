@@ -35,7 +35,8 @@ impl Accounts {
     /// What the database says.
     pub async fn write_notes(&self) -> Result<(), Error> {
         let mut events = self.notes.take();
-        // By user, whose row the insert of an entry locks. Replicas lock the rows in the same order.
+        // By user, whose row the insert of an entry locks. Replicas lock the rows in the same
+        // order.
         events.sort_by_key(|event| event.user_id.try_as_ref().copied());
         for batch in events.chunks(BATCH) {
             let batch = batch.to_vec();

@@ -188,7 +188,7 @@ pub async fn lock_row(transaction: &DatabaseTransaction, id: UserId) -> Result<(
     Ok(())
 }
 
-/// Those of `ids` that exist, locked until the transaction ends, always in the same order.
+/// The users with these ids that exist, locked until the transaction ends, always in the same order.
 ///
 /// # Errors
 /// Errors of the database.
@@ -200,7 +200,8 @@ pub async fn lock_all(
     Ok(locked(transaction, users).all(transaction).await?)
 }
 
-/// The administrators who may act, and this user, locked until the transaction ends, always in the same order.
+/// The administrators who may act, and this user, locked until the transaction ends, always in the
+/// same order.
 pub(super) async fn lock_admins_and(
     transaction: &DatabaseTransaction,
     id: UserId,

@@ -1,8 +1,8 @@
 //! `manifest.jsonl`: what a backup consists of, a line of JSON each.
 //!
-//! The first line says what it is; then there is one for each file; then one with the contents, which older versions
-//! neither write nor read; the last one counts the files and has the SHA-256 of all lines before it. Written under
-//! another name and renamed when it is on disk.
+//! The first line says what it is; then there is one for each file; then one with the contents,
+//! which older versions neither write nor read; the last one counts the files and has the SHA-256
+//! of all lines before it. Written under another name and renamed when it is on disk.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

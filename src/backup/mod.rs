@@ -12,8 +12,9 @@
 //! before it could be copied calls for another snapshot, which does not show it any more.
 //!
 //! **Invariant:** a folder without a whole manifest is no backup; nothing else says that it is.
-//! **Invariant:** nothing is overwritten, neither by a backup nor by a restore. A restore works in folders named
-//! `restoring` until everything is verified (`restore.rs`); no server starts while one exists in the data directory.
+//! **Invariant:** nothing is overwritten, neither by a backup nor by a restore. A restore works in
+//! folders named `restoring` until everything is verified (`restore.rs`); no server starts while
+//! one exists in the data directory.
 
 mod contents;
 mod copy;

@@ -1,5 +1,5 @@
-//! A folder into which a restore puts files: first into its subfolder `restoring`, and up from there
-//! when everything is verified.
+//! A folder into which a restore puts files: first into its subfolder `restoring`, and up from
+//! there when everything is verified.
 //!
 //! The folder itself may be a mount point, so nothing is moved but within it.
 
@@ -16,7 +16,7 @@ use crate::backup::{claim_folder, sync_folders};
 /// A folder that is being restored.
 pub(super) struct Part {
     folder: PathBuf,
-    /// Whether the restore created it.
+    /// True if the restore created it.
     made: bool,
 }
 

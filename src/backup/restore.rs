@@ -49,11 +49,12 @@ pub struct Restored {
     pub contents: Contents,
     /// The counters that changed last, before they were advanced.
     pub latest: Vec<LatestCounter>,
-    /// The number of counters that advanced by fewer steps than asked for, because of their upper bound.
+    /// The number of counters that advanced by fewer steps than asked for, because of their upper
+    /// bound.
     pub stopped_at_max: u64,
 }
 
-/// What the database of a restore is found to have.
+/// The contents of the restored database.
 struct Opened {
     contents: Contents,
     latest: Vec<LatestCounter>,
@@ -81,7 +82,8 @@ impl Restore<'_> {
         let parts = Parts::claim(self)?;
         let filled = self.fill(&parts, manifest, settings, clock).await;
         let moved = filled.and_then(|opened| {
-            // From here on, what fails is a disk: then it is there to be looked at, and no server starts.
+            // From here on, what fails is a disk: then it is there to be looked at, and no server
+            // starts.
             parts.move_up()?;
             Ok(opened)
         });

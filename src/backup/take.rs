@@ -37,9 +37,9 @@ struct Road {
     target: PathBuf,
 }
 
-/// Takes a backup of the embedded database, of the keys in `data_dir` and of the photos in `photos`, into `target`, which
-/// must be empty or not there; servers go on meanwhile. Writers are never held up: a snapshot only reads. The log of what they write
-/// grows for as long as it takes.
+/// Takes a backup of the embedded database, of the keys in `data_dir` and of the photos in
+/// `photos`, into `target`, which must be empty or not there; servers go on meanwhile. Writers are
+/// never held up: a snapshot only reads. The log of what they write grows for as long as it takes.
 ///
 /// # Errors
 /// A folder that is not empty, a full disk, a content that is missing or is not what was stored: what is in `target`

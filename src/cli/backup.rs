@@ -86,8 +86,8 @@ pub(super) fn back_up(config: &Config, options: &Backup) -> anyhow::Result<()> {
     })
 }
 
-/// A backup of photos from the wrong storage would lack them. A database of an older version, or one
-/// that no server has used yet, knows of no storage.
+/// A backup of photos from the wrong storage would lack them. A database of an older version, or
+/// one that no server has used yet, knows of no storage.
 async fn verify_storage(config: &Config, database: &Database) -> anyhow::Result<()> {
     if !storage::record::is_known(database).await? {
         return Ok(());
@@ -151,7 +151,7 @@ fn list(contents: &Contents) -> String {
     )
 }
 
-/// What an operator must know of counters after a restore.
+/// The part of the output that is about counters.
 fn numbers(restored: &Restored, advance: Option<i64>) -> String {
     let taken_at = &restored.summary.taken_at;
     let mut text = String::new();

@@ -1,8 +1,8 @@
-//! `cloakroom counters advance`: counters skip integers that may have been taken already, as after a
-//! restore.
+//! `cloakroom counters advance`: counters skip integers that may have been taken already, as after
+//! a restore.
 //!
-//! Each page of counters is one transaction, which locks first the users, then the counters, both in
-//! the order of all other writes, and adds an entry to the audit log of each user.
+//! Each page of counters is one transaction, which locks first the users, then the counters, both
+//! in the order of all other writes, and adds an entry to the audit log of each user.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ pub struct Advanced {
     pub current: i64,
     /// The upper bound of the counter.
     pub max: i64,
-    /// Whether the upper bound kept it from the whole distance.
+    /// True if the upper bound kept it from the whole distance.
     pub is_cut: bool,
 }
 
@@ -78,7 +78,8 @@ impl Advance {
         }
     }
 
-    /// Returns the integer after, and whether the upper bound kept the counter from the whole distance.
+    /// Returns the integer after, and whether the upper bound kept the counter from the whole
+    /// distance.
     fn apply(self, counter: &counter::Model) -> (i64, bool) {
         let (current, max, step) = (counter.current, counter.max, i64::from(counter.step).max(1));
         match self {
@@ -95,8 +96,8 @@ impl Counters {
     /// Advances counters, also beside running servers, and hands each of them to `tell`.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] unless the caller is an operator; [`Error::BadInput`] for a distance that
-    /// no counter can have; [`Error::NotFound`] for one counter that does not exist;
+    /// [`Error::Forbidden`] unless the caller is an operator; [`Error::BadInput`] for a distance
+    /// that no counter can have; [`Error::NotFound`] for one counter that does not exist;
     /// [`Error::Conflict`] for one counter that is beyond [`Advance::To`] already.
     pub async fn advance(
         &self,
@@ -116,7 +117,7 @@ impl Counters {
 /// Advances the counters of a database that no server may be using yet.
 ///
 /// # Errors
-/// Those of [`Counters::advance`].
+/// The errors of [`Counters::advance`].
 pub async fn advance_counters(
     database: &Database,
     clock: &Clock,

@@ -19,7 +19,7 @@ const SAMPLED: u64 = 16;
 /// The time between two verifications.
 const VERIFY_EVERY: Duration = Duration::from_secs(10);
 
-/// What happens if the database and the storage have no photos and do not know of each other.
+/// The handling of a database and a storage that have no photos and do not know of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstUse {
     /// The storage is assigned to the database: a server starts.
@@ -43,6 +43,12 @@ impl Photos {
     /// # Errors
     /// The reason why the storage may not be used.
     pub async fn attach_storage(&self, first_use: FirstUse) -> Result<(), StorageFault> {
+        let attached = self.try_attach(first_use).await;
+        self.blobs.record(&attached);
+        attached
+    }
+
+    async fn try_attach(&self, first_use: FirstUse) -> Result<(), StorageFault> {
         match self.blobs.attach(&self.database).await {
             Err(StorageFault::Unassigned { .. }) => {}
             outcome => return outcome,
@@ -93,8 +99,7 @@ impl Photos {
         self.blobs.place()
     }
 
-    /// Looks for a sample of the photo files in the storage that the settings name, whatever the
-    /// database expects.
+    /// Looks for a sample of the photo files in the storage that the settings name, expected or not.
     ///
     /// # Errors
     /// [`Error::Forbidden`] unless the caller is an operator; errors of database and storage.
@@ -120,7 +125,8 @@ impl Photos {
         Ok(Sample { sampled, found: found.into_iter().filter(|exists| *exists).count() })
     }
 
-    /// Returns whether there are photo files among the first objects, none of which the database knows.
+    /// Returns whether there are photo files among the first objects, none of which the database
+    /// knows.
     async fn holds_unknown_photos(&self) -> Result<bool, Error> {
         let listed: Vec<String> = self.blobs.list().take(LISTED).map_ok(|object| object.key).try_collect().await?;
         let photos: Vec<&str> = listed.iter().map(String::as_str).filter(|key| blob::hash_in(key).is_some()).collect();

@@ -119,9 +119,9 @@ async fn claim(
     rows.ok_or(Error::Unavailable { retry_after_seconds: 1 })
 }
 
-/// Inserts rows for contents that have none, under a term. Only on MariaDB, whose INSERT … ON DUPLICATE
-/// KEY UPDATE of several rows locks gaps: two of them wait for each other, whatever their order. A row
-/// that is inserted alone waits while nothing is held.
+/// Inserts rows for contents that have none, under a term. Only on MariaDB, whose INSERT … ON
+/// DUPLICATE KEY UPDATE of several rows locks gaps: two of them may wait for each other in any
+/// order. A row that is inserted alone waits while nothing is held.
 async fn insert_missing(database: &Database, contents: &[Content], now: DateTime<Utc>) -> Result<(), Error> {
     if database.backend() != Backend::Mysql {
         return Ok(());

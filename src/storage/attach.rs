@@ -29,17 +29,13 @@ impl Blobs {
     /// the storage knows of the other.
     pub async fn attach(&self, database: &Database) -> Result<(), StorageFault> {
         let row = record::find(database.reader()).await.map_err(|error| self.unverified(&error))?;
-        let expected = match row.as_ref().and_then(record::Model::expected) {
-            Some(expected) => expected,
-            None => {
-                let found = self.read_marker().await?.ok_or_else(|| self.unassigned())?;
-                let database_id = row.map(|row| row.database_id);
-                if database_id != Some(found.database_id) {
-                    let place = self.place().to_owned();
-                    return Err(StorageFault::OtherDatabase { place, database_id, found });
-                }
-                return self.assign(database).await;
+        let Some(expected) = row.as_ref().and_then(record::Model::expected) else {
+            let found = self.read_marker().await?.ok_or_else(|| self.unassigned())?;
+            let database_id = row.map(|row| row.database_id);
+            if database_id != Some(found.database_id) {
+                return Err(StorageFault::OtherDatabase { place: self.place().to_owned(), database_id, found });
             }
+            return self.assign(database).await;
         };
         let is_moved = expected.place != *self.recorded_place;
         self.guard.expect(Some(database.clone()), expected);
@@ -53,13 +49,14 @@ impl Blobs {
     /// Assigns this storage to a database that expects none. A folder is created.
     ///
     /// # Errors
-    /// Those of [`Blobs::attach`], if another server was first, and a storage that cannot be written.
+    /// The errors of [`Blobs::attach`], if another server was first, and a storage that cannot be
+    /// written.
     pub async fn assign(&self, database: &Database) -> Result<(), StorageFault> {
         if let Backend::Folder(folder) = &self.backend {
             folder.run(super::Folder::create).await.map_err(|error| self.unverified(&error))?;
         }
         let (blobs, database_id, storage_id) = (self.clone(), Uuid::now_v7(), Uuid::now_v7());
-        // In a transaction of its own, so that the id lasts, whatever becomes of the next one.
+        // In a transaction of its own, so that the id stays if the next one fails.
         let known = database
             .write(move |transaction| Box::pin(async move { record::lock(transaction, database_id).await.map(drop) }));
         known.await.map_err(|error| self.unverified(&error))?;
@@ -101,8 +98,8 @@ impl Blobs {
         }
     }
 
-    /// Assigns this storage to the database, whatever either of them was assigned to before. Running
-    /// servers that use another storage stop writing to it.
+    /// Assigns this storage to the database, in place of earlier assignments of both.
+    /// Running servers that use another storage stop writing to it.
     ///
     /// # Errors
     /// A storage or a database that cannot be written.

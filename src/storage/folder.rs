@@ -135,8 +135,8 @@ impl Folder {
     }
 
     /// Creates the folders of a file below the root, which must exist, and has their names on disk.
-    /// Existing folders are synced as well the first time: whoever created them may have been killed
-    /// before the sync.
+    /// Existing folders are synced as well the first time: the server that created them may have
+    /// been killed before the sync.
     fn create_parent(&self, target: &Path) -> io::Result<()> {
         let Some(parent) = target.parent() else { return Ok(()) };
         if self.lasting.lock().unwrap_or_else(PoisonError::into_inner).contains(parent) && parent.is_dir() {
@@ -234,7 +234,8 @@ impl Folder {
         Ok((listed, folders))
     }
 
-    /// Returns the entries of a folder, without the marker and what the file system has put into the root.
+    /// Returns the entries of a folder, without the marker and what the file system has put into
+    /// the root.
     fn entries(&self, folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
         let entries: Vec<fs::DirEntry> = fs::read_dir(folder)?.collect::<io::Result<_>>()?;
         let is_root = folder == self.root;

@@ -91,7 +91,7 @@ pub enum StorageFault {
         place: String,
         /// The storage that the database expects.
         expected: Expected,
-        /// Whether the folder itself exists. Always true in S3.
+        /// True if the folder itself exists. Always true in S3.
         folder_exists: bool,
     },
     /// The storage holds the photos of another database.

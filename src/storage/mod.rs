@@ -1,14 +1,14 @@
 //! Object storage: content by key, as files in a folder or as objects in S3.
 //!
-//! **Invariant:** what [`Blobs::put`] has acknowledged is on disk, names of new folders included, or
-//! S3's to keep.
+//! **Invariant:** what [`Blobs::put`] has acknowledged is on disk, names of new folders included,
+//! or S3's to keep.
 //! **Invariant:** an object is complete or absent. What a crash leaves unfinished has no key.
 //! **Invariant:** nothing is written, nothing is deleted, and no object counts as absent unless the
 //! storage has been verified to be the one that the database expects (`identity.rs`).
 //!
 //! The content of a key never changes, so small objects are cached in memory, up to
-//! `storage.cache_bytes`. Large files are read in pieces outside of the runtime's threads; they pass
-//! through memory once on their way to the socket (the HTTP library has no `sendfile`).
+//! `storage.cache_bytes`. Large files are read in pieces outside of the runtime's threads; they
+//! pass through memory once on their way to the socket (the HTTP library has no `sendfile`).
 
 mod attach;
 mod file_system;
@@ -105,8 +105,8 @@ impl Blobs {
     /// Stores `bytes` under `key`. Storing the same bytes again is harmless.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if the storage is not verified, or if S3 does not answer in time; then
-    /// the object may exist or not. Other failures, such as a full disk, are internal.
+    /// [`Error::Unavailable`] if the storage is not verified, or if S3 does not answer in time;
+    /// then the object may exist or not. Other failures, such as a full disk, are internal.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         let path = path(key)?;
         match &self.backend {
@@ -121,10 +121,11 @@ impl Blobs {
         }
     }
 
-    /// Returns the size of the object `key`, and `range` of its content, or all of it. `None` if it does not exist.
+    /// Returns the size of the object `key`, and `range` of its content, or all of it. `None` if it
+    /// does not exist.
     ///
     /// # Errors
-    /// Those of [`Blobs::put`]; a range that begins behind the end. The content may break off with
+    /// The errors of [`Blobs::put`]; a range that begins behind the end. The content may break off with
     /// the same errors.
     pub async fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<(u64, Content)>, Error> {
         let path = path(key)?;
@@ -138,7 +139,7 @@ impl Blobs {
     /// Returns the whole object `key`, of at most `limit` bytes. `None` if it does not exist.
     ///
     /// # Errors
-    /// Those of [`Blobs::read`]; an object that is larger.
+    /// The errors of [`Blobs::read`]; an object that is larger.
     pub async fn read_whole(&self, key: &str, limit: u64) -> Result<Option<Bytes>, Error> {
         let Some((size, mut content)) = self.read(key, None).await? else { return Ok(None) };
         if size > limit {
@@ -158,7 +159,7 @@ impl Blobs {
     /// Deletions by other servers are not noticed: ask only for keys that a row names.
     ///
     /// # Errors
-    /// Those of [`Blobs::read_whole`].
+    /// The errors of [`Blobs::read_whole`].
     pub async fn read_small(&self, key: &str) -> Result<Option<Bytes>, Error> {
         if let Some(known) = self.small.get(key) {
             return Ok(Some(known));
@@ -173,7 +174,7 @@ impl Blobs {
     /// Returns the size of the object `key`, in bytes. `None` if it does not exist.
     ///
     /// # Errors
-    /// Those of [`Blobs::put`].
+    /// The errors of [`Blobs::put`].
     pub async fn size(&self, key: &str) -> Result<Option<u64>, Error> {
         let path = path(key)?;
         let found = match &self.backend {
@@ -183,10 +184,11 @@ impl Blobs {
         self.found(found).await
     }
 
-    /// Returns whether the object `key` exists in this storage, whether or not it is the expected one.
+    /// Returns whether the object `key` exists in this storage, whether or not it is the expected
+    /// one.
     ///
     /// # Errors
-    /// Those of [`Blobs::put`].
+    /// The errors of [`Blobs::put`].
     pub async fn exists(&self, key: &str) -> Result<bool, Error> {
         let path = path(key)?;
         Ok(match &self.backend {
@@ -198,7 +200,7 @@ impl Blobs {
     /// Removes the object `key`, if it exists. It does not come back after a crash.
     ///
     /// # Errors
-    /// Those of [`Blobs::put`].
+    /// The errors of [`Blobs::put`].
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         let path = path(key)?;
         self.small.remove(key);
@@ -232,10 +234,11 @@ impl Blobs {
         .boxed()
     }
 
-    /// Removes the files that crashes left unfinished before `moment`, and returns their number. S3 has none.
+    /// Removes the files that crashes left unfinished before `moment`, and returns their number. S3
+    /// has none.
     ///
     /// # Errors
-    /// Those of [`Blobs::put`].
+    /// The errors of [`Blobs::put`].
     pub async fn remove_unfinished(&self, moment: DateTime<Utc>) -> Result<u64, Error> {
         self.unfinished(moment, true).await
     }
@@ -243,7 +246,7 @@ impl Blobs {
     /// Counts the files that [`Blobs::remove_unfinished`] would remove.
     ///
     /// # Errors
-    /// Those of [`Blobs::put`].
+    /// The errors of [`Blobs::put`].
     pub async fn count_unfinished(&self, moment: DateTime<Utc>) -> Result<u64, Error> {
         self.unfinished(moment, false).await
     }

@@ -48,8 +48,8 @@ pub(super) async fn find(db: &impl ConnectionTrait) -> Result<Option<Model>, Err
     Ok(Entity::find_by_id(ONLY).one(db).await?)
 }
 
-/// Returns the row, locked until the transaction ends. It is created with a new id first if there is
-/// none: of servers that do so at once, one decides.
+/// Returns the row, locked until the transaction ends. It is created with a new id first if there
+/// is none: of servers that do so at once, one decides.
 pub(super) async fn lock(transaction: &DatabaseTransaction, database_id: Uuid) -> Result<Model, Error> {
     let row = ActiveModel { id: Set(ONLY), database_id: Set(database_id), storage_id: Set(None), place: Set(None) };
     let keep = OnConflict::column(Column::Id).do_nothing_on([Column::Id]).to_owned();

@@ -81,7 +81,7 @@ impl S3 {
     pub(super) async fn read_marker(&self) -> Result<Option<Vec<u8>>, Fault> {
         let read = async {
             let found = self.store.get(&MARKER.into()).await?;
-            // Whatever is longer is not a marker.
+            // A longer object is not a marker.
             match found.meta.size {
                 0..=MAX_MARKER_BYTES => found.bytes().await,
                 _ => Ok(Bytes::new()),
@@ -94,8 +94,8 @@ impl S3 {
         }
     }
 
-    /// Writes a marker where there is none. One that exists stays, if the store supports conditional
-    /// writes (`If-None-Match`).
+    /// Writes a marker where there is none. One that exists stays, if the store supports
+    /// conditional writes (`If-None-Match`).
     pub(super) async fn create_marker(&self, content: Vec<u8>) -> Result<(), Fault> {
         let put = |mode: PutMode| {
             let payload = PutPayload::from(content.clone());

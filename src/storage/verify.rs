@@ -20,7 +20,7 @@ const REFUSED_FOR: Duration = Duration::from_secs(1);
 /// Attempts at work on a folder while the database changes its expectation.
 const ATTEMPTS: usize = 3;
 
-/// What is known of the storage, for all clones of a handle.
+/// The state of the verification, shared by all clones of a handle.
 #[derive(Default)]
 pub(super) struct Guard(Mutex<State>);
 
@@ -60,7 +60,8 @@ impl Guard {
 }
 
 impl Blobs {
-    /// Compares the storage with the one that the database expects, whose row is read again as well.
+    /// Compares the storage with the one that the database expects, whose row is read again as
+    /// well.
     ///
     /// # Errors
     /// The reason why the storage may not be used.
@@ -76,6 +77,12 @@ impl Blobs {
         let outcome = self.compare().await;
         self.guard.record(&outcome);
         outcome
+    }
+
+    /// Records why the storage may not be used, or that it may, for [`Blobs::status`]. A change is
+    /// logged.
+    pub fn record(&self, outcome: &Result<(), StorageFault>) {
+        self.guard.record(outcome);
     }
 
     /// Returns the outcome of the last verification, without asking the storage.
@@ -131,7 +138,8 @@ impl Blobs {
                     return Err(Error::internal(error));
                 }
                 Some(Err(error)) => return Err(Error::internal(error)),
-                // Once more if the storage is right after all, because another one is expected by now.
+                // Once more if the storage is right after all, because another one is expected by
+                // now.
                 None => self.verify().await.map_err(|_| unavailable())?,
             }
         }

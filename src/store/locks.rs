@@ -16,17 +16,17 @@
 //! | `photo_images`, `photo_tags` | those of locked photos |
 //! | `email_tokens`, then `mails` | by hash; those of a locked user |
 //!
-//! A row that refers to another one locks that one as well when it is inserted. So a transaction that
-//! writes something of a user's and then adds a session or an entry of the audit log locks the user
-//! first.
+//! A row that refers to another one locks that one as well when it is inserted. So a transaction
+//! that writes something of a user's and then adds a session or an entry of the audit log locks the
+//! user first.
 //!
 //! MariaDB locks every row that a plan looks at, if only for a moment, and waits for those that are
 //! locked. If it scans a small table instead of using an index, it waits for rows that it does not
 //! want. So what locks or deletes names the index, or one key at a time.
 //!
-//! Unique keys are not in this order. Two users who exchange their usernames at the same moment wait
-//! for each other; the database gives one of them up, and [`crate::store::Database::write`] runs it
-//! again.
+//! Unique keys are not in this order. Two users who exchange their usernames at the same moment
+//! wait for each other; the database gives one of them up, and [`crate::store::Database::write`]
+//! runs it again.
 
 use sea_orm::sea_query::LockType;
 use sea_orm::sea_query::extension::mysql::{IndexHintScope, MySqlSelectStatementExt as _};

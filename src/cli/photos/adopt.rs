@@ -13,7 +13,7 @@ use crate::cli::table::Shape;
 #[command(after_help = "\
 A storage belongs to one database: both keep the same random ids, the storage in the file or object
 cloakroom-storage.json. A server whose storage is another one refuses to start. This command assigns
-the storage that the settings name to the database, whatever either was assigned to before; it is
+the storage that the settings name to the database, in place of earlier assignments of both; it is
 needed after that file was lost, or after photos were moved without it.
 
 Make sure that it is the right storage: files that this database does not know are removed by

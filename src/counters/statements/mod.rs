@@ -160,7 +160,7 @@ pub(super) async fn keep_answers(
         (hex(counter_id.uuid()), answer.key.clone(), count, set_to, if_current, previous, current)
     };
     let mut lines: Vec<_> = answers.iter().map(line).collect();
-    // Those that replace others lock them: every replica in the same order.
+    // Answers that replace others lock them: every replica in the same order.
     lines.sort_unstable();
     let backend = transaction.get_database_backend();
     let statement = by_lines(backend, sql(backend).keep, [now.into()], &lines)?;

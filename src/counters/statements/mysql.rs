@@ -6,8 +6,8 @@ use crate::counters::statements::Sql;
 
 pub(super) const SQL: Sql = Sql {
     take: None,
-    // Rows are locked as they are found: in the order of the lines. Without the name of the index, a small table would
-    // be scanned instead, and locked in another order.
+    // Rows are locked as they are found: in the order of the lines. Without the name of the index,
+    // a small table would be scanned instead, and locked in another order.
     lock: "SELECT STRAIGHT_JOIN counters.* \
     FROM JSON_TABLE(?, '$[*]' COLUMNS (owner CHAR(32) PATH '$[0]', counter VARCHAR(128) PATH '$[1]')) AS line \
     JOIN counters FORCE INDEX (counters_user_id_name) \

@@ -112,7 +112,7 @@ async fn what_cannot_be_advanced_is_refused_with_the_reason() {
     assert_eq!(next(&server, &token, "default").await, 1006);
 }
 
-/// Integers that are taken meanwhile are unique, whatever advances in between.
+/// Integers that are taken between two advances are unique.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn numbers_taken_meanwhile_are_unique_and_in_order() {
     let place = Place::create().await;

@@ -139,7 +139,7 @@ async fn a_restored_copy_is_an_installation_of_its_own() {
     place.run(&["photos", "check", "--content"]).output();
 }
 
-/// What file systems put into the root of an empty volume does not make it "not empty".
+/// Entries of the file system do not make the root of a volume "not empty".
 #[tokio::test]
 async fn empty_volumes_are_empty() {
     if !TestDatabase::is_sqlite() {
@@ -169,7 +169,7 @@ async fn empty_volumes_are_empty() {
         assert!(names.iter().all(|name| folder.join(name).exists()), "{}", folder.display());
         assert!(!folder.join("restoring").exists(), "{}", folder.display());
     }
-    // What a person puts there does.
+    // Entries of a person do.
     let mine = place.data.path().join("mine");
     fs::create_dir_all(mine.join("photos/ab")).expect("a folder");
     let mut command = cloakroom(&["restore"]);

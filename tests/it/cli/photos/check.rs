@@ -140,7 +140,7 @@ async fn with_a_database_that_knows_no_photos_nothing_is_removed() {
         assert_eq!(files(), 4);
         fs::remove_file(to.join("cloakroom-storage.json")).ok();
     }
-    // Whoever insists that it is the right one is asked once more.
+    // A second safeguard, if an operator insists.
     photos(&place, &["adopt", "--yes"]).output();
     let said = photos(&place, &["check", "--repair"]);
     assert!(said.out.contains("this database knows no photos at all: is it the right one?"), "{said:?}");
