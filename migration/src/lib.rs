@@ -16,6 +16,10 @@ mod m20261121_000008_mails;
 mod m20261121_000009_counter_answers;
 mod m20261121_000010_blobs;
 mod m20261121_000011_photos;
+mod m20261130_000013_deleted_counters;
+mod m20261130_000014_record_counts;
+mod m20261130_000015_purges;
+mod m20261130_000016_idempotency_records;
 mod steps;
 
 /// The changes, in order.
@@ -36,6 +40,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_counter_answers::Migration),
             Box::new(m20261121_000010_blobs::Migration),
             Box::new(m20261121_000011_photos::Migration),
+            Box::new(m20261130_000013_deleted_counters::Migration),
+            Box::new(m20261130_000014_record_counts::Migration),
+            Box::new(m20261130_000015_purges::Migration),
+            Box::new(m20261130_000016_idempotency_records::Migration),
         ]
     }
 }

@@ -10,6 +10,7 @@
 //! whole server, only warns.
 //! **Invariant:** a transaction that has begun runs to its end, even if the request that wanted it is gone.
 
+mod batches;
 pub mod blobs;
 mod connection;
 mod database;
@@ -21,6 +22,7 @@ mod signals;
 mod snapshot;
 mod sqlite;
 
+pub use batches::{BATCH_ROWS, rest_after};
 pub use blobs::Blobs;
 pub use connection::{Connection, DatabaseReader, DatabaseTransaction};
 pub use database::{Backend, Database};

@@ -49,6 +49,7 @@ async fn connect(
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("journal_size_limit", "67108864")
             .pragma("cache_size", "-16000")
             .pragma("temp_store", "memory")
             .pragma("fullfsync", "1")
