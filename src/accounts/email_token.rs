@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 use sea_orm::ActiveValue::Set;
-use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, QueryOrder as _};
 
 use crate::accounts::api_key::hex;
 use crate::error::{Error, UserError, UserErrorCode};
@@ -110,10 +110,9 @@ pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<
     Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::ExpiresAt).all(db).await?)
 }
 
-/// Removes what expired before `moment`.
-pub(super) async fn remove_expired(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::ExpiresAt.lt(moment)).exec(db).await?;
-    Ok(())
+/// Which tokens expired before `moment`.
+pub(super) fn expired_before(moment: chrono::DateTime<Utc>) -> Condition {
+    Condition::all().add(Column::ExpiresAt.lt(moment))
 }
 
 fn hash(token: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::Utc;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::SelectStatement;
-use sea_orm::{ActiveValue::Set, QuerySelect, QueryTrait, TryInsertResult};
+use sea_orm::{ActiveValue::Set, Condition, QuerySelect, QueryTrait, TryInsertResult};
 
 use crate::accounts::ASKED_AT_ONCE;
 use crate::error::Error;
@@ -56,10 +56,9 @@ pub(super) async fn list(db: &impl ConnectionTrait, ids: &HashSet<Uuid>) -> Resu
     Ok(revoked)
 }
 
-/// Forgets those that are refused anyhow at `moment`.
-pub(super) async fn remove_expired(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::ExpiresAt.lte(moment)).exec(db).await?;
-    Ok(())
+/// Which tokens are refused anyhow at `moment`.
+pub(super) fn expired_at(moment: chrono::DateTime<Utc>) -> Condition {
+    Condition::all().add(Column::ExpiresAt.lte(moment))
 }
 
 /// Finds a row if this token is revoked: for an `EXISTS`.

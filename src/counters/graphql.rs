@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Subscription
 use futures_util::{Stream, StreamExt as _};
 
 use crate::caller::Caller;
-use crate::counters::{self, Counters, Replaced, Taken, counter};
+use crate::counters::{self, Counters, Created, Replaced, Taken, counter};
 use crate::error::{Error, UserError};
 use crate::page::{self, Page, page_info};
 use crate::scalars::{DateTime, SafeInt};
@@ -155,6 +155,10 @@ pub struct CreateCounterInput {
     step: i32,
     /// What `next` never goes past; the greatest SafeInt if it is left out.
     max: Option<SafeInt>,
+    /// Idempotency key: a retry with the same key and the same input returns the first result again, for 24 hours. 1 to
+    /// 128 printable ASCII characters. The same key with another input ends in CONFLICT. The header Idempotency-Key does
+    /// the same for a request for a single field.
+    idempotency_key: Option<String>,
 }
 
 /// What `createCounter` did.
@@ -162,6 +166,8 @@ pub struct CreateCounterInput {
 pub struct CreateCounterPayload {
     /// The new counter. Null when there are user errors.
     counter: Option<Counter>,
+    /// True if an idempotency key brought back an earlier result.
+    replayed: bool,
     /// What to correct; empty on success.
     user_errors: Vec<UserError>,
 }
@@ -208,7 +214,7 @@ impl CountersMutation {
     /// Takes the next integer of a counter of the caller's, or a range of them: unique, without gaps, and on disk before
     /// it is answered. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_NEXT or
     /// for another counter, NOT_FOUND, BAD_USER_INPUT for the count or the idempotency key, CONFLICT for a key that was
-    /// used otherwise, COUNTER_EXHAUSTED when the whole range would not fit below the counter's `max`, UNAVAILABLE when
+    /// used otherwise, RATE_LIMITED for a new key of a user who has too many, COUNTER_EXHAUSTED when the whole range would not fit below the counter's `max`, UNAVAILABLE when
     /// too many writes wait: in each case nothing was taken. UNAVAILABLE without `Retry-After` when the request took too
     /// long: then the integers may have been taken, and a retry with the same idempotency key gets them.
     async fn next(
@@ -222,14 +228,16 @@ impl CountersMutation {
         };
         // What is below 0 is as wrong as 0.
         let count = u32::try_from(count).unwrap_or(0);
-        let input = counters::Next { counter: counter.as_deref(), count, idempotency_key: once(ctx, key) };
+        let input =
+            counters::Next { counter: counter.as_deref(), count, idempotency_key: caller(ctx).idempotency_key_or(key) };
         let Taken { first, last, counter, replayed } = counters(ctx).next(caller(ctx), input).await?;
         let (value, first, last) = (last.into(), first.into(), last.into());
         Ok(NextPayload { value, first, last, replayed, counter: Counter(counter) })
     }
 
     /// Makes a counter of the caller's. User errors: REQUIRED, INVALID, TOO_LONG, TAKEN, LIMIT_REACHED. UNAUTHENTICATED
-    /// when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE.
+    /// when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE, BAD_USER_INPUT for the idempotency key,
+    /// CONFLICT for a key that was used with another input, RATE_LIMITED for a new key of a user who has too many.
     async fn create_counter(
         &self,
         ctx: &Context<'_>,
@@ -240,10 +248,13 @@ impl CountersMutation {
             start: input.start.get(),
             step: input.step,
             max: input.max.map(SafeInt::get),
+            idempotency_key: caller(ctx).idempotency_key_or(input.idempotency_key),
         };
         Ok(match Error::user_errors(Box::pin(counters(ctx).create(caller(ctx), input)).await)? {
-            Ok(counter) => CreateCounterPayload { counter: Some(Counter(counter)), user_errors: Vec::new() },
-            Err(user_errors) => CreateCounterPayload { counter: None, user_errors },
+            Ok(Created { counter, replayed }) => {
+                CreateCounterPayload { counter: Some(Counter(counter)), replayed, user_errors: Vec::new() }
+            }
+            Err(user_errors) => CreateCounterPayload { user_errors, ..CreateCounterPayload::default() },
         })
     }
 
@@ -263,8 +274,8 @@ impl CountersMutation {
 
     /// Replaces the current integer: the next `next` goes on from there. User errors: INVALID, NOT_FOUND,
     /// CONFLICT. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE or for
-    /// another counter, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used otherwise, UNAVAILABLE
-    /// when too many writes wait: in each case nothing was set. UNAVAILABLE without `Retry-After` when the request took
+    /// another counter, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used otherwise,
+    /// RATE_LIMITED for a new key of a user who has too many, UNAVAILABLE when too many writes wait: in each case nothing was set. UNAVAILABLE without `Retry-After` when the request took
     /// too long: then it may have been set, and a retry with the same idempotency key gets the answer.
     async fn set_current(
         &self,
@@ -275,7 +286,7 @@ impl CountersMutation {
             current: input.current.get(),
             counter: input.counter,
             if_current: input.if_current.map(SafeInt::get),
-            idempotency_key: once(ctx, input.idempotency_key),
+            idempotency_key: caller(ctx).idempotency_key_or(input.idempotency_key),
         };
         Ok(match Error::user_errors(counters(ctx).set_current(caller(ctx), input).await)? {
             Ok(Replaced { previous, counter }) => SetCurrentPayload {
@@ -305,11 +316,6 @@ impl CountersSubscription {
         let current = counters(ctx).watch(caller(ctx), &counter).await?;
         Ok(current.map(|current| current.map(SafeInt::from)))
     }
-}
-
-/// The key of this field, or of the request as a whole.
-fn once(ctx: &Context<'_>, key: Option<String>) -> Option<Arc<str>> {
-    key.map(Arc::from).or_else(|| caller(ctx).idempotency_key.clone())
 }
 
 fn counters<'c>(ctx: &Context<'c>) -> &'c Counters {

@@ -3,10 +3,10 @@
 //! There is no delay: what is waiting is committed at once, and the next batch forms while that commit is in
 //! flight. A lone caller waits for its own commit only; 256 callers share one sync.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -14,17 +14,38 @@ use crate::clock::Clock;
 use crate::config;
 use crate::counters::counter::Key;
 use crate::counters::order::{Order, Outcome, Refusal};
+use crate::counters::record_quota::RecordQuota;
 use crate::counters::watch::Watch;
 use crate::counters::{answer, counter, statements};
 use crate::error::Error;
-use crate::id::CounterId;
+use crate::id::{CounterId, UserId};
 use crate::store::{Database, DatabaseTransaction};
 
 type Answer = Result<Outcome, Refusal>;
 /// What each counter's line asks for, and under which idempotency keys.
 type Orders = HashMap<Key, Vec<(Order, Option<Arc<str>>)>>;
-/// What was answered under an idempotency key of a counter.
-type Given = HashMap<(CounterId, Arc<str>), answer::Model>;
+/// An idempotency key of a counter.
+type OnceKey = (CounterId, Arc<str>);
+
+/// What is known of the idempotency keys of a batch.
+struct Given {
+    max: i64,
+    /// What was answered under a key.
+    live: HashMap<OnceKey, answer::Model>,
+    /// Keys whose records are too old to count, and are still counted.
+    expired: HashSet<OnceKey>,
+    /// How many records a user may add.
+    room: HashMap<UserId, i64>,
+    /// How many records users have added.
+    added: HashMap<UserId, i64>,
+}
+
+/// What a batch has come to.
+struct Decided {
+    answers: HashMap<Key, Vec<Answer>>,
+    /// How many idempotency records users have added.
+    added: HashMap<UserId, i64>,
+}
 
 /// A write that waits for its commit.
 struct Waiting {
@@ -42,9 +63,16 @@ pub(super) struct GroupCommit {
 }
 
 impl GroupCommit {
-    pub(super) fn start(database: Database, clock: Clock, watch: Arc<Watch>, settings: &config::Counters) -> Self {
+    pub(super) fn start(
+        database: Database,
+        clock: Clock,
+        watch: Arc<Watch>,
+        quota: Arc<RecordQuota>,
+        settings: &config::Counters,
+    ) -> Self {
         let (queue, waiting) = mpsc::channel(settings.queue);
-        let task = tokio::spawn(commit_until_closed(Commit { database, watch }, clock, waiting, settings.max_batch));
+        let commit = Commit { database, watch, quota };
+        let task = tokio::spawn(commit_until_closed(commit, clock, waiting, settings.max_batch));
         Self { queue: std::sync::RwLock::new(Some(queue)), task: Mutex::new(Some(task)) }
     }
 
@@ -76,6 +104,7 @@ impl GroupCommit {
 struct Commit {
     database: Database,
     watch: Arc<Watch>,
+    quota: Arc<RecordQuota>,
 }
 
 async fn commit_until_closed(to: Commit, clock: Clock, mut waiting: mpsc::Receiver<Waiting>, max_batch: usize) {
@@ -90,7 +119,7 @@ async fn commit_until_closed(to: Commit, clock: Clock, mut waiting: mpsc::Receiv
     }
 }
 
-async fn commit(Commit { database, watch }: Commit, now: DateTime<Utc>, batch: Vec<Waiting>) {
+async fn commit(Commit { database, watch, quota }: Commit, now: DateTime<Utc>, batch: Vec<Waiting>) {
     let mut by_counter: HashMap<Key, Vec<Waiting>> = HashMap::new();
     for waiting in batch {
         match by_counter.get_mut(&waiting.key) {
@@ -105,7 +134,7 @@ async fn commit(Commit { database, watch }: Commit, now: DateTime<Utc>, batch: V
     };
     let (plain, mixed) = by_counter.into_iter().partition(|(_, line)| plain(line));
     let refused = take(&database, now, plain).await;
-    decide(&database, now, mixed.into_iter().chain(refused).collect()).await;
+    decide(&database, &quota, now, mixed.into_iter().chain(refused).collect()).await;
     watch.changed(written.iter());
 }
 
@@ -156,7 +185,7 @@ fn steps(line: &[Waiting]) -> i64 {
 
 /// Everything else: the rows are locked and read, the orders applied one after the other, and what changed
 /// is written, in one transaction.
-async fn decide(database: &Database, now: DateTime<Utc>, lines: HashMap<Key, Vec<Waiting>>) {
+async fn decide(database: &Database, quota: &RecordQuota, now: DateTime<Utc>, lines: HashMap<Key, Vec<Waiting>>) {
     if lines.is_empty() {
         return;
     }
@@ -164,10 +193,16 @@ async fn decide(database: &Database, now: DateTime<Utc>, lines: HashMap<Key, Vec
         .iter()
         .map(|(key, line)| (key.clone(), line.iter().map(|waiting| (waiting.order, waiting.once.clone())).collect()))
         .collect();
-    let orders = Arc::new(orders);
-    let decided = database.write(move |transaction| Box::pin(decide_within(transaction, now, Arc::clone(&orders))));
+    let is_keyed = |line: &Vec<(Order, Option<Arc<str>>)>| line.iter().any(|(_, once)| once.is_some());
+    let keyed = orders.iter().filter(|(_, line)| is_keyed(line)).map(|(key, _)| key.owner);
+    let room: HashMap<UserId, i64> = keyed.map(|owner| (owner, quota.room(owner))).collect();
+    let (orders, room, max) = (Arc::new(orders), Arc::new(room), quota.max());
+    let decided = database.write(move |transaction| {
+        Box::pin(decide_within(transaction, now, Arc::clone(&orders), HashMap::clone(&room), max))
+    });
     match decided.await {
-        Ok(mut answers) => {
+        Ok(Decided { mut answers, added }) => {
+            added.into_iter().for_each(|(owner, records)| quota.add(owner, records));
             for (key, line) in lines {
                 let answers = answers.remove(&key).unwrap_or_default();
                 line.into_iter().zip(answers).for_each(|(waiting, given)| give(waiting, given));
@@ -181,13 +216,15 @@ async fn decide_within(
     transaction: &DatabaseTransaction,
     now: DateTime<Utc>,
     orders: Arc<Orders>,
-) -> Result<HashMap<Key, Vec<Answer>>, Error> {
+    room: HashMap<UserId, i64>,
+    max: i64,
+) -> Result<Decided, Error> {
     let mut counters: HashMap<Key, counter::Model> = statements::lock(transaction, orders.keys())
         .await?
         .into_iter()
         .map(|counter| (key_of(&counter), counter))
         .collect();
-    let mut given = given_before(transaction, now, &orders, &counters).await?;
+    let mut given = given_before(transaction, now, &orders, &counters, room, max).await?;
     let (mut answers, mut changed, mut kept) = (HashMap::new(), Vec::new(), Vec::new());
     for (key, orders) in orders.iter() {
         let Some(counter) = counters.get_mut(key) else {
@@ -204,21 +241,23 @@ async fn decide_within(
             });
         }
         if outcomes.iter().flatten().any(|outcome| !outcome.replayed) {
-            changed.push((counter.id, counter.current));
+            changed.push((counter.id, counter.current, counter.idempotency_records));
         }
         answers.insert(key.clone(), outcomes);
     }
     statements::store(transaction, now, &changed).await?;
     statements::keep_answers(transaction, now, &kept).await?;
-    Ok(answers)
+    Ok(Decided { answers, added: given.added })
 }
 
-/// The answers given under the keys of these orders, by counter and key.
+/// What is known of the keys of these orders.
 async fn given_before(
     transaction: &DatabaseTransaction,
     now: DateTime<Utc>,
     orders: &Orders,
     counters: &HashMap<Key, counter::Model>,
+    room: HashMap<UserId, i64>,
+    max: i64,
 ) -> Result<Given, Error> {
     let mut asked = Vec::new();
     for (key, orders) in orders {
@@ -226,9 +265,13 @@ async fn given_before(
             asked.extend(orders.iter().filter_map(|(_, once)| Some((counter.id, once.as_deref()?))));
         }
     }
-    let since = now - TimeDelta::hours(answer::KEPT_HOURS);
-    let given = statements::list_answers(transaction, since, &asked).await?;
-    Ok(given.into_iter().map(|answer| ((answer.counter_id, answer.key.as_str().into()), answer)).collect())
+    let given = statements::list_answers(transaction, &asked).await?;
+    let (live, expired): (Vec<_>, Vec<_>) = given
+        .into_iter()
+        .map(|answer| ((answer.counter_id, Arc::from(answer.key.as_str())), answer))
+        .partition(|(_, answer)| answer.is_live(now));
+    let expired = expired.into_iter().map(|(key, _)| key).collect();
+    Ok(Given { max, live: live.into_iter().collect(), expired, room, added: HashMap::new() })
 }
 
 /// Does it, unless it was done under this key: then the first answer is given again. A refusal is not kept: nothing was
@@ -241,13 +284,32 @@ fn apply_once(
     given: &mut Given,
 ) -> Answer {
     let key = (counter.id, Arc::clone(once));
-    match given.get(&key) {
+    match given.live.get(&key) {
         Some(answer) if answer.answers(order) => Ok(answer.outcome(counter)),
         Some(_) => Err(Refusal::KeyReused),
         None => {
+            given.require_room(&key, counter)?;
             let outcome = order.apply(counter, now)?;
-            given.insert(key, answer::Model::new(once, order, &outcome));
+            given.count(&key, counter);
+            given.live.insert(key, answer::Model::new(once, order, &outcome));
             Ok(outcome)
+        }
+    }
+}
+
+impl Given {
+    /// A record in place of an expired one needs no room.
+    fn require_room(&self, key: &OnceKey, counter: &counter::Model) -> Result<(), Refusal> {
+        let room = self.room.get(&counter.user_id).is_none_or(|room| *room > 0);
+        let fits = room && counter.idempotency_records < self.max;
+        if fits || self.expired.contains(key) { Ok(()) } else { Err(Refusal::TooManyRecords { max: self.max }) }
+    }
+
+    fn count(&mut self, key: &OnceKey, counter: &mut counter::Model) {
+        if !self.expired.contains(key) {
+            counter.idempotency_records += 1;
+            *self.added.entry(counter.user_id).or_default() += 1;
+            self.room.entry(counter.user_id).and_modify(|room| *room -= 1);
         }
     }
 }

@@ -22,7 +22,9 @@ mod list;
 pub mod loader;
 mod next;
 mod order;
+mod purge;
 mod read;
+mod record_quota;
 mod set_current;
 mod statements;
 mod watch;
@@ -30,20 +32,22 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use tokio::sync::Notify;
 
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config;
-use crate::error::Error;
 use crate::store::Database;
 
-pub use create::{CreateCounter, MAX_STEP};
+pub use counter::lock_counter;
+pub use create::{CreateCounter, Created, MAX_STEP};
 pub use furnish::furnish;
 pub use next::{MAX_COUNT, Next, Taken};
+pub use purge::purge_user;
 pub use set_current::{Replaced, SetCurrent};
 
 use group_commit::GroupCommit;
+use record_quota::RecordQuota;
 use watch::Watch;
 
 /// The name of the counter that every user has.
@@ -54,6 +58,8 @@ pub struct Counters {
     database: Database,
     group_commit: GroupCommit,
     watch: Arc<Watch>,
+    record_quota: Arc<RecordQuota>,
+    purge_wanted: Arc<Notify>,
     default: Arc<str>,
     accounts: Arc<Accounts>,
     clock: Clock,
@@ -66,23 +72,18 @@ impl Counters {
     pub fn start(database: Database, accounts: Arc<Accounts>, clock: Clock, settings: &config::Counters) -> Self {
         let poll = Duration::from_millis(settings.poll_milliseconds);
         let watch = Arc::new(Watch::start(database.clone(), poll));
-        let group_commit = GroupCommit::start(database.clone(), clock.clone(), Arc::clone(&watch), settings);
-        let max_per_user = settings.max_per_user;
-        Self { database, group_commit, watch, default: DEFAULT.into(), accounts, clock, max_per_user }
+        let record_quota = Arc::new(RecordQuota::new(database.clone(), settings.max_idempotency_records));
+        let shared = (Arc::clone(&watch), Arc::clone(&record_quota));
+        let group_commit = GroupCommit::start(database.clone(), clock.clone(), shared.0, shared.1, settings);
+        let (default, max_per_user) = (DEFAULT.into(), settings.max_per_user);
+        let purge_wanted = Arc::default();
+        Self { database, group_commit, watch, record_quota, purge_wanted, default, accounts, clock, max_per_user }
     }
 
-    /// Removes the answers that no retry gets any more.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn sweep(&self) -> Result<(), Error> {
-        let moment = self.clock.now() - TimeDelta::hours(answer::KEPT_HOURS);
-        let some = || {
-            self.database
-                .write(move |transaction| Box::pin(async move { answer::remove_before(transaction, moment).await }))
-        };
-        while some().await? {}
-        Ok(())
+    /// Notified when a counter was deleted, so that [`Counters::sweep`] has something to do.
+    #[must_use]
+    pub fn purge_wanted(&self) -> Arc<Notify> {
+        Arc::clone(&self.purge_wanted)
     }
 
     /// Commits what is waiting, and takes nothing more.

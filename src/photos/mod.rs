@@ -24,8 +24,10 @@ pub mod photo_image;
 pub mod photo_tag;
 pub mod picture;
 mod publish;
+mod purge;
 mod read;
 pub mod rebuild;
+mod replay;
 pub mod serve;
 pub mod storage_use;
 mod studio;
@@ -44,8 +46,9 @@ use crate::store::{Blobs, Database};
 
 pub use edit::Edit;
 pub use list::{Filter, Owned};
+pub use purge::purge_user;
 pub use read::StorageUse;
-pub use upload::NewPhoto;
+pub use upload::{NewPhoto, Uploaded};
 
 use links::Links;
 use loader::LinkedImages;

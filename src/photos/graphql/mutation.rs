@@ -19,6 +19,10 @@ pub struct UploadPhotosInput {
     /// Whether they are published at once.
     #[graphql(default = false)]
     publish: bool,
+    /// Idempotency key: a retry with the same key, files, captions and `publish` returns the first photos again and
+    /// stores nothing, for 24 hours. 1 to 128 printable ASCII characters. The same key with another input ends in
+    /// CONFLICT. The header Idempotency-Key does the same for a request for a single field.
+    idempotency_key: Option<String>,
 }
 
 /// A photo to be.
@@ -35,6 +39,8 @@ pub struct NewPhoto {
 pub struct UploadPhotosPayload {
     /// The new photos, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
+    /// True if an idempotency key brought back an earlier result.
+    replayed: bool,
     /// What to correct; empty on success.
     user_errors: Vec<UserError>,
 }
@@ -122,7 +128,8 @@ impl PhotosMutation {
     /// as drafts or published at once. User errors, each with the place of its photo: REQUIRED, UNSUPPORTED_MEDIA,
     /// TOO_LARGE, INVALID, TOO_LONG, LIMIT_REACHED. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key
     /// without PHOTOS_WRITE, PAYLOAD_TOO_LARGE beyond a limit of `server { limits }`, UNAVAILABLE when too many pictures
-    /// wait.
+    /// wait, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used with another input, RATE_LIMITED for
+    /// a new one of a user who has too many.
     async fn upload_photos(
         &self,
         ctx: &Context<'_>,
@@ -135,8 +142,15 @@ impl PhotosMutation {
             Ok(photos::NewPhoto { file, caption })
         };
         let new: Vec<photos::NewPhoto> = input.photos.into_iter().map(new).collect::<Result<_, Error>>()?;
-        let (photos, user_errors) = shown(ctx, photos(ctx).upload(caller(ctx), new, input.publish)).await?;
-        Ok(UploadPhotosPayload { photos, user_errors })
+        let key = caller(ctx).idempotency_key_or(input.idempotency_key);
+        let mut replayed = false;
+        let upload = async {
+            let uploaded = photos(ctx).upload(caller(ctx), new, input.publish, key).await?;
+            replayed = uploaded.replayed;
+            Ok(uploaded.photos)
+        };
+        let (photos, user_errors) = shown(ctx, upload).await?;
+        Ok(UploadPhotosPayload { photos, replayed, user_errors })
     }
 
     /// Replaces captions of the caller's photos, and with them their tags. User errors, each with the place of its photo:
