@@ -20,6 +20,7 @@ mod counters;
 mod crash;
 mod examples;
 mod http;
+mod idempotency;
 mod live;
 mod mail;
 mod mariadb;
