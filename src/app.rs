@@ -22,8 +22,6 @@ const HOOKS: Hooks = Hooks {
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How often the contents of deleted photos are.
 const SWEEP_PHOTOS_EVERY: Duration = Duration::from_secs(60);
-/// How often expired idempotency records of counters are. Deleted counters are purged at once.
-const SWEEP_COUNTERS_EVERY: Duration = Duration::from_secs(60);
 
 /// The slices of one server, and what they stand on.
 pub struct App {
@@ -57,19 +55,7 @@ impl App {
     /// Begins to remove what is over, and to send mails, for as long as this is served.
     pub fn start_upkeep(self: &Arc<Self>) {
         self.accounts.start_upkeep();
-        let (app, wanted) = (Arc::downgrade(self), self.counters.purge_wanted());
-        tokio::spawn(async move {
-            while let Some(app) = app.upgrade() {
-                if let Err(error) = app.counters.sweep().await {
-                    tracing::warn!(
-                        code = error.code().name(),
-                        "failed to remove idempotency records or deleted counters"
-                    );
-                }
-                drop(app);
-                drop(tokio::time::timeout(SWEEP_COUNTERS_EVERY, wanted.notified()).await);
-            }
-        });
+        self.counters.start_upkeep();
         let app = Arc::downgrade(self);
         tokio::spawn(async move {
             while let Some(app) = app.upgrade() {

@@ -11,7 +11,7 @@ use crate::accounts::{Accounts, user};
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
-use crate::store::{BATCH_ROWS, DatabaseTransaction, rest_after};
+use crate::store::{DatabaseTransaction, MAX_BATCH_ROWS};
 
 /// What is done to a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +101,10 @@ impl Accounts {
             let ended = self
                 .database
                 .write(move |transaction| Box::pin(async move { end::some_sessions(transaction, id, now).await }));
-            if ended.await? < BATCH_ROWS {
+            if ended.await? < MAX_BATCH_ROWS {
                 return Ok(());
             }
-            rest_after(begun).await;
+            self.database.rest_after(begun).await?;
         }
     }
 }

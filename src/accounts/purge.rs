@@ -12,7 +12,6 @@ use uuid::Uuid;
 use crate::accounts::{Accounts, account_event, api_key, email_token, idempotency, session, user};
 use crate::error::Error;
 use crate::id::{AccountEventId, ApiKeyId, UserId};
-use crate::store::rest_after;
 
 /// Users that one statement lists.
 const LISTED_USERS: u64 = 1000;
@@ -25,7 +24,7 @@ impl Accounts {
             for id in &users {
                 let begun = Instant::now();
                 self.mark_purged(*id, due.clone()).await?;
-                rest_after(begun).await;
+                self.database.rest_after(begun).await?;
             }
             if users.is_empty() {
                 break;

@@ -13,7 +13,7 @@ use crate::accounts::{revoked_access_token, user};
 use crate::caller::Origin;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
-use crate::store::{BATCH_ROWS, Database};
+use crate::store::{Database, MAX_BATCH_ROWS};
 
 /// The newest sessions of a user whose addresses are known ones.
 const KNOWN_ADDRESSES: u64 = 50;
@@ -232,7 +232,7 @@ pub(super) async fn remove_in_batches(database: &Database, condition: Condition)
     loop {
         let ids = Entity::find().filter(condition.clone()).limit(LISTED_SESSIONS).select_only().column(Column::Id);
         let ids: Vec<SessionId> = ids.into_tuple().all(database.reader()).await?;
-        for batch in ids.chunks(BATCH_ROWS) {
+        for batch in ids.chunks(MAX_BATCH_ROWS) {
             let in_batch = || batch.iter().copied();
             let revoked = Condition::all().add(revoked_access_token::Column::SessionId.is_in(in_batch()));
             database.remove_in_batches::<Uuid, _>(revoked_access_token::Column::Id, revoked).await?;

@@ -10,7 +10,6 @@ use crate::counters::counter;
 use crate::counters::order::{Order, Outcome};
 use crate::error::Error;
 use crate::id::CounterId;
-use crate::store::BATCH_ROWS;
 
 /// A row of `counter_answers`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -93,17 +92,18 @@ pub(super) async fn list_expired(
     Ok(keys.into_tuple().all(db).await?)
 }
 
-/// Removes the first [`BATCH_ROWS`] answers of a counter whose key follows `after`. Returns how many it removed, and the
+/// Removes the first `rows` answers of a counter whose key follows `after`. Returns how many it removed, and the
 /// last of their keys if there may be more. Nothing may add to them at the same time: the counter is locked, or deleted.
 pub(super) async fn remove_batch(
     db: &impl ConnectionTrait,
     counter: CounterId,
     after: Option<&str>,
+    rows: usize,
 ) -> Result<(u64, Option<String>), Error> {
     let following =
         Condition::all().add(Column::CounterId.eq(counter)).add_option(after.map(|after| Column::Key.gt(after)));
     let last = Entity::find().filter(following.clone()).order_by_asc(Column::Key).select_only().column(Column::Key);
-    let last = last.offset(BATCH_ROWS as u64 - 1).limit(1).into_tuple::<String>().one(db).await?;
+    let last = last.offset((rows as u64).saturating_sub(1)).limit(1).into_tuple::<String>().one(db).await?;
     let batch = following.add_option(last.as_ref().map(|last| Column::Key.lte(last)));
     let removed = Entity::delete_many().filter(batch).exec(db).await?.rows_affected;
     Ok((removed, last))

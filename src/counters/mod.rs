@@ -10,6 +10,9 @@
 //! **Invariant:** a caller that goes away may leave its number taken, but never breaks the batch; nothing is
 //! retried on its behalf once the commit may have happened.
 //! **Invariant:** `0 <= current <= max <= 2^53 - 1`.
+//! **Invariant:** a user's live idempotency records are bounded (`record_quota.rs`).
+//! **Invariant:** a deleted counter is gone from its commit on; what it leaves behind is purged in short transactions
+//! (`purge.rs`).
 
 pub mod answer;
 pub mod counter;
@@ -29,10 +32,11 @@ mod set_current;
 mod statements;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use crate::accounts::Accounts;
 use crate::clock::Clock;
@@ -60,6 +64,8 @@ pub struct Counters {
     watch: Arc<Watch>,
     record_quota: Arc<RecordQuota>,
     purge_wanted: Arc<Notify>,
+    /// The tasks of [`Counters::start_upkeep`].
+    upkeep: Mutex<Vec<AbortHandle>>,
     default: Arc<str>,
     accounts: Arc<Accounts>,
     clock: Clock,
@@ -76,18 +82,23 @@ impl Counters {
         let shared = (Arc::clone(&watch), Arc::clone(&record_quota));
         let group_commit = GroupCommit::start(database.clone(), clock.clone(), shared.0, shared.1, settings);
         let (default, max_per_user) = (DEFAULT.into(), settings.max_per_user);
-        let purge_wanted = Arc::default();
-        Self { database, group_commit, watch, record_quota, purge_wanted, default, accounts, clock, max_per_user }
+        Self {
+            database,
+            group_commit,
+            watch,
+            record_quota,
+            purge_wanted: Arc::default(),
+            upkeep: Mutex::default(),
+            default,
+            accounts,
+            clock,
+            max_per_user,
+        }
     }
 
-    /// Notified when a counter was deleted, so that [`Counters::sweep`] has something to do.
-    #[must_use]
-    pub fn purge_wanted(&self) -> Arc<Notify> {
-        Arc::clone(&self.purge_wanted)
-    }
-
-    /// Commits what is waiting, and takes nothing more.
+    /// Commits what is waiting, and takes nothing more. A purge that is under way stops after its batch.
     pub async fn drain(&self) {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|task| task.abort());
         self.group_commit.drain().await;
     }
 }

@@ -5,7 +5,8 @@
 //! with the next one, on whatever server.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -19,36 +20,86 @@ use crate::counters::counter::{Column, Entity, Key};
 use crate::counters::{Counters, answer, counter, statements};
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
-use crate::store::{BATCH_ROWS, Database, DatabaseTransaction, rest_after};
+use crate::store::{Database, DatabaseTransaction, Pace};
 
 /// Expired records that one statement lists.
 const LISTED_RECORDS: u64 = 10_000;
 
+/// How often expired idempotency records are removed, and deleted counters of other servers looked for.
+const PAUSE: Duration = Duration::from_secs(60);
+
 impl Counters {
-    /// Removes expired idempotency records, and deleted counters with everything that refers to them.
+    /// Begins to remove what has expired or was deleted, on the current runtime, until [`Counters::drain`].
+    pub fn start_upkeep(self: &Arc<Self>) {
+        // Two tasks: a user who deletes counters all the time must not keep the records of others in the database.
+        let counters = Arc::downgrade(self);
+        let expiry = tokio::spawn(async move {
+            while let Some(counters) = counters.upgrade() {
+                log_failure(counters.remove_expired_records().await, "failed to remove expired idempotency records");
+                drop(counters);
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
+        let (counters, wanted) = (Arc::downgrade(self), Arc::clone(&self.purge_wanted));
+        let purge = tokio::spawn(async move {
+            while let Some(counters) = counters.upgrade() {
+                log_failure(counters.purge_deleted().await, "failed to purge deleted counters");
+                drop(counters);
+                drop(tokio::time::timeout(PAUSE, wanted.notified()).await);
+            }
+        });
+        let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        upkeep.extend([expiry.abort_handle(), purge.abort_handle()]);
+    }
+
+    /// Removes expired idempotency records, and purges deleted counters.
     ///
     /// # Errors
     /// Database errors. The next sweep continues.
     pub async fn sweep(&self) -> Result<(), Error> {
         self.remove_expired_records().await?;
+        self.purge_deleted().await
+    }
+
+    /// Removes deleted counters with everything that refers to them. It ends when there is none left.
+    ///
+    /// # Errors
+    /// Database errors. The next purge continues.
+    pub async fn purge_deleted(&self) -> Result<(), Error> {
         purge(&self.database, Condition::all().add(Column::DeletedAt.is_not_null())).await?;
         self.record_quota.clear();
         Ok(())
     }
 
-    async fn remove_expired_records(&self) -> Result<(), Error> {
-        let moment = idempotency::live_since(self.clock.now());
+    /// Removes the idempotency records that no retry gets any more.
+    ///
+    /// # Errors
+    /// Database errors. The next call continues.
+    pub async fn remove_expired_records(&self) -> Result<(), Error> {
+        let (moment, mut pace) = (idempotency::live_since(self.clock.now()), Pace::default());
         loop {
             let expired = answer::list_expired(self.database.reader(), moment, LISTED_RECORDS).await?;
-            for batch in expired.chunks(BATCH_ROWS) {
+            let mut left = expired.as_slice();
+            while !left.is_empty() {
                 let begun = Instant::now();
+                let (batch, others) = left.split_at(pace.rows().min(left.len()));
+                left = others;
                 remove_expired(&self.database, moment, batch.to_vec()).await?;
-                rest_after(begun).await;
+                pace.rest(&self.database, begun).await?;
             }
             if (expired.len() as u64) < LISTED_RECORDS {
+                self.record_quota.clear();
                 return Ok(());
             }
         }
+    }
+}
+
+fn log_failure(outcome: Result<(), Error>, message: &str) {
+    match outcome {
+        Ok(()) => {}
+        Err(Error::Internal(cause)) => tracing::warn!(error = format!("{cause:#}"), "{message}"),
+        Err(error) => tracing::warn!(code = error.code().name(), "{message}"),
     }
 }
 
@@ -73,15 +124,15 @@ async fn purge(database: &Database, condition: Condition) -> Result<(), Error> {
 }
 
 async fn purge_records(database: &Database, id: CounterId) -> Result<(), Error> {
-    let mut after = None;
+    let (mut after, mut pace) = (None, Pace::default());
     loop {
-        let (begun, following) = (Instant::now(), after.take());
+        let (begun, following, rows) = (Instant::now(), after.take(), pace.rows());
         let batch = database.write(move |transaction| {
             let following: Option<String> = following.clone();
-            Box::pin(async move { purge_batch(transaction, id, following.as_deref()).await })
+            Box::pin(async move { purge_batch(transaction, id, following.as_deref(), rows).await })
         });
         after = batch.await?;
-        rest_after(begun).await;
+        pace.rest(database, begun).await?;
         if after.is_none() {
             return Ok(());
         }
@@ -93,10 +144,11 @@ async fn purge_batch(
     transaction: &DatabaseTransaction,
     id: CounterId,
     after: Option<&str>,
+    rows: usize,
 ) -> Result<Option<String>, Error> {
     // Locked, so that two servers remove one batch after the other.
     counter::lock_by_id(transaction, id).await?;
-    let (removed, last) = answer::remove_batch(transaction, id, after).await?;
+    let (removed, last) = answer::remove_batch(transaction, id, after, rows).await?;
     counter::subtract_records(transaction, id, removed).await?;
     Ok(last)
 }

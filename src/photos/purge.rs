@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::id::{PhotoId, UserId};
 use crate::photos::{delete, photo, photo_image, storage_use};
-use crate::store::{Database, rest_after};
+use crate::store::Database;
 
 /// Photos that one transaction removes. Each has up to 4 images and 30 tags.
 const BATCH_PHOTOS: u64 = 25;
@@ -35,7 +35,7 @@ pub fn purge_user(database: Database, clock: Clock, user: UserId) -> BoxFuture<'
                 })
             });
             remove.await?;
-            rest_after(begun).await;
+            database.rest_after(begun).await?;
         }
     })
 }

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::idempotency::{KeyedRequest, Operation, Recorded};
+use crate::accounts::idempotency::{self, KeyedRequest, Operation, Recorded};
 use crate::error::Error;
 use crate::id::{PhotoId, UserId};
 use crate::photos::{Photos, hex, photo};
@@ -36,6 +36,7 @@ impl Photos {
         captions: &[Option<String>],
         publish: bool,
     ) -> Result<KeyedRequest, Error> {
+        idempotency::check_key(&key)?;
         let hashes = move || files.iter().map(|file| hash_file(file.path())).collect::<io::Result<Vec<String>>>();
         let hashes = tokio::task::spawn_blocking(hashes).await.map_err(Error::internal)?.map_err(Error::internal)?;
         self.accounts.keyed_request(author, Operation::UploadPhotos, key, &(hashes, captions, publish))

@@ -8,7 +8,6 @@ use sea_orm::prelude::Uuid;
 use crate::error::Error;
 use crate::photos::blob::Verdict;
 use crate::photos::{Photos, blob, delete, photo};
-use crate::store::rest_after;
 
 /// Photos that one transaction removes. Each has up to 4 images and 30 tags.
 const AT_ONCE: u64 = 25;
@@ -48,7 +47,7 @@ impl Photos {
                 })
             });
             remove.await?;
-            rest_after(begun).await;
+            self.database.rest_after(begun).await?;
         }
     }
 

@@ -22,7 +22,7 @@ mod signals;
 mod snapshot;
 mod sqlite;
 
-pub use batches::{BATCH_ROWS, rest_after};
+pub use batches::{MAX_BATCH_ROWS, Pace};
 pub use blobs::Blobs;
 pub use connection::{Connection, DatabaseReader, DatabaseTransaction};
 pub use database::{Backend, Database};

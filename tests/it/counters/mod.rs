@@ -1,6 +1,7 @@
 //! Counters: unique, gap-free, in one order, whatever happens around them.
 
 mod clock;
+mod deletion;
 mod exhaustion;
 mod history;
 mod idempotency;
@@ -16,6 +17,7 @@ mod proxy;
 mod queue;
 mod ranges;
 mod reconnect;
+mod record_limit;
 mod replicas;
 mod retries;
 pub mod sequential;
