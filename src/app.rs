@@ -15,7 +15,7 @@ use crate::upload::Folder;
 const HOOKS: Hooks = Hooks {
     furnish: counters::furnish,
     lock_counter: counters::lock_counter,
-    purge_user: &[counters::purge_user, photos::purge_user],
+    purge_users: &[counters::purge_users, photos::purge_users],
 };
 
 /// How often what is over is removed.

@@ -105,8 +105,8 @@ const ASKED_AT_ONCE: usize = 500;
 pub type Furnish = for<'t> fn(&'t DatabaseTransaction, UserId, &'t Clock) -> BoxFuture<'t, Result<(), Error>>;
 /// Locks a user's counter until the transaction ends; false if there is none.
 pub type LockCounter = for<'t> fn(&'t DatabaseTransaction, UserId, CounterId) -> BoxFuture<'t, Result<bool, Error>>;
-/// Removes the rows of another slice that belong to a user, in bounded batches.
-pub type PurgeUser = fn(Database, Clock, UserId) -> BoxFuture<'static, Result<(), Error>>;
+/// Removes the rows of another slice that belong to these users, in bounded batches.
+pub type PurgeUsers = fn(Database, Clock, Vec<UserId>) -> BoxFuture<'static, Result<(), Error>>;
 
 /// What the other slices do for this one, which does not know them.
 #[derive(Clone, Copy)]
@@ -115,8 +115,8 @@ pub struct Hooks {
     pub furnish: Furnish,
     /// Called for each API key that is to be limited to a counter.
     pub lock_counter: LockCounter,
-    /// Called in order for each user whose account is purged, before the user's row is removed.
-    pub purge_user: &'static [PurgeUser],
+    /// Called in order for users whose accounts are purged, before the users' rows are removed.
+    pub purge_users: &'static [PurgeUsers],
 }
 
 /// The accounts of one server.

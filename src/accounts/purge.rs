@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, Condition};
 use uuid::Uuid;
 
@@ -13,66 +14,70 @@ use crate::accounts::{Accounts, account_event, api_key, email_token, idempotency
 use crate::error::Error;
 use crate::id::{AccountEventId, ApiKeyId, UserId};
 
-/// Users that one statement lists.
-const LISTED_USERS: u64 = 1000;
+/// Users who are purged together. Most have few rows, which one batch removes.
+const USERS_AT_ONCE: u64 = 100;
 
 impl Accounts {
     /// Marks the users who match `due`, and purges them and all who are marked.
     pub(super) async fn purge_due(&self, due: Condition) -> Result<(), Error> {
         loop {
-            let users = user::list_ids(self.database.reader(), due.clone(), LISTED_USERS).await?;
-            for id in &users {
-                let begun = Instant::now();
-                self.mark_purged(*id, due.clone()).await?;
-                self.database.rest_after(begun).await?;
-            }
+            let begun = Instant::now();
+            let users = user::list_ids(self.database.reader(), due.clone(), USERS_AT_ONCE).await?;
             if users.is_empty() {
                 break;
             }
+            self.mark_purged(users, due.clone()).await?;
+            self.database.rest_after(begun).await?;
         }
         loop {
             let marked = Condition::all().add(user::Column::PurgeStartedAt.is_not_null());
-            let users = user::list_ids(self.database.reader(), marked, LISTED_USERS).await?;
-            for id in &users {
-                self.purge_rows(*id).await?;
-            }
+            let users = user::list_ids(self.database.reader(), marked, USERS_AT_ONCE).await?;
             if users.is_empty() {
                 return Ok(());
             }
+            self.purge_rows(users).await?;
         }
     }
 
     /// Purges one user, who may be reinstated no longer.
     pub(super) async fn purge_now(&self, id: UserId) -> Result<(), Error> {
-        self.mark_purged(id, Condition::all()).await?;
-        self.purge_rows(id).await
+        self.mark_purged(vec![id], Condition::all()).await?;
+        self.purge_rows(vec![id]).await
     }
 
-    async fn mark_purged(&self, id: UserId, condition: Condition) -> Result<(), Error> {
+    /// Those of these users who still match `condition`.
+    async fn mark_purged(&self, users: Vec<UserId>, condition: Condition) -> Result<(), Error> {
         let now = self.clock.now();
         let mark = self.database.write(move |transaction| {
-            let condition = condition.clone();
-            Box::pin(async move { user::mark_purged(transaction, id, condition, now).await })
+            let (users, condition) = (users.clone(), condition.clone());
+            Box::pin(async move {
+                for id in users {
+                    user::mark_purged(transaction, id, condition.clone(), now).await?;
+                }
+                Ok(())
+            })
         });
-        mark.await.map(drop)
+        mark.await
     }
 
-    async fn purge_rows(&self, id: UserId) -> Result<(), Error> {
+    async fn purge_rows(&self, users: Vec<UserId>) -> Result<(), Error> {
         let database = &self.database;
-        session::remove_in_batches(database, Condition::all().add(session::Column::UserId.eq(id))).await?;
-        let keys = Condition::all().add(api_key::Column::UserId.eq(id));
+        let of_users = |is_theirs| Condition::all().add::<Expr>(is_theirs);
+        let users = || users.iter().copied();
+        session::remove_in_batches(database, of_users(session::Column::UserId.is_in(users()))).await?;
+        let keys = of_users(api_key::Column::UserId.is_in(users()));
         database.remove_in_batches::<ApiKeyId, _>(api_key::Column::Id, keys).await?;
-        let links = Condition::all().add(email_token::Column::UserId.eq(id));
+        let links = of_users(email_token::Column::UserId.is_in(users()));
         database.remove_in_batches::<String, _>(email_token::Column::Hash, links).await?;
-        let events = Condition::all().add(account_event::Column::UserId.eq(id));
+        let events = of_users(account_event::Column::UserId.is_in(users()));
         database.remove_in_batches::<AccountEventId, _>(account_event::Column::Id, events).await?;
-        let records = Condition::all().add(idempotency::Column::UserId.eq(id));
+        let records = of_users(idempotency::Column::UserId.is_in(users()));
         database.remove_in_batches::<Uuid, _>(idempotency::Column::Id, records).await?;
-        for purge_user in self.hooks.purge_user {
-            purge_user(database.clone(), self.clock.clone(), id).await?;
+        for purge_users in self.hooks.purge_users {
+            purge_users(database.clone(), self.clock.clone(), users().collect()).await?;
         }
-        let user = Condition::all().add(user::Column::Id.eq(id)).add(user::Column::PurgeStartedAt.is_not_null());
-        database.remove_in_batches::<UserId, _>(user::Column::Id, user).await?;
+        let rows = of_users(user::Column::Id.is_in(users())).add(user::Column::PurgeStartedAt.is_not_null());
+        database.remove_in_batches::<UserId, _>(user::Column::Id, rows).await?;
         Ok(())
     }
 }

@@ -8,7 +8,6 @@
 //! | the audit log | `event_days` |
 //! | accounts that nobody confirmed | until they can no longer be: `unconfirmed_days` |
 //! | deleted accounts | `deletion_grace_days` |
-//!
 //! | idempotency records | 24 hours |
 //!
 //! Replicas do all of this side by side: each deletion is a short transaction that may find nothing left.

@@ -3,7 +3,7 @@
 //! There is no delay: what is waiting is committed at once, and the next batch forms while that commit is in
 //! flight. A lone caller waits for its own commit only; 256 callers share one sync.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::config;
 use crate::counters::counter::Key;
+use crate::counters::idempotency::{BatchRecords, Room};
 use crate::counters::order::{Order, Outcome, Refusal};
 use crate::counters::record_quota::RecordQuota;
 use crate::counters::watch::Watch;
@@ -24,22 +25,6 @@ use crate::store::{Database, DatabaseTransaction};
 type Answer = Result<Outcome, Refusal>;
 /// What each counter's line asks for, and under which idempotency keys.
 type Orders = HashMap<Key, Vec<(Order, Option<Arc<str>>)>>;
-/// An idempotency key of a counter.
-type OnceKey = (CounterId, Arc<str>);
-
-/// What is known of the idempotency keys of a batch.
-struct Given {
-    max: i64,
-    /// What was answered under a key.
-    live: HashMap<OnceKey, answer::Model>,
-    /// Keys whose records are too old to count, and are still counted.
-    expired: HashSet<OnceKey>,
-    /// How many records a user may add.
-    room: HashMap<UserId, i64>,
-    /// How many records users have added.
-    added: HashMap<UserId, i64>,
-}
-
 /// What a batch has come to.
 struct Decided {
     answers: HashMap<Key, Vec<Answer>>,
@@ -194,12 +179,10 @@ async fn decide(database: &Database, quota: &RecordQuota, now: DateTime<Utc>, li
         .map(|(key, line)| (key.clone(), line.iter().map(|waiting| (waiting.order, waiting.once.clone())).collect()))
         .collect();
     let is_keyed = |line: &Vec<(Order, Option<Arc<str>>)>| line.iter().any(|(_, once)| once.is_some());
-    let keyed = orders.iter().filter(|(_, line)| is_keyed(line)).map(|(key, _)| key.owner);
-    let room: HashMap<UserId, i64> = keyed.map(|owner| (owner, quota.room(owner))).collect();
-    let (orders, room, max) = (Arc::new(orders), Arc::new(room), quota.max());
-    let decided = database.write(move |transaction| {
-        Box::pin(decide_within(transaction, now, Arc::clone(&orders), HashMap::clone(&room), max))
-    });
+    let keyed = orders.iter().filter(|(_, line)| is_keyed(line)).map(|(key, _)| key.owner).collect();
+    let (room, orders) = (quota.room(&keyed, now).await, Arc::new(orders));
+    let decided =
+        database.write(move |transaction| Box::pin(decide_within(transaction, now, Arc::clone(&orders), room.clone())));
     match decided.await {
         Ok(Decided { mut answers, added }) => {
             added.into_iter().for_each(|(owner, records)| quota.add(owner, records));
@@ -216,15 +199,15 @@ async fn decide_within(
     transaction: &DatabaseTransaction,
     now: DateTime<Utc>,
     orders: Arc<Orders>,
-    room: HashMap<UserId, i64>,
-    max: i64,
+    room: Room,
 ) -> Result<Decided, Error> {
     let mut counters: HashMap<Key, counter::Model> = statements::lock(transaction, orders.keys())
         .await?
         .into_iter()
         .map(|counter| (key_of(&counter), counter))
         .collect();
-    let mut given = given_before(transaction, now, &orders, &counters, room, max).await?;
+    let keys = keys_in(&orders, &counters);
+    let mut records = BatchRecords::read(transaction, now, &keys, room).await?;
     let (mut answers, mut changed, mut kept) = (HashMap::new(), Vec::new(), Vec::new());
     for (key, orders) in orders.iter() {
         let Some(counter) = counters.get_mut(key) else {
@@ -235,7 +218,7 @@ async fn decide_within(
         for (order, once) in orders {
             outcomes.push(match once {
                 None => order.apply(counter, now),
-                Some(once) => apply_once(*order, once, counter, now, &mut given).inspect(|outcome| {
+                Some(once) => records.apply_once(*order, once, counter, now).inspect(|outcome| {
                     kept.extend((!outcome.replayed).then(|| answer::Model::new(once, *order, outcome)));
                 }),
             });
@@ -247,71 +230,18 @@ async fn decide_within(
     }
     statements::store(transaction, now, &changed).await?;
     statements::keep_answers(transaction, now, &kept).await?;
-    Ok(Decided { answers, added: given.added })
+    Ok(Decided { answers, added: records.into_added() })
 }
 
-/// What is known of the keys of these orders.
-async fn given_before(
-    transaction: &DatabaseTransaction,
-    now: DateTime<Utc>,
-    orders: &Orders,
-    counters: &HashMap<Key, counter::Model>,
-    room: HashMap<UserId, i64>,
-    max: i64,
-) -> Result<Given, Error> {
-    let mut asked = Vec::new();
+/// The idempotency keys of these orders, each with its counter, if there is one.
+fn keys_in<'o>(orders: &'o Orders, counters: &HashMap<Key, counter::Model>) -> Vec<(CounterId, &'o str)> {
+    let mut keys = Vec::new();
     for (key, orders) in orders {
         if let Some(counter) = counters.get(key) {
-            asked.extend(orders.iter().filter_map(|(_, once)| Some((counter.id, once.as_deref()?))));
+            keys.extend(orders.iter().filter_map(|(_, once)| Some((counter.id, once.as_deref()?))));
         }
     }
-    let given = statements::list_answers(transaction, &asked).await?;
-    let (live, expired): (Vec<_>, Vec<_>) = given
-        .into_iter()
-        .map(|answer| ((answer.counter_id, Arc::from(answer.key.as_str())), answer))
-        .partition(|(_, answer)| answer.is_live(now));
-    let expired = expired.into_iter().map(|(key, _)| key).collect();
-    Ok(Given { max, live: live.into_iter().collect(), expired, room, added: HashMap::new() })
-}
-
-/// Does it, unless it was done under this key: then the first answer is given again. A refusal is not kept: nothing was
-/// done, and a retry may find it possible.
-fn apply_once(
-    order: Order,
-    once: &Arc<str>,
-    counter: &mut counter::Model,
-    now: DateTime<Utc>,
-    given: &mut Given,
-) -> Answer {
-    let key = (counter.id, Arc::clone(once));
-    match given.live.get(&key) {
-        Some(answer) if answer.answers(order) => Ok(answer.outcome(counter)),
-        Some(_) => Err(Refusal::KeyReused),
-        None => {
-            given.require_room(&key, counter)?;
-            let outcome = order.apply(counter, now)?;
-            given.count(&key, counter);
-            given.live.insert(key, answer::Model::new(once, order, &outcome));
-            Ok(outcome)
-        }
-    }
-}
-
-impl Given {
-    /// A record in place of an expired one needs no room.
-    fn require_room(&self, key: &OnceKey, counter: &counter::Model) -> Result<(), Refusal> {
-        let room = self.room.get(&counter.user_id).is_none_or(|room| *room > 0);
-        let fits = room && counter.idempotency_records < self.max;
-        if fits || self.expired.contains(key) { Ok(()) } else { Err(Refusal::TooManyRecords { max: self.max }) }
-    }
-
-    fn count(&mut self, key: &OnceKey, counter: &mut counter::Model) {
-        if !self.expired.contains(key) {
-            counter.idempotency_records += 1;
-            *self.added.entry(counter.user_id).or_default() += 1;
-            self.room.entry(counter.user_id).and_modify(|room| *room -= 1);
-        }
-    }
+    keys
 }
 
 fn key_of(counter: &counter::Model) -> Key {

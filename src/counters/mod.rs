@@ -21,6 +21,7 @@ mod export;
 mod furnish;
 pub mod graphql;
 mod group_commit;
+mod idempotency;
 mod list;
 pub mod loader;
 mod next;
@@ -47,7 +48,7 @@ pub use counter::lock_counter;
 pub use create::{CreateCounter, Created, MAX_STEP};
 pub use furnish::furnish;
 pub use next::{MAX_COUNT, Next, Taken};
-pub use purge::purge_user;
+pub use purge::purge_users;
 pub use set_current::{Replaced, SetCurrent};
 
 use group_commit::GroupCommit;

@@ -8,7 +8,6 @@ use crate::counters::counter::Key;
 use crate::counters::order::{Order, Outcome, Refusal};
 use crate::counters::{Counters, counter};
 use crate::error::Error;
-use crate::id::UserId;
 
 /// Integers taken at once, at most.
 pub const MAX_COUNT: u32 = 1_000_000;
@@ -57,7 +56,7 @@ impl Counters {
             Some(name) => Key::of(owner, name).ok_or(Error::NotFound("counter"))?,
             None => Key { owner, name: Arc::clone(&self.default) },
         };
-        self.prepare_key(owner, idempotency_key.as_deref()).await?;
+        idempotency_key.as_deref().map_or(Ok(()), idempotency::check_key)?;
         let outcome = self.group_commit.order(key, Order::Take { count }, idempotency_key).await;
         let outcome = outcome.map_err(|refusal| match refusal {
             Refusal::NotFound => Error::NotFound("counter"),
@@ -70,12 +69,5 @@ impl Counters {
         let first = outcome.previous.saturating_add(outcome.counter.step.into());
         let Outcome { counter, replayed, .. } = outcome;
         Ok(Taken { first, last: counter.current, counter, replayed })
-    }
-
-    /// Checks an idempotency key, and sees to it that the group commit knows how many records the user has.
-    pub(super) async fn prepare_key(&self, owner: UserId, key: Option<&str>) -> Result<(), Error> {
-        let Some(key) = key else { return Ok(()) };
-        idempotency::check_key(key)?;
-        self.record_quota.refresh(owner, self.clock.now()).await
     }
 }

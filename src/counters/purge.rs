@@ -103,9 +103,9 @@ fn log_failure(outcome: Result<(), Error>, message: &str) {
     }
 }
 
-/// Removes the counters of a user whose account is being purged, in bounded batches.
-pub fn purge_user(database: Database, _: Clock, user: UserId) -> BoxFuture<'static, Result<(), Error>> {
-    Box::pin(async move { purge(&database, Condition::all().add(Column::UserId.eq(user))).await })
+/// Removes the counters of users whose accounts are being purged, in bounded batches.
+pub fn purge_users(database: Database, _: Clock, users: Vec<UserId>) -> BoxFuture<'static, Result<(), Error>> {
+    Box::pin(async move { purge(&database, Condition::all().add(Column::UserId.is_in(users))).await })
 }
 
 /// Removes the counters that match `condition`: first what refers to them, then their rows.

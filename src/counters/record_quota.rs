@@ -1,20 +1,21 @@
 //! The bound on live idempotency records per user, without a count per request.
 //!
 //! Each counter's row has the number of its records, changed by the write that adds or removes them and read with the
-//! row's lock. What this server knows of a user's other counters is their sum as of the last read, plus what it has
-//! added since. It reads the sum again, outside of any transaction, [`REFRESH_SECONDS`] later, or when it has added
-//! more than 1/[`SHARE`] of the room that it saw.
+//! row's lock. What this server knows of a user's counters together is their sum as of the last read, plus what it has
+//! added since. It reads the sum again [`REFRESH_SECONDS`] later, or when it has added more than 1/[`SHARE`] of the room
+//! that it saw: one short read before the batch, for all users of the batch whose sums are due.
 //!
 //! **Invariant:** the records of one counter never exceed the limit, on any number of servers. The sum over a user's
-//! counters may exceed it by what other servers and batches under way add between two reads: at most 1/[`SHARE`] of the
-//! limit, or one batch if that is more, for each of them.
+//! counters never does on one server. Every other server may add what it does between two reads, at most 1/[`SHARE`] of
+//! the room that it saw, or one batch if that is more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::counters::loader::RecordTotals;
+use crate::counters::counter;
+use crate::counters::idempotency::Room;
 use crate::error::Error;
 use crate::id::UserId;
 use crate::store::Database;
@@ -25,13 +26,13 @@ const REFRESH_SECONDS: i64 = 5;
 const SHARE: i64 = 16;
 /// Users whose sums are remembered, before old ones are dropped.
 const MAX_USERS: usize = 10_000;
-/// How long sums are remembered: a request that waits for its batch still needs one.
-const REMEMBERED_SECONDS: i64 = 60;
+/// Users in one statement at most.
+const READ_AT_ONCE: usize = 500;
 
 /// What this server knows of the users who send idempotency keys.
 pub(super) struct RecordQuota {
+    database: Database,
     max: i64,
-    totals: RecordTotals,
     known: Mutex<HashMap<UserId, Known>>,
 }
 
@@ -44,50 +45,54 @@ struct Known {
     read_at: DateTime<Utc>,
 }
 
+impl Known {
+    fn is_old(&self, now: DateTime<Utc>) -> bool {
+        now - self.read_at >= TimeDelta::seconds(REFRESH_SECONDS)
+    }
+
+    fn is_due(&self, max: i64, now: DateTime<Utc>) -> bool {
+        let room_at_read = max.saturating_sub(self.records - self.added);
+        self.is_old(now) || (room_at_read > 0 && self.added >= (room_at_read / SHARE).max(1))
+    }
+}
+
 impl RecordQuota {
     pub(super) fn new(database: Database, max: u64) -> Self {
-        let max = i64::try_from(max).unwrap_or(i64::MAX);
-        Self { max, totals: RecordTotals::new(database), known: Mutex::default() }
+        Self { database, max: i64::try_from(max).unwrap_or(i64::MAX), known: Mutex::default() }
     }
 
-    /// The most records that a user may have.
-    pub(super) fn max(&self) -> i64 {
-        self.max
-    }
-
-    /// Reads a user's sum, if it is not known or no longer exact enough.
-    ///
-    /// # Errors
-    /// Database errors.
-    pub(super) async fn refresh(&self, user: UserId, now: DateTime<Utc>) -> Result<(), Error> {
-        if !self.claim_read(user, now) {
-            return Ok(());
+    /// How many records these users may add.
+    pub(super) async fn room(&self, users: &HashSet<UserId>, now: DateTime<Utc>) -> Room {
+        let due = self.list_due(users, now);
+        for some in due.chunks(READ_AT_ONCE) {
+            if let Err(error) = self.read(some, now).await {
+                // The numbers in the rows of the counters still count.
+                tracing::warn!(?error, "failed to read the numbers of idempotency records");
+            }
         }
-        let records = self.totals.read(user).await?;
+        let known = self.lock();
+        let left = |user: &UserId| Some((*user, self.max.saturating_sub(known.get(user)?.records)));
+        Room { max: self.max, left: users.iter().filter_map(left).collect() }
+    }
+
+    fn list_due(&self, users: &HashSet<UserId>, now: DateTime<Utc>) -> Vec<UserId> {
+        let known = self.lock();
+        let is_due = |user: &&UserId| known.get(*user).is_none_or(|known| known.is_due(self.max, now));
+        users.iter().filter(is_due).copied().collect()
+    }
+
+    async fn read(&self, users: &[UserId], now: DateTime<Utc>) -> Result<(), Error> {
+        let sums: HashMap<UserId, i64> =
+            counter::sum_records(self.database.reader(), users).await?.into_iter().collect();
         let mut known = self.lock();
         if known.len() >= MAX_USERS {
-            known.retain(|_, known| now - known.read_at < TimeDelta::seconds(REMEMBERED_SECONDS));
+            known.retain(|_, known| !known.is_old(now));
         }
-        known.insert(user, Known { records, added: 0, read_at: now });
+        known.extend(users.iter().map(|user| {
+            let records = sums.get(user).copied().unwrap_or_default();
+            (*user, Known { records, added: 0, read_at: now })
+        }));
         Ok(())
-    }
-
-    /// Whether the sum must be read. Of those who ask at once about a sum that is old, one reads it.
-    fn claim_read(&self, user: UserId, now: DateTime<Utc>) -> bool {
-        let mut known = self.lock();
-        let Some(known) = known.get_mut(&user) else { return true };
-        let room_at_read = self.max.saturating_sub(known.records - known.added);
-        let is_used_up = room_at_read > 0 && known.added >= (room_at_read / SHARE).max(1);
-        let is_old = now - known.read_at >= TimeDelta::seconds(REFRESH_SECONDS);
-        if is_old {
-            known.read_at = now;
-        }
-        is_old || is_used_up
-    }
-
-    /// How many records a user may add, as far as is known.
-    pub(super) fn room(&self, user: UserId) -> i64 {
-        self.lock().get(&user).map_or(i64::MAX, |known| self.max.saturating_sub(known.records))
     }
 
     /// Counts records that were added.

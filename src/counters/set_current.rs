@@ -42,7 +42,7 @@ impl Counters {
     pub async fn set_current(&self, caller: &Caller, input: SetCurrent) -> Result<Replaced, Error> {
         let order = Order::Set { current: input.current, if_current: input.if_current };
         let owner = caller.require_on(Scope::CountersWrite, &input.counter)?;
-        self.prepare_key(owner, input.idempotency_key.as_deref()).await?;
+        input.idempotency_key.as_deref().map_or(Ok(()), idempotency::check_key)?;
         let outcome = match Key::of(owner, &input.counter) {
             Some(key) => self.group_commit.order(key, order, input.idempotency_key).await,
             None => Err(Refusal::NotFound),

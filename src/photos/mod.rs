@@ -46,7 +46,7 @@ use crate::store::{Blobs, Database};
 
 pub use edit::Edit;
 pub use list::{Filter, Owned};
-pub use purge::purge_user;
+pub use purge::purge_users;
 pub use read::StorageUse;
 pub use upload::{NewPhoto, Uploaded};
 

@@ -19,7 +19,7 @@ pub const MAX_BATCH_ROWS: usize = 1000;
 const MIN_BATCH_ROWS: usize = 25;
 const FIRST_BATCH_ROWS: usize = 200;
 /// How long a batch should keep other writers waiting, at most.
-const MAX_BATCH_TIME: Duration = Duration::from_millis(40);
+const MAX_BATCH_TIME: Duration = Duration::from_millis(20);
 /// Keys that one statement reads. Many batches share it, because a scan passes over the remains of rows that were
 /// removed before.
 const FOUND_ROWS: u64 = 20_000;
