@@ -179,7 +179,9 @@ pub async fn claim<R: Serialize + DeserializeOwned>(
             Some(record) if record.created_at > live_since(now) => {
                 return Ok(Claim::Replay(request.replay(&record)?));
             }
-            Some(expired) => drop(Entity::delete_by_id(expired.id).exec(transaction).await?),
+            Some(expired) => {
+                Entity::delete_by_id(expired.id).exec(transaction).await?;
+            }
             // Removed by the sweep in between.
             None => {}
         }

@@ -68,6 +68,25 @@ async fn fill(test: &TestApp, user: UserId) {
         created_at: Set(now),
     })
     .await;
+    fill_credentials(test, user, later).await;
+    fill_counters(test, user, later).await;
+    insert(test, 60, |_| photo::ActiveModel {
+        id: Set(PhotoId::generate()),
+        user_id: Set(Some(user)),
+        published: Set(false),
+        caption: Set(None),
+        thumbhash: Set(String::new()),
+        created_at: Set(now),
+        updated_at: Set(now),
+        published_at: Set(None),
+        announced_at: Set(None),
+    })
+    .await;
+}
+
+type Moment = chrono::DateTime<chrono::Utc>;
+
+async fn fill_credentials(test: &TestApp, user: UserId, later: Moment) {
     insert(test, ROWS, |row| email_token::ActiveModel {
         hash: Set(format!("{row:064}")),
         kind: Set(email_token::Kind::VerifyEmail),
@@ -85,7 +104,7 @@ async fn fill(test: &TestApp, user: UserId) {
         scopes: Set(1),
         counter_id: Set(None),
         counter_name: Set(None),
-        created_at: Set(now),
+        created_at: Set(later),
         last_used_at: Set(None),
         expires_at: Set(None),
     })
@@ -100,6 +119,9 @@ async fn fill(test: &TestApp, user: UserId) {
         created_at: Set(later),
     })
     .await;
+}
+
+async fn fill_counters(test: &TestApp, user: UserId, later: Moment) {
     insert(test, ROWS, |row| counter::ActiveModel {
         id: Set(CounterId::generate()),
         user_id: Set(user),
@@ -107,8 +129,8 @@ async fn fill(test: &TestApp, user: UserId) {
         current: Set(0),
         step: Set(1),
         max: Set(9),
-        created_at: Set(now),
-        updated_at: Set(now),
+        created_at: Set(later),
+        updated_at: Set(later),
         deleted_at: Set(None),
         idempotency_records: Set(0),
     })
@@ -127,21 +149,9 @@ async fn fill(test: &TestApp, user: UserId) {
         created_at: Set(later),
     })
     .await;
-    insert(test, 60, |_| photo::ActiveModel {
-        id: Set(PhotoId::generate()),
-        user_id: Set(Some(user)),
-        published: Set(false),
-        caption: Set(None),
-        thumbhash: Set(String::new()),
-        created_at: Set(now),
-        updated_at: Set(now),
-        published_at: Set(None),
-        announced_at: Set(None),
-    })
-    .await;
 }
 
-fn session_row(user: UserId, now: chrono::DateTime<chrono::Utc>) -> session::ActiveModel {
+fn session_row(user: UserId, now: Moment) -> session::ActiveModel {
     session::ActiveModel {
         id: Set(SessionId::generate()),
         user_id: Set(user),
