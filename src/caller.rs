@@ -297,6 +297,12 @@ impl Caller {
         }
     }
 
+    /// The idempotency key of a mutation: its argument, or else the request's header.
+    #[must_use]
+    pub fn idempotency_key_or(&self, argument: Option<String>) -> Option<Arc<str>> {
+        argument.map(Arc::from).or_else(|| self.idempotency_key.clone())
+    }
+
     /// Whether an administrator asks.
     #[must_use]
     pub fn is_admin(&self) -> bool {

@@ -119,6 +119,7 @@ pub struct Accounts {
     pub verification_seconds: u32,
     pub reset_seconds: u32,
     pub max_api_keys: u32,
+    pub max_idempotency_records: u64,
     pub unconfirmed_days: u32,
     pub deletion_grace_days: u32,
     pub ended_session_days: u32,
@@ -180,6 +181,7 @@ pub struct Counters {
     pub queue: usize,
     pub max_batch: usize,
     pub max_per_user: u64,
+    pub max_idempotency_records: u64,
     pub poll_milliseconds: u64,
 }
 

@@ -184,6 +184,15 @@ async fn perform(
         // Under one key the second field would get the first one's answer as if it were its own.
         caller.idempotency_key = Some(NO_KEY.into());
     }
+    if caller.idempotency_key.is_some()
+        && let Some(field) = operation.field_without_idempotency()
+    {
+        // A client that sends the header relies on it.
+        let message = format!("{field} cannot honor the header Idempotency-Key: send it without one.");
+        let answer = Answer::refusal(ErrorCode::BadUserInput, message);
+        log.answered(&answer);
+        return respond(media_type, &answer);
+    }
     if media_type == MediaType::EventStream {
         let token = bearer(headers).ok().flatten().map(str::to_owned);
         let asked = live::Asked { operation, variables: parameters.variables, caller, token, id, log };
