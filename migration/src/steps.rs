@@ -89,6 +89,11 @@ pub(crate) async fn drop_column(
     manager.alter_table(Table::alter().table(table).drop_column(column).to_owned()).await
 }
 
+/// Runs a statement that fills new columns or tables. It may run more than once.
+pub(crate) async fn fill(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    manager.get_connection().execute_unprepared(sql).await.map(drop)
+}
+
 /// Text that is empty where nothing was written.
 pub(crate) fn text_or_empty(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
     match is_mysql(manager) {

@@ -65,7 +65,7 @@ struct Batch {
     clock: Clock,
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 enum Added {
     New(Vec<photo::Model>),
     /// A request with the same idempotency key was faster.
@@ -77,7 +77,7 @@ enum Added {
 pub struct Uploaded {
     /// In the order of the files.
     pub photos: Vec<photo::Model>,
-    /// Whether an earlier request with the same idempotency key uploaded them.
+    /// True if an earlier request with the same idempotency key uploaded them.
     pub replayed: bool,
 }
 

@@ -6,6 +6,7 @@ mod chaos_client;
 mod crowd;
 mod disk_full;
 mod durability;
+mod idempotency;
 mod kill;
 mod load;
 mod photo_syncs;
