@@ -7,6 +7,7 @@
 //! **Invariant:** [`Error`] has no `Display`, so that async-graphql's blanket conversion can neither
 //! leak its text nor lose its code. Messages are safe constants; the cause of a bug goes to the log alone.
 
+use std::io;
 use std::sync::Arc;
 
 use async_graphql::resolver_utils::EnumType as _;
@@ -122,6 +123,9 @@ impl UserError {
     }
 }
 
+/// Seconds after which it is worth trying again when the disk is full.
+pub const RETRY_AFTER_FULL_SECONDS: u32 = 30;
+
 /// The message of a bug.
 pub const INTERNAL: &str = "Internal error.";
 /// The message for an effect that may have happened.
@@ -207,6 +211,19 @@ impl Error {
     /// A fault of ours: its text goes to the log, never to the client.
     pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
         Self::Internal(Arc::new(cause.into()))
+    }
+
+    /// An error of the disk: a bug, unless the disk or the limit of open files is the cause.
+    pub fn from_disk(error: io::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        // EIO, ENFILE, EMFILE: kinds that the standard library does not name.
+        let is_exhausted = matches!(error.raw_os_error(), Some(5 | 23 | 24));
+        match error.kind() {
+            FileTooLarge | OutOfMemory | QuotaExceeded | ReadOnlyFilesystem | StorageFull => {}
+            _ if is_exhausted => {}
+            _ => return Self::internal(error),
+        }
+        Self::dependency_unavailable(Dependency::Disk, RETRY_AFTER_FULL_SECONDS, error)
     }
 
     /// Nothing was done, because `dependency` does not work.

@@ -38,7 +38,7 @@ impl Photos {
     ) -> Result<KeyedRequest, Error> {
         idempotency::check_key(&key)?;
         let hashes = move || files.iter().map(|file| hash_file(file.path())).collect::<io::Result<Vec<String>>>();
-        let hashes = tokio::task::spawn_blocking(hashes).await.map_err(Error::internal)?.map_err(Error::internal)?;
+        let hashes = tokio::task::spawn_blocking(hashes).await.map_err(Error::internal)?.map_err(Error::from_disk)?;
         self.accounts.keyed_request(author, Operation::UploadPhotos, key, &(hashes, captions, publish))
     }
 

@@ -74,7 +74,9 @@ impl Photos {
                     (Ok(()), Verdict::Over) => self.forget(row.id).await?,
                     (Ok(()), _) => {}
                     // Nothing is wrong with this one: the storage does not answer.
-                    (Err(error @ Error::Unavailable { .. }), _) => return Err(error),
+                    (Err(error @ (Error::Unavailable { .. } | Error::DependencyUnavailable { .. })), _) => {
+                        return Err(error);
+                    }
                     (Err(error), verdict) => {
                         if verdict == Verdict::Over {
                             self.postpone(row.id, now).await?;

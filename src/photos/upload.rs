@@ -254,7 +254,7 @@ impl Hashed {
 }
 
 fn prepare(path: &Path, limits: &picture::Limits, table: &mut Table) -> Result<Result<Hashed, Refusal>, Error> {
-    let file = std::fs::read(path).map_err(Error::internal)?;
+    let file = std::fs::read(path).map_err(Error::from_disk)?;
     Ok(table.prepare(Bytes::from(file), limits).map(Hashed::of))
 }
 

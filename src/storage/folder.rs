@@ -120,7 +120,7 @@ impl Folder {
         work: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let folder = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&folder)).await.map_err(Error::internal)?.map_err(Error::internal)
+        tokio::task::spawn_blocking(move || work(&folder)).await.map_err(Error::internal)?.map_err(Error::from_disk)
     }
 
     fn open(&self, key: &str) -> io::Result<Option<(File, u64)>> {

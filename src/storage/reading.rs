@@ -6,7 +6,6 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::GetResult;
@@ -35,7 +34,7 @@ pub(super) fn file(file: Arc<File>, range: Range<u64>) -> Content {
         }
         let (reader, from) = (Arc::clone(&file), left.start);
         let piece = tokio::task::spawn_blocking(move || read(&reader, from, length));
-        let piece = piece.await.map_err(Error::internal)?.context("a file of the storage").map_err(Error::internal)?;
+        let piece = piece.await.map_err(Error::internal)?.map_err(Error::from_disk)?;
         left.start += length;
         Ok(Some((piece, (file, left))))
     })

@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 
-use crate::error::Error;
+use crate::error::{Dependency, Error};
 use crate::storage::identity::MAX_MARKER_BYTES;
 use crate::storage::{Content, Listed, MARKER, RETRY_AFTER_SECONDS, reading};
 
@@ -129,18 +129,28 @@ pub(super) async fn next_piece<T>(call: impl Future<Output = object_store::Resul
     within(ANSWER, call).await.map_err(fault)
 }
 
-/// Returns the error for the caller. The cause of a temporary one goes to the log.
+/// Returns the error for the caller. Nothing that a photo shows was done: an object that was written
+/// all the same has no row that refers to it.
 fn fault(fault: Fault) -> Error {
-    match fault {
-        Fault::Store(error) if !is_temporary(&error) => return Error::internal(error),
-        fault => tracing::warn!(error = fault.reason(), "the storage does not answer"),
-    }
-    Error::Unavailable { retry_after_seconds: RETRY_AFTER_SECONDS }
+    let cause = match fault {
+        Fault::Store(error) if is_bug(&error) => return Error::internal(error),
+        Fault::Store(error) => error.into(),
+        Fault::Stalled(limit) => anyhow::anyhow!("the storage did not answer within {} s", limit.as_secs()),
+    };
+    Error::dependency_unavailable(Dependency::Storage, RETRY_AFTER_SECONDS, cause)
 }
 
-/// Returns whether there was no connection, a response that broke off, or one with a status of 5xx.
-fn is_temporary(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::Generic { .. })
+/// Returns whether the call can never succeed, whatever the storage's state and settings are.
+fn is_bug(error: &object_store::Error) -> bool {
+    use object_store::Error::{InvalidPath, JoinError, NotImplemented, NotSupported, UnknownConfigurationKey};
+    matches!(
+        error,
+        InvalidPath { .. }
+            | JoinError { .. }
+            | NotImplemented { .. }
+            | NotSupported { .. }
+            | UnknownConfigurationKey { .. }
+    )
 }
 
 impl Fault {

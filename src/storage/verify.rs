@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
+use crate::error::{Dependency, Error};
 use crate::storage::folder::Folder;
 use crate::storage::identity::{Expected, Identity, StorageFault};
 use crate::storage::{Backend, Blobs, RETRY_AFTER_SECONDS, record};
@@ -137,7 +137,7 @@ impl Blobs {
                     self.ensure_verified().await?;
                     return Err(Error::internal(error));
                 }
-                Some(Err(error)) => return Err(Error::internal(error)),
+                Some(Err(error)) => return Err(Error::from_disk(error)),
                 // Once more if the storage is right after all, because another one is expected by
                 // now.
                 None => self.verify().await.map_err(|_| unavailable())?,
@@ -233,5 +233,6 @@ fn trusted_for(outcome: &Result<(), StorageFault>) -> Duration {
 }
 
 fn unavailable() -> Error {
-    Error::Unavailable { retry_after_seconds: RETRY_AFTER_SECONDS }
+    let cause = anyhow::anyhow!("the storage is not verified to be the one of this database");
+    Error::dependency_unavailable(Dependency::Storage, RETRY_AFTER_SECONDS, cause)
 }

@@ -7,11 +7,10 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
-use crate::error::{Dependency, Error};
+use crate::error::{Dependency, Error, RETRY_AFTER_FULL_SECONDS};
 
-/// Seconds after which it is worth trying again when the database is away, and when its disk is full.
+/// Seconds after which it is worth trying again when the database is away.
 const RETRY_AFTER_SECONDS: u32 = 2;
-const RETRY_AFTER_FULL_SECONDS: u32 = 30;
 
 /// The scope and the effect of a driver's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

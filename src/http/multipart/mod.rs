@@ -160,8 +160,8 @@ impl Intake {
                     "The file for `{place}` has more than {limit} bytes, the limit of a file."
                 )));
             }
-            file.write(&chunk).await.map_err(Error::internal)?;
+            file.write(&chunk).await.map_err(Error::from_disk)?;
         }
-        Ok(file.finish().await.map_err(Error::internal)?)
+        Ok(file.finish().await.map_err(Error::from_disk)?)
     }
 }

@@ -10,7 +10,7 @@ use crate::support::{AllRows, TestDatabase, tables};
 
 /// A row for each table, in the columns that it was created with. A migration that adds a table
 /// adds a row here.
-const ROWS: [(&str, &str); 16] = [
+const ROWS: [(&str, &str); 17] = [
     (
         "users",
         "(id, username, username_key, name, password_hash, role, created_at, updated_at) VALUES \
@@ -57,6 +57,11 @@ const ROWS: [(&str, &str); 16] = [
     (
         "counter_answers",
         "VALUES ('00000000-0000-7000-8000-000000000004', 'order-1', 1, NULL, NULL, 40, 41, '2026-01-01 00:00:00+00:00')",
+    ),
+    (
+        "idempotency_records",
+        "VALUES ('00000000-0000-7000-8000-00000000000c', '00000000-0000-7000-8000-000000000001', 'create_counter', \
+         'key', 'hash', '1', '2026-01-01 00:00:00+00:00')",
     ),
     (
         "storage_identity",
