@@ -58,7 +58,11 @@ pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Reque
         Err(_) => too_slow(id, limit),
     };
     if let Some(cause) = response.extensions_mut().remove::<Arc<anyhow::Error>>() {
-        name_fault(&mut response, id, &cause);
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            tracing::warn!(request_id = %id, error = format!("{cause:#}"), "a request was refused");
+        } else {
+            name_fault(&mut response, id, &cause);
+        }
     }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use cloakroom::clock::Clock;
 use cloakroom::config::{Config, Overrides, Storage};
-use cloakroom::error::Error;
+use cloakroom::error::{Dependency, Error};
 use cloakroom::storage::Blobs;
 use cloakroom::store::{Database, migrations};
 use futures_util::TryStreamExt as _;
@@ -96,7 +96,10 @@ async fn assert_cannot_be_assigned(blobs: &Blobs, reason: &str) {
     let fault = blobs.assign(&database).await.expect_err(reason);
     assert!(fault.is_temporary() && fault.to_string().contains(reason), "{fault}");
     let outcome = blobs.put(KEY, noise(5)).await;
-    assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(Error::DependencyUnavailable { dependency: Dependency::Storage, .. })),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cloakroom::config::{Config, Overrides};
-use cloakroom::error::Error;
+use cloakroom::error::{Dependency, Error};
 use cloakroom::storage::{Blobs, Identity, StorageFault};
 use cloakroom::store::{Database, migrations};
 use tempfile::TempDir;
@@ -45,9 +45,15 @@ async fn a_sweep_believes_no_absence_in_another_storage() {
         for hours in [0, 2, 2] {
             test.clock.advance(hours * 3600);
             let swept = test.app.photos.sweep().await;
-            assert!(matches!(swept, Err(Error::Unavailable { .. })), "{swept:?}");
+            assert!(
+                matches!(swept, Err(Error::DependencyUnavailable { dependency: Dependency::Storage, .. })),
+                "{swept:?}"
+            );
             let unfinished = test.app.photos.sweep_unfinished().await;
-            assert!(matches!(unfinished, Err(Error::Unavailable { .. })), "{unfinished:?}");
+            assert!(
+                matches!(unfinished, Err(Error::DependencyUnavailable { dependency: Dependency::Storage, .. })),
+                "{unfinished:?}"
+            );
             assert_eq!(test.rows().await.blobs, stored as u64, "nothing is condemned either");
         }
     }
@@ -111,11 +117,14 @@ async fn a_bucket_that_has_become_anothers_is_noticed() {
     assert!(matches!(fault, StorageFault::OtherDatabase { .. }) && !fault.is_temporary(), "{fault}");
     assert_eq!(blobs.status(), Err(fault));
     let put = blobs.put("aa/key", Bytes::from_static(b"a picture")).await;
-    assert!(matches!(put, Err(Error::Unavailable { .. })), "{put:?}");
+    assert!(matches!(put, Err(Error::DependencyUnavailable { dependency: Dependency::Storage, .. })), "{put:?}");
     let deleted = blobs.delete("aa/key").await;
-    assert!(matches!(deleted, Err(Error::Unavailable { .. })), "{deleted:?}");
+    assert!(
+        matches!(deleted, Err(Error::DependencyUnavailable { dependency: Dependency::Storage, .. })),
+        "{deleted:?}"
+    );
     let found = blobs.size("aa/key").await;
-    assert!(matches!(found, Err(Error::Unavailable { .. })), "{found:?}");
+    assert!(matches!(found, Err(Error::DependencyUnavailable { dependency: Dependency::Storage, .. })), "{found:?}");
     // Adopted again, by another server: this one knows at its next verification.
     at(&server).adopt(&database).await.expect("it is taken back");
     blobs.verify().await.expect("it is the database's storage again");
@@ -162,7 +171,7 @@ async fn a_damaged_identity_is_no_identity() {
         let fault = blobs.verify().await.expect_err("it is damaged");
         assert!(matches!(fault, StorageFault::Unreadable { .. } | StorageFault::OtherDatabase { .. }), "{fault}");
         let put = blobs.put("aa/key", Bytes::from_static(b"a picture")).await;
-        assert!(matches!(put, Err(Error::Unavailable { .. })), "{put:?}");
+        assert!(matches!(put, Err(Error::DependencyUnavailable { dependency: Dependency::Storage, .. })), "{put:?}");
     }
     assert!(!folder.path().join("photos/aa").exists());
     let restarted = Arc::new(Blobs::open(&settings(|_| {}), folder.path()).expect("the storage opens"));

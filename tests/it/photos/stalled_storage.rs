@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use cloakroom::error::Error;
+use cloakroom::error::{Dependency, Error};
 use cloakroom::storage::Blobs;
 use futures_util::TryStreamExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -63,7 +63,10 @@ async fn assert_unavailable(blobs: &Blobs, what: &str) {
     );
     let outcomes = [put, read.map(drop), deleted, listed.map(drop)];
     for outcome in outcomes {
-        assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{what}: {outcome:?}");
+        assert!(
+            matches!(outcome, Err(Error::DependencyUnavailable { dependency: Dependency::Storage, .. })),
+            "{what}: {outcome:?}"
+        );
     }
     assert!(began.elapsed() < PATIENCE, "{what}: {:?}", began.elapsed());
 }
@@ -89,7 +92,10 @@ async fn silence_is_told() {
     let breaks_off = async {
         let began = Instant::now();
         let outcome = answering(begun).await.read_whole("aa/key", 100).await;
-        assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(Error::DependencyUnavailable { dependency: Dependency::Storage, .. })),
+            "{outcome:?}"
+        );
         assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     };
     let says_nothing = async { assert_unavailable(&answering("").await, "silent").await };
