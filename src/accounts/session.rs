@@ -13,7 +13,7 @@ use crate::accounts::{revoked_access_token, user};
 use crate::caller::Origin;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
-use crate::store::{DatabaseTransaction, lock_keys};
+use crate::store::{DatabaseTransaction, lock_keys, write_locked};
 
 /// The newest sessions of a user whose addresses are known ones.
 const KNOWN_ADDRESSES: u64 = 50;
@@ -124,7 +124,7 @@ pub(super) async fn lock_live_ids(
 
 /// Ends these sessions; how many were live.
 pub(super) async fn end(
-    db: &impl ConnectionTrait,
+    transaction: &DatabaseTransaction,
     ids: &[SessionId],
     now: chrono::DateTime<Utc>,
 ) -> Result<u64, Error> {
@@ -133,7 +133,7 @@ pub(super) async fn end(
         .filter(Column::Id.is_in(ids.iter().copied()))
         .filter(Column::EndedAt.is_null())
         .filter(Column::ExpiresAt.gt(now));
-    Ok(update.exec(db).await?.rows_affected)
+    Ok(write_locked(transaction, &update).await?)
 }
 
 /// Gives up a session's refresh token: what is left of it ends at `expires_at`.

@@ -17,7 +17,7 @@ use sea_orm::{Condition, DbBackend, FromQueryResult, QueryOrder as _, QuerySelec
 
 use crate::error::Error;
 use crate::photos::photo_image;
-use crate::store::{Database, DatabaseTransaction, locked, migrations};
+use crate::store::{Database, DatabaseTransaction, locked, migrations, write_locked};
 
 /// How long an upload may take from its first stored content to its commit.
 pub(super) const TERM: TimeDelta = TimeDelta::hours(1);
@@ -124,7 +124,7 @@ pub(super) async fn set_sweep_after(
     sweep_after: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let these = Entity::update_many().filter(Column::Id.is_in(ids));
-    these.col_expr(Column::SweepAfter, Expr::value(sweep_after)).exec(transaction).await?;
+    write_locked(transaction, &these.col_expr(Column::SweepAfter, Expr::value(sweep_after))).await?;
     Ok(())
 }
 
@@ -146,11 +146,10 @@ pub(super) async fn hold(transaction: &DatabaseTransaction, ids: &[Uuid]) -> Res
 /// stays: it is that of an upload. Every row is written, so that [`judge`] and this wait for each other.
 pub(super) async fn release(transaction: &DatabaseTransaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
     lock(transaction, ids).await?;
-    Entity::update_many()
+    let released = Entity::update_many()
         .col_expr(Column::SweepAfter, Func::coalesce([Expr::col(Column::SweepAfter), Expr::value(now)]).into())
-        .filter(Column::Id.is_in(ids.iter().copied()))
-        .exec(transaction)
-        .await?;
+        .filter(Column::Id.is_in(ids.iter().copied()));
+    write_locked(transaction, &released).await?;
     Ok(())
 }
 

@@ -23,5 +23,5 @@ mod sqlite;
 
 pub use connection::{Connection, DatabaseReader, DatabaseTransaction};
 pub use database::{Backend, Database};
-pub use locks::{PRIMARY, delete_locked, lock_keys, locked};
+pub use locks::{PRIMARY, delete_locked, lock_keys, locked, write_locked};
 pub use signals::{MAX_SIGNAL_BYTES, Signals};
