@@ -9,7 +9,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -34,23 +34,41 @@ impl Claims {
 
     /// Gives these contents rows under the term, in the same order.
     ///
-    /// On MariaDB each in a transaction of its own: INSERT … ON DUPLICATE KEY UPDATE locks gaps
-    /// between keys as well, so two of them with several rows may wait for each other in any order.
+    /// On MariaDB each in a transaction of its own: an insert that finds its key there already locks
+    /// gaps between keys as well, so two of them with several rows may wait for each other in any
+    /// order. For the same reason a row that exists is renewed without an insert, and a transaction
+    /// that inserts holds nothing before.
     pub(super) async fn add(&mut self, contents: Vec<Content>) -> Result<Vec<blob::Model>, Error> {
         let begun_at = self.begun_at;
-        let at_once = if self.database.backend() == Backend::Mysql { 1 } else { contents.len().max(1) };
+        let one_by_one = self.database.backend() == Backend::Mysql;
+        let at_once = if one_by_one { 1 } else { contents.len().max(1) };
         let mut rows = Vec::with_capacity(contents.len());
-        for some in contents.chunks(at_once) {
-            let some = some.to_vec();
-            let claim = self.database.write(move |transaction| {
-                let some = some.clone();
-                Box::pin(async move { claim(transaction, &some, begun_at).await })
-            });
-            let claimed = claim.await?;
+        for some in contents.chunks(at_once).map(<[Content]>::to_vec) {
+            let known = if one_by_one { self.renew(some.clone()).await? } else { None };
+            let claimed = match known {
+                Some(known) => known,
+                None => {
+                    let claim = self.database.write(move |transaction| {
+                        let some = some.clone();
+                        Box::pin(async move { claim(transaction, &some, begun_at).await })
+                    });
+                    claim.await?
+                }
+            };
             self.ids.extend(claimed.iter().map(|row| row.id));
             rows.extend(claimed);
         }
         Ok(rows)
+    }
+
+    /// Gives contents that all have rows a new term.
+    async fn renew(&self, contents: Vec<Content>) -> Result<Option<Vec<blob::Model>>, Error> {
+        let begun_at = self.begun_at;
+        let renewed = self.database.write(move |transaction| {
+            let contents = contents.clone();
+            Box::pin(async move { renew(transaction, &contents, begun_at).await })
+        });
+        renewed.await
     }
 
     /// Whether the sweep has taken one of them.
@@ -104,12 +122,9 @@ async fn claim(
     let mut distinct: Vec<&Content> = contents.iter().collect();
     distinct.sort_by(|a, b| a.hash.cmp(&b.hash));
     distinct.dedup_by(|a, b| a.hash == b.hash);
-    if let Some(known) = renew(transaction, &distinct, now).await? {
-        return Ok(known);
-    }
     let rows = distinct.iter().map(|content| content.row(now));
-    let renewed = OnConflict::column(blob::Column::Hash).update_column(blob::Column::SweepAfter).to_owned();
-    blob::Entity::insert_many(rows).on_conflict(renewed).exec_without_returning(transaction).await?;
+    let renew = OnConflict::column(blob::Column::Hash).update_column(blob::Column::SweepAfter).to_owned();
+    blob::Entity::insert_many(rows).on_conflict(renew).exec_without_returning(transaction).await?;
     let hashes = distinct.iter().map(|content| content.hash.as_str());
     let found = blob::Entity::find().filter(blob::Column::Hash.is_in(hashes)).all(transaction).await?;
     let row = |content: &Content| found.iter().find(|row| row.hash.as_ref() == Some(&content.hash)).cloned();
@@ -117,17 +132,12 @@ async fn claim(
     rows.ok_or_else(|| Error::internal(anyhow::anyhow!("a content that was claimed has no row")))
 }
 
-/// Gives the row of the only content a new term, on MariaDB, if there is one. An insert that finds it
-/// would wait for it and for the gap before it, into which the transaction that has locked it may
-/// have to insert.
+/// Gives the rows of these contents a new term, unless some have none.
 async fn renew(
     transaction: &DatabaseTransaction,
-    contents: &[&Content],
+    contents: &[Content],
     now: DateTime<Utc>,
 ) -> Result<Option<Vec<blob::Model>>, Error> {
-    if transaction.get_database_backend() != DbBackend::MySql {
-        return Ok(None);
-    }
     let hashes = contents.iter().map(|content| content.hash.as_str());
     let rows = blob::lock_by_hash(transaction, blob::Entity::find().filter(blob::Column::Hash.is_in(hashes))).await?;
     if rows.len() != contents.len() {
