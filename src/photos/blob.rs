@@ -17,6 +17,7 @@ use sea_orm::{Condition, DbBackend, FromQueryResult, QueryOrder as _, QuerySelec
 
 use crate::error::Error;
 use crate::photos::photo_image;
+use crate::storage;
 use crate::store::{Database, DatabaseTransaction, locked, migrations, write_locked};
 
 /// How long an upload may take from its first stored content to its commit.
@@ -115,6 +116,16 @@ pub(super) async fn lock_by_hash(
     these: Select<Entity>,
 ) -> Result<Vec<Model>, Error> {
     Ok(locked(transaction, these.order_by_asc(Column::Hash), "blobs_hash").all(transaction).await?)
+}
+
+/// Has transactions that insert or condemn contents take turns on MariaDB. Both change the index by
+/// hash, where an insert that finds a former entry of its hash locks the gaps around it: what is
+/// inserted into these gaps would wait for it, and it for the lock of the former entry's neighbor.
+pub(super) async fn take_turn(transaction: &DatabaseTransaction) -> Result<(), Error> {
+    match transaction.get_database_backend() {
+        DbBackend::MySql => storage::record::lock_turn(transaction).await,
+        _ => Ok(()),
+    }
 }
 
 /// Gives contents that are locked another term, or none.
@@ -293,6 +304,7 @@ pub(super) enum Verdict {
 
 /// Decides about a content, for good.
 pub(super) async fn judge(transaction: &DatabaseTransaction, id: Uuid, now: DateTime<Utc>) -> Result<Verdict, Error> {
+    take_turn(transaction).await?;
     lock(transaction, &[id]).await?;
     let due = Entity::find_by_id(id).filter(Column::SweepAfter.lte(now));
     let due = match transaction.get_database_backend() {

@@ -118,6 +118,7 @@ async fn claim(
     contents: &[Content],
     now: DateTime<Utc>,
 ) -> Result<Vec<blob::Model>, Error> {
+    blob::take_turn(transaction).await?;
     // In the order in which contents are locked.
     let mut distinct: Vec<&Content> = contents.iter().collect();
     distinct.sort_by(|a, b| a.hash.cmp(&b.hash));

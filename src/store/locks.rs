@@ -12,6 +12,7 @@
 //! | `api_keys` | by id |
 //! | `photos` | by id |
 //! | `photo_storage` | one row |
+//! | `storage_identity` | its row, on MariaDB, before contents are inserted or condemned |
 //! | `blobs` | by hash (`photos/blob.rs`) |
 //! | `photo_images`, `photo_tags` | those of locked photos |
 //! | `email_tokens`, then `mails` | by hash; those of a locked user |
