@@ -13,7 +13,7 @@ use crate::accounts::{revoked_access_token, user};
 use crate::caller::Origin;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
-use crate::store::{Database, DatabaseTransaction, MAX_BATCH_ROWS, lock_keys};
+use crate::store::{Database, DatabaseTransaction, MAX_BATCH_ROWS, lock_keys, write_locked};
 
 /// The newest sessions of a user whose addresses are known ones.
 const KNOWN_ADDRESSES: u64 = 50;
@@ -129,7 +129,7 @@ pub(super) async fn lock_live_ids(
 
 /// Ends these sessions; how many were live.
 pub(super) async fn end(
-    db: &impl ConnectionTrait,
+    transaction: &DatabaseTransaction,
     ids: &[SessionId],
     now: chrono::DateTime<Utc>,
 ) -> Result<u64, Error> {
@@ -141,7 +141,7 @@ pub(super) async fn end(
             .filter(Column::Id.is_in(some.iter().copied()))
             .filter(Column::EndedAt.is_null())
             .filter(Column::ExpiresAt.gt(now));
-        ended += update.exec(db).await?.rows_affected;
+        ended += write_locked(transaction, &update).await?;
     }
     Ok(ended)
 }

@@ -145,9 +145,10 @@ fn describe(summary: &Summary, dir: &Path) -> String {
 fn list(contents: &Contents) -> String {
     let Contents { users, counters, photos, photo_files, photo_bytes, key_files, .. } = contents;
     let migration = contents.migration.as_deref().unwrap_or("none");
+    let changed = contents.last_counter_change.as_deref().unwrap_or("none");
     format!(
         "  users: {users}, counters: {counters}, photos: {photos} ({photo_files} files, {photo_bytes} bytes), \
-         key files: {key_files}\n  last migration of the database: {migration}"
+         key files: {key_files}\n  last change of a counter: {changed}, last migration of the database: {migration}"
     )
 }
 

@@ -17,7 +17,8 @@ use sea_orm::{Condition, DbBackend, FromQueryResult, QueryOrder as _, QuerySelec
 
 use crate::error::Error;
 use crate::photos::photo_image;
-use crate::store::{Database, DatabaseTransaction, locked, migrations};
+use crate::storage;
+use crate::store::{Database, DatabaseTransaction, locked, migrations, write_locked};
 
 /// How long an upload may take from its first stored content to its commit.
 pub(super) const TERM: TimeDelta = TimeDelta::hours(1);
@@ -117,6 +118,16 @@ pub(super) async fn lock_by_hash(
     Ok(locked(transaction, these.order_by_asc(Column::Hash), "blobs_hash").all(transaction).await?)
 }
 
+/// Has transactions that insert or condemn contents take turns on MariaDB. Both change the index by
+/// hash, where an insert that finds a former entry of its hash locks the gaps around it: what is
+/// inserted into these gaps would wait for it, and it for the lock of the former entry's neighbor.
+pub(super) async fn take_turn(transaction: &DatabaseTransaction) -> Result<(), Error> {
+    match transaction.get_database_backend() {
+        DbBackend::MySql => storage::record::lock_turn(transaction).await,
+        _ => Ok(()),
+    }
+}
+
 /// Gives contents that are locked another term, or none.
 pub(super) async fn set_sweep_after(
     transaction: &DatabaseTransaction,
@@ -124,7 +135,7 @@ pub(super) async fn set_sweep_after(
     sweep_after: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let these = Entity::update_many().filter(Column::Id.is_in(ids));
-    these.col_expr(Column::SweepAfter, Expr::value(sweep_after)).exec(transaction).await?;
+    write_locked(transaction, &these.col_expr(Column::SweepAfter, Expr::value(sweep_after))).await?;
     Ok(())
 }
 
@@ -146,11 +157,10 @@ pub(super) async fn hold(transaction: &DatabaseTransaction, ids: &[Uuid]) -> Res
 /// stays: it is that of an upload. Every row is written, so that [`judge`] and this wait for each other.
 pub(super) async fn release(transaction: &DatabaseTransaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
     lock(transaction, ids).await?;
-    Entity::update_many()
+    let released = Entity::update_many()
         .col_expr(Column::SweepAfter, Func::coalesce([Expr::col(Column::SweepAfter), Expr::value(now)]).into())
-        .filter(Column::Id.is_in(ids.iter().copied()))
-        .exec(transaction)
-        .await?;
+        .filter(Column::Id.is_in(ids.iter().copied()));
+    write_locked(transaction, &released).await?;
     Ok(())
 }
 
@@ -294,6 +304,7 @@ pub(super) enum Verdict {
 
 /// Decides about a content, for good.
 pub(super) async fn judge(transaction: &DatabaseTransaction, id: Uuid, now: DateTime<Utc>) -> Result<Verdict, Error> {
+    take_turn(transaction).await?;
     lock(transaction, &[id]).await?;
     let due = Entity::find_by_id(id).filter(Column::SweepAfter.lte(now));
     let due = match transaction.get_database_backend() {

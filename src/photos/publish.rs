@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::id::PhotoId;
 use crate::photos::photo::Column;
 use crate::photos::{Photos, found, in_photo_ids, named, photo};
+use crate::store::{DatabaseTransaction, write_locked};
 
 impl Photos {
     /// Shows the caller's photos to everybody. The first time counts as their publishing date.
@@ -62,7 +63,7 @@ impl Photos {
     }
 }
 
-async fn update(db: &impl ConnectionTrait, ids: &[PhotoId], published: bool, now: DateTimeUtc) -> Result<(), Error> {
+async fn update(db: &DatabaseTransaction, ids: &[PhotoId], published: bool, now: DateTimeUtc) -> Result<(), Error> {
     let these = photo::Entity::update_many().filter(Column::Id.is_in(ids.iter().copied()));
     let these = these.col_expr(Column::Published, Expr::value(published)).col_expr(Column::UpdatedAt, Expr::value(now));
     let these = match published {
@@ -71,6 +72,6 @@ async fn update(db: &impl ConnectionTrait, ids: &[PhotoId], published: bool, now
             .col_expr(Column::AnnouncedAt, Expr::value(now)),
         false => these,
     };
-    these.exec(db).await?;
+    write_locked(db, &these).await?;
     Ok(())
 }

@@ -63,6 +63,15 @@ pub(super) async fn lock(transaction: &DatabaseTransaction, database_id: Uuid) -
     row.one(transaction).await?.ok_or_else(missing)
 }
 
+/// Locks the row until the transaction ends, if there is one: transactions that do so take turns.
+///
+/// # Errors
+/// Errors of the database.
+pub async fn lock_turn(transaction: &DatabaseTransaction) -> Result<(), Error> {
+    Entity::find_by_id(ONLY).lock(LockType::Update).one(transaction).await?;
+    Ok(())
+}
+
 /// Assigns a storage, in place of another one if there is one.
 pub(super) async fn assign(db: &impl ConnectionTrait, storage_id: Uuid, place: &str) -> Result<(), Error> {
     let update = Entity::update_many()

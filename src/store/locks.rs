@@ -13,6 +13,7 @@
 //! | `api_keys` | by id |
 //! | `photos` | by id |
 //! | `photo_storage` | one row |
+//! | `storage_identity` | its row, on MariaDB, before contents are inserted or condemned |
 //! | `blobs` | by hash (`photos/blob.rs`) |
 //! | `photo_images`, `photo_tags` | those of locked photos |
 //! | `email_tokens`, then `mails` | by hash; those of a locked user |
@@ -23,7 +24,7 @@
 //!
 //! MariaDB locks every row that a plan looks at, if only for a moment, and waits for those that are
 //! locked. If it scans a small table instead of using an index, it waits for rows that it does not
-//! want. So what locks or deletes names the index, or one key at a time.
+//! want. So a statement that locks or writes several rows names the index.
 //!
 //! Unique keys are not in this order. Two users who exchange their usernames at the same moment
 //! wait for each other; the database gives one of them up, and [`crate::store::Database::write`]
@@ -33,7 +34,7 @@ use sea_orm::sea_query::LockType;
 use sea_orm::sea_query::extension::mysql::{IndexHintScope, MySqlSelectStatementExt as _};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DbBackend, DbErr, EntityTrait, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _, Select, TryGetable, Value,
+    QuerySelect as _, QueryTrait, Select, TryGetable, Value,
 };
 
 use crate::store::DatabaseTransaction;
@@ -68,14 +69,14 @@ pub fn locked<E: EntityTrait>(
     match transaction.get_database_backend() {
         DbBackend::Sqlite => return select,
         DbBackend::MySql => {
-            sea_orm::QueryTrait::query(&mut select).force_index(index, IndexHintScope::All);
+            QueryTrait::query(&mut select).force_index(index, IndexHintScope::All);
         }
         _ => {}
     }
     select.lock(LockType::Update)
 }
 
-/// Deletes the rows with these keys, which are locked; on MariaDB one by one.
+/// Deletes the rows with these keys, which are locked.
 ///
 /// # Errors
 /// Errors of the database.
@@ -84,16 +85,26 @@ pub async fn delete_locked<E: EntityTrait, K: Into<Value> + Clone>(
     key: E::Column,
     keys: &[K],
 ) -> Result<(), DbErr> {
-    let at_once = match transaction.get_database_backend() {
-        DbBackend::MySql => 1,
-        _ => keys.len().max(1),
-    };
-    for keys in keys.chunks(at_once) {
-        let these = match keys {
-            [only] => key.eq(only.clone()),
-            keys => key.is_in(keys.iter().cloned()),
-        };
-        E::delete_many().filter(these).exec(transaction).await?;
+    if keys.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    write_locked(transaction, &E::delete_many().filter(key.is_in(keys.iter().cloned()))).await.map(drop)
+}
+
+/// Runs an UPDATE or a DELETE of rows that are locked, which it names by their primary key, and
+/// returns their number. MariaDB must find them by that key; such a hint is what neither SeaORM nor
+/// SeaQuery can express.
+///
+/// # Errors
+/// Errors of the database.
+pub async fn write_locked(transaction: &DatabaseTransaction, write: &impl QueryTrait) -> Result<u64, DbErr> {
+    let mut statement = write.build(transaction.get_database_backend());
+    if transaction.get_database_backend() == DbBackend::MySql {
+        let table = statement.sql.split('`').nth(1).unwrap_or_default();
+        statement.sql = match statement.sql.starts_with("UPDATE ") {
+            true => statement.sql.replacen(" SET ", " FORCE INDEX (PRIMARY) SET ", 1),
+            false => statement.sql.replacen(" WHERE ", &format!(" USING `{table}` FORCE INDEX (PRIMARY) WHERE "), 1),
+        };
+    }
+    Ok(transaction.execute_raw(statement).await?.rows_affected())
 }

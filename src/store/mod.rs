@@ -37,7 +37,7 @@ mod writer;
 pub use batches::{MAX_BATCH_ROWS, Pace};
 pub use database::{Backend, Database};
 pub use file_lock::FileLock;
-pub use locks::{PRIMARY, delete_locked, lock_keys, locked};
+pub use locks::{PRIMARY, delete_locked, lock_keys, locked, write_locked};
 pub use reader::DatabaseReader;
 pub use running_server::RunningServer;
 pub use signals::{MAX_SIGNAL_BYTES, Signals};

@@ -52,8 +52,6 @@ async fn keep_up(app: Arc<App>, done: Arc<AtomicBool>) {
         assert!(app.photos.sweep().await.is_ok());
         let Ok(rebuilt) = app.photos.rebuild(&operator, None) else { panic!("it is made anew") };
         rebuilt.take(5).for_each(async |outcome| assert!(outcome.is_ok(), "{outcome:?}")).await;
-        // Terms end.
-        app.clock.advance(1800);
     }
 }
 
