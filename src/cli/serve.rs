@@ -1,22 +1,20 @@
 //! `cloakroom serve`: the server, from its banner to its graceful end.
 
 use std::fs::File;
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::cli::fault::fault;
+use crate::cli::signals::Survived;
 use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl};
-use crate::http;
+use crate::config::{Config, DatabaseUrl, Listen};
+use crate::http::{self, Cors, Listeners};
 use crate::store::{Backend, Database, migrations};
 
 /// What to do on a first start.
@@ -26,38 +24,51 @@ const NO_ADMIN: &str = "No administrator yet: sign up, then run `cloakroom users
 /// Settings of the server alone.
 #[derive(Args)]
 pub(super) struct Options {
-    /// Address and port to listen on [default: 127.0.0.1:8000]
-    #[arg(long, global = true, value_name = "ADDR:PORT")]
-    pub(super) listen: Option<SocketAddr>,
+    /// Address to listen on: HOST:PORT, PORT (on 127.0.0.1), :PORT (on all interfaces) or unix:PATH [default:
+    /// 127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(super) listen: Option<Listen>,
     /// Apply pending migrations at start (always done on SQLite)
     #[arg(long, global = true)]
     pub(super) migrate: bool,
 }
 
-pub(super) fn run(config: Config) -> anyhow::Result<()> {
-    let _written_at_the_end = log::start(&config.log)?;
+/// Serves with `config`; `load` reads the settings again.
+pub(super) fn run(config: Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<()> {
+    let log = log::start(&config.log)?;
     create_data_dir(&config.server.data_dir)?;
-    runtime()?.block_on(serve(config))
+    runtime()?.block_on(serve(config, &log, load))
 }
 
-async fn serve(mut config: Config) -> anyhow::Result<()> {
+async fn serve(mut config: Config, log: &log::Guard, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<()> {
+    let signals = Survived::install()?;
     raise_open_files();
     let database = Database::open(&config.database, &config.server.data_dir).await?;
     let _lock = lock(&config, &database)?;
     migrate(&config, &database).await?;
-    let address = config.server.listen;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let listeners = Listeners::bind(&config.server.listen, config.server.socket_mode).await?;
     // Port 0 has become a real one: links in mails have it.
-    config.server.listen = listener.local_addr()?;
+    config.server.listen = listeners.listen().clone();
     let app = Arc::new(App::start(&config, database, Clock::System)?);
     app.start_upkeep();
-    let router = http::router(Arc::clone(&app), &config)?;
-    let signalled = shutdown_signal()?;
-    say(banner(&config, config.server.listen))?;
+    let cors = Arc::new(Cors::new(&config)?);
+    let router = http::router_with(Arc::clone(&app), &config, Arc::clone(&cors));
+    let server = config.server.clone();
+    let stopped = signals.until_shutdown(move || {
+        let reloaded = load().and_then(|config| {
+            log.set_level(config.log.level)?;
+            cors.reload(&Config { server: server.clone(), ..config })
+        });
+        match reloaded {
+            Ok(()) => tracing::info!("reloaded log.level and http.cors_origins; other settings need a restart"),
+            Err(error) => tracing::error!("kept the settings in force: {error:#}"),
+        }
+    })?;
+    say(banner(&config))?;
     if !app.accounts.has_admin().await.map_err(fault)? {
         say(NO_ADMIN)?;
     }
-    http::serve(listener, router, &config, signalled).await;
+    http::serve(listeners, router, &config, stopped).await;
     app.stop().await;
     tracing::info!("stopped");
     Ok(())
@@ -96,33 +107,27 @@ async fn migrate(config: &Config, database: &Database) -> anyhow::Result<()> {
     }
 }
 
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping: requests that were accepted are finished first");
-    })
-}
-
-fn banner(config: &Config, address: SocketAddr) -> String {
+fn banner(config: &Config) -> String {
+    let authority = config.server.listen.url_authority();
     let (version, data) = (env!("CARGO_PKG_VERSION"), config.server.data_dir.display());
     let database = match &config.database.url {
         DatabaseUrl::Embedded => format!("SQLite, {}", config.server.data_dir.join("cloakroom.db").display()),
         url => url.to_string(),
     };
     let playground = match config.graphql.playground {
-        true => format!("http://{address}/"),
+        true => format!("http://{authority}/"),
         false => "off".to_owned(),
     };
     let next = match config.graphql.playground {
         true => "Next: open the playground; its tabs lead from sign-up to the first number.",
         false => "Next: send `mutation { signUp(input: { … }) { … } }` to the API.",
     };
+    let socket = match &config.server.listen {
+        Listen::Unix(path) => format!("  Socket      {}\n", path.display()),
+        Listen::Tcp { .. } => String::new(),
+    };
     format!(
-        "Cloakroom {version}\n  Playground  {playground}\n  API         http://{address}/graphql\n  \
+        "Cloakroom {version}\n{socket}  Playground  {playground}\n  API         http://{authority}/graphql\n  \
          Data        {data}\n  Database    {database}\n{next}\n"
     )
 }

@@ -229,7 +229,8 @@ impl CountersMutation {
         };
         // What is below 0 is as wrong as 0.
         let count = u32::try_from(count).unwrap_or(0);
-        let input = counters::Next { counter: counter.as_deref(), count, idempotency_key: once(ctx, key) };
+        let idempotency_key = caller(ctx).idempotency_key_or(key);
+        let input = counters::Next { counter: counter.as_deref(), count, idempotency_key };
         Some(counters(ctx).next(caller(ctx), input).await.map(NextPayload::from))
     }
 
@@ -278,7 +279,7 @@ impl CountersMutation {
             current: input.current.get(),
             counter: input.counter,
             if_current: input.if_current.map(SafeInt::get),
-            idempotency_key: once(ctx, input.idempotency_key),
+            idempotency_key: caller(ctx).idempotency_key_or(input.idempotency_key),
         };
         let build = |replaced: Option<Replaced>, user_errors| {
             let parts = replaced.map(|Replaced { previous, counter }| (previous.into(), Counter(counter)));
@@ -306,11 +307,6 @@ impl CountersSubscription {
         let current = counters(ctx).watch(caller(ctx), &counter).await?;
         Ok(current.map(|current| current.map(SafeInt::from)))
     }
-}
-
-/// The key of this field, or of the request as a whole.
-fn once(ctx: &Context<'_>, key: Option<String>) -> Option<Arc<str>> {
-    key.map(Arc::from).or_else(|| caller(ctx).idempotency_key.clone())
 }
 
 fn counters<'c>(ctx: &Context<'c>) -> &'c Counters {
