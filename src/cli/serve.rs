@@ -56,8 +56,9 @@ async fn serve(mut config: Config, log: &log::Guard, load: impl Fn() -> anyhow::
     let server = config.server.clone();
     let stopped = signals.until_shutdown(move || {
         let reloaded = load().and_then(|config| {
-            log.set_level(config.log.level)?;
-            cors.reload(&Config { server: server.clone(), ..config })
+            let level = config.log.level;
+            cors.reload(&Config { server: server.clone(), ..config })?;
+            log.set_level(level)
         });
         match reloaded {
             Ok(()) => tracing::info!("reloaded log.level and http.cors_origins; other settings need a restart"),

@@ -103,8 +103,12 @@ impl Cors {
     fn log_once(&self, origin: &HeaderValue) {
         let Some(text) = origin.to_str().ok().filter(|text| text.len() <= MAX_LOGGED_CHARS) else { return };
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.len() < MAX_LOGGED && logged.insert(text.to_owned()) {
-            tracing::info!(origin = ?text, "refused a page of another origin: add it to http.cors_origins to allow it");
+        if logged.len() >= MAX_LOGGED || !logged.insert(text.to_owned()) {
+            return;
+        }
+        tracing::info!(origin = ?text, "refused a page of another origin: add it to http.cors_origins to allow it");
+        if logged.len() == MAX_LOGGED {
+            tracing::info!("further refused origins are not logged");
         }
     }
 }

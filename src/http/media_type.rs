@@ -68,7 +68,8 @@ impl Accepted {
                 }
             }
         }
-        let (mut best, mut best_json): (Option<(MediaType, Verdict)>, Option<(JsonType, Verdict)>) = (None, None);
+        let mut best: Option<(MediaType, Verdict)> = None;
+        let mut best_json: Option<(JsonType, Verdict)> = None;
         for (media_type, verdict) in verdicts {
             let Some(verdict) = verdict.filter(|verdict| verdict.weight > 0.0) else { continue };
             if best.is_none_or(|(_, best)| verdict.is_before(best)) {
