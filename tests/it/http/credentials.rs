@@ -61,72 +61,65 @@ async fn rejected(test: &TestApp, user: &Caller) -> Vec<Credentials> {
     rejected
 }
 
+/// Operations that need no user, each with a pointer to what they answer. `at` makes their names unique.
+async fn open_operations(test: &TestApp, at: usize) -> Vec<(String, &'static str)> {
+    let (_, refresh) = tokens(test).await;
+    let (_, other) = tokens(test).await;
+    let new = "long enough, this one";
+    let mutations = [
+        (
+            format!(r#"login(input: {{ identifier: "anna", password: "{PASSWORD}" }}) {{ user {{ id }} }}"#),
+            "login/user/id",
+        ),
+        (
+            format!(r#"signUp(input: {{ username: "new{at}", password: "{PASSWORD}" }}) {{ user {{ id }} }}"#),
+            "signUp/user/id",
+        ),
+        (
+            format!(r#"refreshTokens(input: {{ refreshToken: "{refresh}" }}) {{ tokens {{ accessToken }} }}"#),
+            "refreshTokens/tokens/accessToken",
+        ),
+        (format!(r#"logout(input: {{ refreshToken: "{other}" }}) {{ endedSessions }}"#), "logout/endedSessions"),
+        (
+            r#"requestPasswordReset(input: { email: "anna@example.org" }) { accepted }"#.to_owned(),
+            "requestPasswordReset/accepted",
+        ),
+        (
+            format!(r#"resetPassword(input: {{ token: "no", newPassword: "{new}" }}) {{ userErrors {{ code }} }}"#),
+            "resetPassword/userErrors/0/code",
+        ),
+        (r#"verifyEmail(input: { token: "no" }) { userErrors { code } }"#.to_owned(), "verifyEmail/userErrors/0/code"),
+        (
+            format!(
+                r#"changePassword(input: {{ identifier: "anna", currentPassword: "{PASSWORD}",
+                   newPassword: "{PASSWORD}" }}) {{ userErrors {{ code }} }}"#
+            ),
+            "changePassword/userErrors/0/code",
+        ),
+    ];
+    let mutations = mutations.into_iter().map(|(field, pointer)| (format!("mutation {{ {field} }}"), pointer));
+    let queries = [
+        ("{ hello }", "hello"),
+        ("{ server { version limits { depth } } }", "server/version"),
+        ("{ __schema { queryType { name } } __typename }", "__schema/queryType/name"),
+    ];
+    queries.map(|(query, pointer)| (query.to_owned(), pointer)).into_iter().chain(mutations).collect()
+}
+
 #[tokio::test]
 async fn fields_that_need_no_user_work_with_any_rejected_credential() {
     let (test, user) = TestApp::with_user().await;
-    let long_enough = "long enough, this one";
     for (at, credentials) in rejected(&test, &user).await.iter().enumerate() {
-        let (_, refresh) = tokens(&test).await;
-        let (_, other) = tokens(&test).await;
-        for (operation, pointer) in [
-            ("{ hello }".to_owned(), "/data/hello"),
-            ("{ server { version limits { depth } } }".to_owned(), "/data/server/version"),
-            ("{ __schema { queryType { name } } __typename }".to_owned(), "/data/__schema/queryType/name"),
-            (
-                format!(
-                    r#"mutation {{ login(input: {{ identifier: "anna", password: "{PASSWORD}" }}) {{ user {{ id }} }} }}"#
-                ),
-                "/data/login/user/id",
-            ),
-            (
-                format!(
-                    r#"mutation {{ signUp(input: {{ username: "new{at}", password: "{PASSWORD}" }}) {{ user {{ id }} }} }}"#
-                ),
-                "/data/signUp/user/id",
-            ),
-            (
-                format!(
-                    r#"mutation {{ refreshTokens(input: {{ refreshToken: "{refresh}" }}) {{ tokens {{ accessToken }} }} }}"#
-                ),
-                "/data/refreshTokens/tokens/accessToken",
-            ),
-            (
-                format!(r#"mutation {{ logout(input: {{ refreshToken: "{other}" }}) {{ endedSessions }} }}"#),
-                "/data/logout/endedSessions",
-            ),
-            (
-                r#"mutation { requestPasswordReset(input: { email: "anna@example.org" }) { accepted } }"#.to_owned(),
-                "/data/requestPasswordReset/accepted",
-            ),
-            (
-                format!(
-                    r#"mutation {{ resetPassword(input: {{ token: "no", newPassword: "{long_enough}" }}) {{ userErrors {{ code }} }} }}"#
-                ),
-                "/data/resetPassword/userErrors/0/code",
-            ),
-            (
-                r#"mutation { verifyEmail(input: { token: "no" }) { userErrors { code } } }"#.to_owned(),
-                "/data/verifyEmail/userErrors/0/code",
-            ),
-            (
-                format!(
-                    r#"mutation {{ changePassword(input: {{ identifier: "anna", currentPassword: "{PASSWORD}",
-                        newPassword: "{PASSWORD}" }}) {{ userErrors {{ code }} }} }}"#
-                ),
-                "/data/changePassword/userErrors/0/code",
-            ),
-        ] {
-            for accept in if at % 8 == 0 && pointer == "/data/hello" { &[JSON, GRAPHQL][..] } else { &[JSON] } {
-                let reply = run(&test, credentials, accept, &operation).await;
-                assert_eq!(reply.status.as_u16(), 200, "{at}: {operation}: {}", reply.body);
-                assert!(reply.body.get("errors").is_none(), "{at}: {operation}: {}", reply.body);
-                assert!(!reply.at(pointer).is_null(), "{at}: {operation}: {}", reply.body);
-                assert!(!reply.headers.contains_key("www-authenticate"), "{operation}");
-            }
+        let accept = if at % 2 == 0 { JSON } else { GRAPHQL };
+        for (operation, pointer) in open_operations(&test, at).await {
+            let reply = run(&test, credentials, accept, &operation).await;
+            assert_eq!(reply.status.as_u16(), 200, "{at}: {operation}: {}", reply.body);
+            assert!(!reply.data().pointer(&format!("/{pointer}")).is_none_or(Value::is_null), "{at}: {}", reply.body);
+            assert!(!reply.headers.contains_key("www-authenticate"), "{operation}");
         }
-        let mut get = request(credentials, JSON, "");
-        (*get.method_mut(), *get.uri_mut()) =
-            ("GET".parse().expect("one"), "/graphql?query=%7Bhello%7D".parse().expect("one"));
+        let mut get = request(credentials, accept, "");
+        *get.method_mut() = axum::http::Method::GET;
+        *get.uri_mut() = "/graphql?query=%7Bhello%7D".parse().expect("a path");
         assert_eq!(test.anonymous().send(get).await.status.as_u16(), 200, "{at}");
     }
 }
