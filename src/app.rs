@@ -48,6 +48,7 @@ impl App {
     /// Begins to remove what is over, and to send mails, for as long as this is served.
     pub fn start_upkeep(self: &Arc<Self>) {
         self.accounts.start_upkeep();
+        self.start_storage_checks();
         let app = Arc::downgrade(self);
         tokio::spawn(async move {
             while let Some(app) = app.upgrade() {
@@ -76,6 +77,19 @@ impl App {
         });
     }
 
+    /// Verifies the storage of the photos from time to time, which logs every change.
+    fn start_storage_checks(self: &Arc<Self>) {
+        let app = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(app) = app.upgrade() {
+                drop(app.photos.verify_storage().await);
+                let pause = app.photos.verify_every();
+                drop(app);
+                tokio::time::sleep(pause).await;
+            }
+        });
+    }
+
     /// Whether requests can be served: the database answers, and has the shape that this binary expects.
     ///
     /// # Errors
@@ -90,8 +104,13 @@ impl App {
 
     /// Commits what is waiting and closes the database.
     pub async fn stop(&self) {
+        self.drain().await;
+        self.database.clone().close().await;
+    }
+
+    /// Commits what is waiting.
+    pub async fn drain(&self) {
         self.counters.drain().await;
         self.accounts.stop().await;
-        self.database.clone().close().await;
     }
 }

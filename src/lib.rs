@@ -7,7 +7,8 @@
 //!    methods: `app.counters.next(&caller)`.
 //! 3. [`accounts`]: people and their sessions. [`counters`]: their numbers. [`photos`]: their pictures. Each has the
 //!    same silhouette: story, entities, one verb a file, loader, `graphql.rs`.
-//! 4. [`store`]: the database, one way to read and one to write; contents, on disk or in S3.
+//! 4. [`store`]: the database, one way to read and one to write.
+//!    [`storage`]: the photos' files, on disk or in S3.
 //!    [`mail`]: letters to people, through a mail server or into a folder. [`backup`]: all of it in a folder, and back.
 //! 5. [`schema`]: the slices' parts merged, and the limits of an operation.
 //! 6. [`http`]: the route table, GraphQL over HTTP, over WebSockets and as event streams, the playground.
@@ -18,8 +19,8 @@
 //! # Who may know whom
 //!
 //! ```text
-//! main → cli → http → schema → { app, backup } → { photos, counters } → accounts → { store, mail }
-//!      → { config, clock, error, payload, caller, id, page, scalars, upload, batching }
+//! main → cli → http → schema → { app, backup } → { photos, counters } → accounts
+//!      → { storage, mail } → store → { config, clock, error, payload, caller, id, page, scalars, upload, batching }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.
@@ -27,7 +28,7 @@
 //!
 //! # The road of one request
 //!
-//! `http/graphql.rs` reads headers and body, and has `accounts` turn the token into a `Caller` →
+//! `http/graphql.rs` reads headers and body; `http/authorization.rs` turns the token into a `Caller` →
 //! `schema` parses, weighs and executes → `counters/graphql.rs` calls a verb → `counters/next.rs` authorises
 //! and does it → `store` commits.
 
@@ -49,5 +50,6 @@ pub mod payload;
 pub mod photos;
 pub mod scalars;
 pub mod schema;
+pub mod storage;
 pub mod store;
 pub mod upload;

@@ -1,9 +1,16 @@
-//! The schema of Cloakroom's database: an ordered list of changes, one a file, each with its way back.
+//! The schema of Cloakroom's database: an ordered list of migrations, one per file, each with `up`
+//! and `down`.
 //!
-//! **Invariant:** a migration that has been released is never edited; it knows nothing of the entities.
-//! **Invariant:** its steps are those of `steps.rs`, so that it can be run again where MySQL has left it half done.
+//! **Invariant:** a migration that has been released is never edited; it does not use the entities.
+//! **Invariant:** a migration is atomic on SQLite and PostgreSQL: its steps and the row that
+//! records it are one transaction.
+//! **Invariant:** a migration can be repeated on every database: its steps are those of `steps.rs`,
+//! which skip what has been done. MySQL and MariaDB commit every change of a table, so there a
+//! migration that was interrupted continues.
+//!
+//! `cargo run -p migration -- generate NAME` creates the next one.
 
-pub use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::{prelude::*, seaql_migrations};
 
 mod m20261120_000001_users;
 mod m20261120_000002_sessions;
@@ -16,15 +23,20 @@ mod m20261121_000008_mails;
 mod m20261121_000009_counter_answers;
 mod m20261121_000010_blobs;
 mod m20261121_000011_photos;
+mod m20261130_000012_server_leases;
+mod m20261130_000020_storage_identity;
 mod steps;
+// Compiled here, so that what `generate` creates compiles.
+#[cfg(test)]
+mod template;
 
-/// The changes, in order.
+/// The migrations, in order.
 pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
+        let list: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261120_000001_users::Migration),
             Box::new(m20261120_000002_sessions::Migration),
             Box::new(m20261120_000003_counters::Migration),
@@ -36,6 +48,54 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_counter_answers::Migration),
             Box::new(m20261121_000010_blobs::Migration),
             Box::new(m20261121_000011_photos::Migration),
-        ]
+            Box::new(m20261130_000012_server_leases::Migration),
+            Box::new(m20261130_000020_storage_identity::Migration),
+        ];
+        list.into_iter().map(|migration| Box::new(Atomic(migration)) as Box<dyn MigrationTrait>).collect()
+    }
+}
+
+/// A migration that runs in a transaction on every database; by default, sea-orm-migration opens
+/// one on PostgreSQL alone. On MySQL and MariaDB the first change of a table commits it.
+struct Atomic(Box<dyn MigrationTrait>);
+
+impl MigrationName for Atomic {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Atomic {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.up(manager).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.down(manager).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_runs_in_a_transaction() {
+        for migration in Migrator::migrations() {
+            assert_eq!(migration.use_transaction(), Some(true), "{}", migration.name());
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_in_order() {
+        let migrations = Migrator::migrations();
+        let names: Vec<_> = migrations.iter().map(|migration| migration.name()).collect();
+        assert!(names.is_sorted_by(|one, next| one < next), "{names:?}");
+        assert_eq!(template::Migration.name(), "template");
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::steps::{add_column, drop_column, moment_null, text_or_empty};
+use crate::steps::{add_column, drop_column, fill, moment_null, text_or_empty};
 
 const MOMENTS: [&str; 4] = ["email_verified_at", "unconfirmed_until", "suspended_at", "deleted_at"];
 
@@ -17,9 +17,7 @@ impl MigrationTrait for Migration {
             add_column(manager, "users", moment_null(manager, moment)).await?;
         }
         add_column(manager, "users", text_or_empty(manager, "search_key")).await?;
-        let fill = "UPDATE users SET search_key = username_key || '\n' || lower(coalesce(name, ''))";
-        manager.get_connection().execute_unprepared(fill).await?;
-        Ok(())
+        fill(manager, "UPDATE users SET search_key = username_key || '\n' || lower(coalesce(name, ''))").await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -1,7 +1,9 @@
-//! The steps that migrations are made of, and what MySQL and MariaDB need beyond the other databases.
+//! The steps of migrations, and the column types that differ between databases.
 //!
-//! **Invariant:** on MySQL, where every step commits by itself, a step that was done already is left out. A migration
-//! that was cut in the middle is completed by running it again, and taken back by running its way back.
+//! **Invariant:** a step that has been done already is skipped, on every database. MySQL and
+//! MariaDB commit each step, so a migration that was interrupted there is completed, or taken back,
+//! by running it again. The same repairs SQLite databases that an early version, whose migrations
+//! were not transactions, left half migrated.
 
 use sea_orm_migration::{prelude::*, schema::*, sea_orm::DatabaseBackend};
 
@@ -29,18 +31,15 @@ pub(crate) fn moment_null(manager: &SchemaManager<'_>, name: &'static str) -> Co
 }
 
 pub(crate) async fn create_table(manager: &SchemaManager<'_>, mut table: TableCreateStatement) -> Result<(), DbErr> {
+    table.if_not_exists();
     if is_mysql(manager) {
-        table.if_not_exists().engine("InnoDB").character_set("utf8mb4").collate(COLLATION);
+        table.engine("InnoDB").character_set("utf8mb4").collate(COLLATION);
     }
     manager.create_table(table).await
 }
 
 pub(crate) async fn drop_table(manager: &SchemaManager<'_>, table: &'static str) -> Result<(), DbErr> {
-    let mut drop = Table::drop().table(table).to_owned();
-    if is_mysql(manager) {
-        drop.if_exists();
-    }
-    manager.drop_table(drop).await
+    manager.drop_table(Table::drop().table(table).if_exists().to_owned()).await
 }
 
 pub(crate) async fn create_index(
@@ -49,7 +48,7 @@ pub(crate) async fn create_index(
     mut index: IndexCreateStatement,
 ) -> Result<(), DbErr> {
     let name = index.get_index_spec().get_name().unwrap_or_default().to_owned();
-    if is_mysql(manager) && manager.has_index(table, name).await? {
+    if manager.has_index(table, name).await? {
         return Ok(());
     }
     manager.create_index(index.table(table).take()).await
@@ -60,7 +59,7 @@ pub(crate) async fn add_column(
     table: &'static str,
     column: ColumnDef,
 ) -> Result<(), DbErr> {
-    if is_mysql(manager) && manager.has_column(table, column.get_column_name()).await? {
+    if manager.has_column(table, column.get_column_name()).await? {
         return Ok(());
     }
     manager.alter_table(Table::alter().table(table).add_column(column).to_owned()).await
@@ -71,10 +70,15 @@ pub(crate) async fn drop_column(
     table: &'static str,
     column: &'static str,
 ) -> Result<(), DbErr> {
-    if is_mysql(manager) && !manager.has_column(table, column).await? {
+    if !manager.has_column(table, column).await? {
         return Ok(());
     }
     manager.alter_table(Table::alter().table(table).drop_column(column).to_owned()).await
+}
+
+/// Runs a statement that fills new columns or tables. It may run more than once.
+pub(crate) async fn fill(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    manager.get_connection().execute_unprepared(sql).await.map(drop)
 }
 
 /// Text that is empty where nothing was written.

@@ -52,6 +52,7 @@ pub enum Kind {
     RoleChanged,
     Suspended,
     Reinstated,
+    CounterAdvanced,
 }
 
 impl Kind {
@@ -81,6 +82,28 @@ impl Accounts {
             created_at: Set(self.clock.now()),
         }
     }
+}
+
+/// Adds an entry about what an operator did at the command line.
+///
+/// # Errors
+/// Errors of the database.
+pub async fn add_by_operator(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    kind: Kind,
+    now: chrono::DateTime<Utc>,
+) -> Result<(), Error> {
+    let event = ActiveModel {
+        id: Set(AccountEventId::generate()),
+        user_id: Set(user),
+        actor_id: Set(None),
+        kind: Set(kind),
+        ip_address: Set(None),
+        user_agent: Set(None),
+        created_at: Set(now),
+    };
+    add(db, event).await
 }
 
 /// Adds an entry.

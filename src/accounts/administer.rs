@@ -57,12 +57,11 @@ impl Accounts {
         self.write_and_end(move |transaction| {
             let event = event.clone();
             Box::pin(async move {
-                let admins = user::lock_admins(transaction).await?;
+                let (admins, user) = user::lock_admins_and(transaction, id).await?;
                 // What is remembered of the caller may be a moment old.
                 if actor.is_some_and(|actor| !admins.contains(&actor)) {
                     return Err(Error::Forbidden("Only an administrator can do this.".to_owned()));
                 }
-                let user = user::lock(transaction, id).await?;
                 let seen = |user: &user::Model| {
                     actor.is_none() || (user.deleted_at.is_none() && user.unconfirmed_until.is_none())
                 };

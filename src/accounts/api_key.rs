@@ -16,6 +16,7 @@ use crate::accounts::ASKED_AT_ONCE;
 use crate::accounts::user;
 use crate::error::Error;
 use crate::id::{ApiKeyId, CounterId, UserId};
+use crate::store::{DatabaseTransaction, PRIMARY, delete_locked, lock_keys};
 
 /// What every secret begins with.
 pub(super) const PREFIX: &str = "crk_";
@@ -175,9 +176,13 @@ pub(super) async fn remove(db: &impl ConnectionTrait, id: ApiKeyId) -> Result<bo
 }
 
 /// Removes what expired before `moment`.
-pub(super) async fn remove_expired(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::ExpiresAt.lt(moment)).exec(db).await?;
-    Ok(())
+pub(super) async fn remove_expired(
+    transaction: &DatabaseTransaction,
+    moment: chrono::DateTime<Utc>,
+) -> Result<(), Error> {
+    let expired = Entity::find().filter(Column::ExpiresAt.lt(moment));
+    let expired: Vec<Uuid> = lock_keys(transaction, expired, Column::Id, PRIMARY).await?;
+    Ok(delete_locked::<Entity, _>(transaction, Column::Id, &expired).await?)
 }
 
 /// Bytes in hexadecimal.

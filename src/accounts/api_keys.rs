@@ -101,6 +101,7 @@ impl Accounts {
         let revoked = self.write_and_end(move |transaction| {
             let event = event.clone();
             Box::pin(async move {
+                user::lock(transaction, user).await?;
                 let key = api_key::find_own(transaction, id, user).await?.ok_or_else(unknown)?;
                 if !api_key::remove(transaction, id).await? {
                     return Err(unknown());

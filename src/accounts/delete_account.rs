@@ -38,11 +38,11 @@ impl Accounts {
 }
 
 async fn delete(transaction: &DatabaseTransaction, id: UserId, now: DateTime<Utc>) -> Result<(UserId, Ended), Error> {
-    let admins = user::lock_admins(transaction).await?;
+    let (admins, user) = user::lock_admins_and(transaction, id).await?;
     if admins == [id] {
         return Err(last_admin(None).into());
     }
-    let user = user::lock(transaction, id).await?.ok_or(Error::NotFound("user"))?;
+    let user = user.ok_or(Error::NotFound("user"))?;
     end::all_sessions(transaction, id, None, now).await?;
     // Whoever is deleted twice does not stay longer.
     if user.deleted_at.is_none() {

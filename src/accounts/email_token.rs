@@ -5,16 +5,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 use sea_orm::ActiveValue::Set;
-use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, QueryOrder as _};
 
 use crate::accounts::api_key::hex;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
+use crate::store::{DatabaseTransaction, PRIMARY, delete_locked, lock_keys};
 
 const RANDOM_BYTES: usize = 32;
 /// Bytes of a token at most; what is longer is not looked at.
 const MAX_TOKEN_BYTES: usize = 128;
+/// The index by user, and by the primary key after that.
+const BY_USER: &str = "email_tokens_by_user";
 
 /// A row of `email_tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -93,16 +96,18 @@ pub(super) async fn spend(db: &impl ConnectionTrait, token: &Model) -> Result<()
 }
 
 /// Takes out what else a user holds of this kind.
-pub(super) async fn remove_all(db: &impl ConnectionTrait, kind: Kind, user: UserId) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(kind)).exec(db).await?;
-    Ok(())
+pub(super) async fn remove_all(transaction: &DatabaseTransaction, kind: Kind, user: UserId) -> Result<(), Error> {
+    remove(transaction, Condition::all().add(Column::UserId.eq(user)).add(Column::Kind.eq(kind)), BY_USER).await
 }
 
 /// Takes out a user's links to addresses that are not `own`.
-pub(super) async fn remove_changes(db: &impl ConnectionTrait, user: UserId, own: Option<&str>) -> Result<(), Error> {
-    let links = Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(Kind::VerifyEmail));
-    own.map_or(links.clone(), |own| links.filter(Column::Email.ne(own))).exec(db).await?;
-    Ok(())
+pub(super) async fn remove_changes(
+    transaction: &DatabaseTransaction,
+    user: UserId,
+    own: Option<&str>,
+) -> Result<(), Error> {
+    let links = Condition::all().add(Column::UserId.eq(user)).add(Column::Kind.eq(Kind::VerifyEmail));
+    remove(transaction, own.map_or(links.clone(), |own| links.add(Column::Email.ne(own))), BY_USER).await
 }
 
 /// Those of a user that are still kept, the first to expire first.
@@ -111,9 +116,16 @@ pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<
 }
 
 /// Removes what expired before `moment`.
-pub(super) async fn remove_expired(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::ExpiresAt.lt(moment)).exec(db).await?;
-    Ok(())
+pub(super) async fn remove_expired(
+    transaction: &DatabaseTransaction,
+    moment: chrono::DateTime<Utc>,
+) -> Result<(), Error> {
+    remove(transaction, Condition::all().add(Column::ExpiresAt.lt(moment)), PRIMARY).await
+}
+
+async fn remove(transaction: &DatabaseTransaction, which: Condition, index: &'static str) -> Result<(), Error> {
+    let hashes: Vec<String> = lock_keys(transaction, Entity::find().filter(which), Column::Hash, index).await?;
+    Ok(delete_locked::<Entity, _>(transaction, Column::Hash, &hashes).await?)
 }
 
 fn hash(token: &str) -> String {

@@ -94,7 +94,7 @@ pub(super) async fn all_sessions(
     but: Option<SessionId>,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Vec<SessionId>, Error> {
-    let mut ids = session::list_live_ids(transaction, user, now).await?;
+    let mut ids = session::lock_live_ids(transaction, user, now).await?;
     ids.retain(|id| Some(*id) != but);
     session::end(transaction, &ids, now).await?;
     Ok(ids)

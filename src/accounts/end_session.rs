@@ -2,7 +2,7 @@
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::end::Ended;
-use crate::accounts::{Accounts, session};
+use crate::accounts::{Accounts, session, user};
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::SessionId;
@@ -13,14 +13,15 @@ impl Accounts {
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key; [`Error::Invalid`] with `NOT_FOUND`.
     pub async fn end_session(&self, caller: &Caller, id: Option<SessionId>) -> Result<session::Model, Error> {
-        let (user, now) = (caller.in_person()?, self.clock.now());
+        let (owner, now) = (caller.in_person()?, self.clock.now());
         let id = id.ok_or_else(unknown)?;
-        let event = self.event(caller, user, Kind::SessionEnded);
+        let event = self.event(caller, owner, Kind::SessionEnded);
         let ended = self.write_and_end(move |transaction| {
             let event = event.clone();
             Box::pin(async move {
+                user::lock(transaction, owner).await?;
                 let session = session::find_live(transaction, id, now).await?;
-                let session = session.filter(|session| session.user_id == user).ok_or_else(unknown)?;
+                let session = session.filter(|session| session.user_id == owner).ok_or_else(unknown)?;
                 // Of two who end it at once, one finds it ended.
                 if session::end(transaction, &[id], now).await? == 0 {
                     return Err(unknown());

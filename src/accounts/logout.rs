@@ -94,6 +94,7 @@ impl Logout {
         let Some(session) = session::find_live(transaction, self.id, self.now).await? else {
             return Ok((0, Ended::sessions(&[self.id])));
         };
+        user::lock(transaction, session.user_id).await?;
         match self.shown.map(|token| token.age(&session)) {
             None | Some(Age::Current | Age::Replaced) => {}
             Some(Age::Void) => return Ok((0, Ended::default())),
@@ -124,7 +125,6 @@ impl Logout {
                 Ended::sessions(&[self.id])
             }
             (LogoutScope::AllSessions, _) => {
-                user::lock(transaction, user).await?;
                 Ended::sessions(&end::all_sessions(transaction, user, None, self.now).await?)
             }
         };

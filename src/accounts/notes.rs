@@ -34,7 +34,10 @@ impl Accounts {
     /// # Errors
     /// What the database says.
     pub async fn write_notes(&self) -> Result<(), Error> {
-        let events = self.notes.take();
+        let mut events = self.notes.take();
+        // By user, whose row the insert of an entry locks. Replicas lock the rows in the same
+        // order.
+        events.sort_by_key(|event| event.user_id.try_as_ref().copied());
         for batch in events.chunks(BATCH) {
             let batch = batch.to_vec();
             self.database
@@ -42,17 +45,20 @@ impl Accounts {
                 .await?;
         }
         let mut used: Vec<_> = self.verified.take_used().into_iter().collect();
-        // Replicas lock the rows in the same order.
         used.sort_unstable();
         for batch in used.chunks(BATCH) {
             let batch = batch.to_vec();
             let written = self.database.write(move |transaction| {
                 let batch = batch.clone();
                 Box::pin(async move {
+                    let mut others = Vec::new();
                     for (id, at) in batch {
                         if !session::set_used(transaction, id.into(), at).await? {
-                            api_key::set_used(transaction, id.into(), at).await?;
+                            others.push((id, at));
                         }
+                    }
+                    for (id, at) in others {
+                        api_key::set_used(transaction, id.into(), at).await?;
                     }
                     Ok(())
                 })

@@ -104,7 +104,8 @@ impl Refresh {
                 return Ok(Verdict::Expired);
             };
             let user = session.user_id;
-            if !user::find_by_id(transaction, user).await?.is_some_and(|user| user.may_act()) {
+            // The user first: the session is written, and then an entry of the user's log.
+            if !user::lock(transaction, user).await?.is_some_and(|user| user.may_act()) {
                 return Ok(Verdict::Expired);
             }
             let good = |first| {

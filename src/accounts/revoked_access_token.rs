@@ -10,6 +10,7 @@ use sea_orm::{ActiveValue::Set, QuerySelect, QueryTrait, TryInsertResult};
 use crate::accounts::ASKED_AT_ONCE;
 use crate::error::Error;
 use crate::id::SessionId;
+use crate::store::{DatabaseTransaction, PRIMARY, delete_locked, lock_keys};
 
 /// A row of `revoked_access_tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -57,9 +58,13 @@ pub(super) async fn list(db: &impl ConnectionTrait, ids: &HashSet<Uuid>) -> Resu
 }
 
 /// Forgets those that are refused anyhow at `moment`.
-pub(super) async fn remove_expired(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::ExpiresAt.lte(moment)).exec(db).await?;
-    Ok(())
+pub(super) async fn remove_expired(
+    transaction: &DatabaseTransaction,
+    moment: chrono::DateTime<Utc>,
+) -> Result<(), Error> {
+    let expired = Entity::find().filter(Column::ExpiresAt.lte(moment));
+    let expired: Vec<Uuid> = lock_keys(transaction, expired, Column::Id, PRIMARY).await?;
+    Ok(delete_locked::<Entity, _>(transaction, Column::Id, &expired).await?)
 }
 
 /// Finds a row if this token is revoked: for an `EXISTS`.

@@ -13,6 +13,7 @@ use crate::accounts::{revoked_access_token, user};
 use crate::caller::Origin;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
+use crate::store::{DatabaseTransaction, lock_keys};
 
 /// The newest sessions of a user whose addresses are known ones.
 const KNOWN_ADDRESSES: u64 = 50;
@@ -112,14 +113,13 @@ pub(super) async fn list_honoured(
     Ok(honoured)
 }
 
-/// The live sessions of a user.
-pub(super) async fn list_live_ids(
-    db: &impl ConnectionTrait,
+/// The live sessions of a user, locked until the transaction ends.
+pub(super) async fn lock_live_ids(
+    transaction: &DatabaseTransaction,
     user: UserId,
     now: chrono::DateTime<Utc>,
 ) -> Result<Vec<SessionId>, Error> {
-    let ids = live(now).filter(Column::UserId.eq(user)).select_only().column(Column::Id).into_tuple();
-    Ok(ids.all(db).await?)
+    Ok(lock_keys(transaction, live(now).filter(Column::UserId.eq(user)), Column::Id, "sessions_by_user").await?)
 }
 
 /// Ends these sessions; how many were live.

@@ -7,7 +7,7 @@ use sea_orm::{Condition, DbBackend, QueryOrder as _, QuerySelect as _, SqlErr};
 use crate::accounts::identity;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
-use crate::store::DatabaseTransaction;
+use crate::store::{DatabaseTransaction, PRIMARY, lock_keys};
 
 /// A row of `users`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -172,15 +172,46 @@ pub(super) async fn list_by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Re
 }
 
 /// This user, locked until the transaction ends: by the row, but on SQLite, where there is one writer.
-pub(super) async fn lock(transaction: &DatabaseTransaction, id: UserId) -> Result<Option<Model>, Error> {
+///
+/// # Errors
+/// What the database says.
+pub async fn lock(transaction: &DatabaseTransaction, id: UserId) -> Result<Option<Model>, Error> {
     Ok(locked(transaction, Entity::find_by_id(id)).one(transaction).await?)
 }
 
-/// The administrators who may act, locked until the transaction ends, always in the same order.
-pub(super) async fn lock_admins(transaction: &DatabaseTransaction) -> Result<Vec<UserId>, Error> {
-    let admins = Entity::find().filter(Column::Role.eq(Role::Admin)).filter(is_welcome()).order_by_asc(Column::Id);
-    let admins = locked(transaction, admins).all(transaction).await?;
-    Ok(admins.into_iter().map(|admin| admin.id).collect())
+/// Locks a user until the transaction ends, without reading the row.
+///
+/// # Errors
+/// Errors of the database.
+pub async fn lock_row(transaction: &DatabaseTransaction, id: UserId) -> Result<(), Error> {
+    lock_keys::<Entity, Uuid>(transaction, Entity::find_by_id(id), Column::Id, PRIMARY).await?;
+    Ok(())
+}
+
+/// The users with these ids that exist, locked until the transaction ends, always in the same order.
+///
+/// # Errors
+/// Errors of the database.
+pub async fn lock_all(
+    transaction: &DatabaseTransaction,
+    ids: impl IntoIterator<Item = UserId>,
+) -> Result<Vec<Model>, Error> {
+    let users = Entity::find().filter(Column::Id.is_in(ids)).order_by_asc(Column::Id);
+    Ok(locked(transaction, users).all(transaction).await?)
+}
+
+/// The administrators who may act, and this user, locked until the transaction ends, always in the
+/// same order.
+pub(super) async fn lock_admins_and(
+    transaction: &DatabaseTransaction,
+    id: UserId,
+) -> Result<(Vec<UserId>, Option<Model>), Error> {
+    let admins = is_welcome().add(Column::Role.eq(Role::Admin));
+    let users = Entity::find().filter(Condition::any().add(admins).add(Column::Id.eq(id))).order_by_asc(Column::Id);
+    let users = locked(transaction, users).all(transaction).await?;
+    let is_admin = |user: &&Model| user.role == Role::Admin && user.may_act();
+    let admins = users.iter().filter(is_admin).map(|admin| admin.id).collect();
+    Ok((admins, users.into_iter().find(|user| user.id == id)))
 }
 
 fn locked(transaction: &DatabaseTransaction, select: Select<Entity>) -> Select<Entity> {
@@ -241,7 +272,7 @@ pub(super) async fn any_admin(db: &impl ConnectionTrait) -> Result<bool, Error> 
 }
 
 /// Those of `ids` who are still kept, in no order, whatever has become of them.
-pub(super) async fn list_usernames(
+pub async fn list_usernames(
     db: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = UserId>,
 ) -> Result<Vec<(UserId, String)>, Error> {

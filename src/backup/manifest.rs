@@ -1,7 +1,8 @@
 //! `manifest.jsonl`: what a backup consists of, a line of JSON each.
 //!
-//! The first line says what it is; then there is one for each file; the last one counts them and has the SHA-256 of all
-//! lines before it. Written under another name and renamed when it is on disk.
+//! The first line says what it is; then there is one for each file; then one with the contents,
+//! which older versions neither write nor read; the last one counts the files and has the SHA-256
+//! of all lines before it. Written under another name and renamed when it is on disk.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,7 +15,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use crate::backup::copy::{Hashed, hexadecimal};
-use crate::backup::{DATABASE, KEYS, PHOTOS, Summary};
+use crate::backup::{Contents, DATABASE, KEYS, PHOTOS, Summary};
 use crate::photos::blob;
 
 const NAME: &str = "manifest.jsonl";
@@ -39,6 +40,12 @@ pub(super) struct Entry {
     pub(super) sha256: String,
 }
 
+/// The line with the contents.
+#[derive(Serialize, Deserialize)]
+struct ContentsLine {
+    contents: Contents,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct End {
@@ -53,27 +60,34 @@ pub(super) struct Writer {
     file: BufWriter<File>,
     digest: Context,
     summary: Summary,
+    contents: Contents,
 }
 
 impl Writer {
     /// Begins the manifest of this folder, in the place of one that was begun and not finished.
-    pub(super) fn begin(folder: &Path, taken_at: String) -> anyhow::Result<Self> {
+    pub(super) fn begin(folder: &Path, taken_at: String, contents: Contents) -> anyhow::Result<Self> {
         let path = folder.join(NAME);
         let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(unfinished(&path))?;
-        let summary = Summary { taken_at: taken_at.clone(), files: 0, bytes: 0 };
-        let mut writer = Self { path, file: BufWriter::new(file), digest: Context::new(&SHA256), summary };
-        writer.line(&Head { format: FORMAT, cloakroom: env!("CARGO_PKG_VERSION").to_owned(), taken_at })?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let summary =
+            Summary { taken_at: taken_at.clone(), version: version.clone(), files: 0, bytes: 0, contents: None };
+        let mut writer = Self { path, file: BufWriter::new(file), digest: Context::new(&SHA256), summary, contents };
+        writer.line(&Head { format: FORMAT, cloakroom: version, taken_at })?;
         Ok(writer)
     }
 
     pub(super) fn add(&mut self, path: String, hashed: Hashed) -> anyhow::Result<()> {
         self.summary.files += 1;
         self.summary.bytes += hashed.size;
+        self.contents.add_file(&path, hashed.size);
         self.line(&Entry { path, size: hashed.size, sha256: hashed.sha256 })
     }
 
     /// From now on, the folder is a backup.
     pub(super) fn finish(mut self) -> anyhow::Result<Summary> {
+        let contents = std::mem::take(&mut self.contents);
+        self.line(&ContentsLine { contents: contents.clone() })?;
+        self.summary.contents = Some(contents);
         let Summary { files, bytes, .. } = self.summary;
         let end = End { files, bytes, sha256: hexadecimal(self.digest.clone()) };
         self.line(&end)?;
@@ -101,6 +115,8 @@ fn unfinished(path: &Path) -> PathBuf {
 pub(super) struct Manifest {
     path: PathBuf,
     pub(super) summary: Summary,
+    /// The files, counted: manifests of older versions do not say it.
+    pub(super) files: Contents,
 }
 
 impl Manifest {
@@ -117,8 +133,9 @@ impl Manifest {
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
-        let summary = verify(file).with_context(|| format!("{} cannot be trusted", path.display()))?;
-        Ok(Self { path, summary })
+        let verified = verify(file).with_context(|| format!("{} cannot be trusted", path.display()))?;
+        let (summary, files) = verified;
+        Ok(Self { path, summary, files })
     }
 
     /// Its files, in its order. What follows the last one is not read.
@@ -133,29 +150,33 @@ impl Manifest {
     }
 }
 
-fn verify(file: File) -> anyhow::Result<Summary> {
+fn verify(file: File) -> anyhow::Result<(Summary, Contents)> {
     let (mut digest, mut files, mut bytes) = (Context::new(&SHA256), 0, 0);
     let mut lines = BufReader::new(file).lines();
     let mut last = lines.next().context("it is empty")??;
     let head: Head = serde_json::from_str(&last).context("its first line is not that of a manifest")?;
     ensure!(head.format == FORMAT, "it has format {}, and this version reads format {FORMAT}", head.format);
-    let mut singles = BTreeSet::new();
+    let (mut singles, mut counted, mut contents) = (BTreeSet::new(), Contents::default(), None);
     for line in lines {
         digest.update(last.as_bytes());
         digest.update(b"\n");
         last = line?;
         if let Ok(entry) = serde_json::from_str::<Entry>(&last) {
             (files, bytes) = (files + 1, bytes + entry.size);
+            counted.add_file(&entry.path, entry.size);
             if !entry.path.starts_with(PHOTOS) {
                 singles.insert(entry.path);
             }
+        } else if let Ok(line) = serde_json::from_str::<ContentsLine>(&last) {
+            contents = Some(line.contents);
         }
     }
     let end: End = serde_json::from_str(&last).context("its end is missing")?;
     ensure!(end.sha256 == hexadecimal(digest), "it is not what was written: its SHA-256 is another");
     ensure!((end.files, end.bytes) == (files, bytes), "it does not have the files that it counts");
     ensure!(singles.contains(DATABASE), "it has no database");
-    Ok(Summary { taken_at: head.taken_at, files, bytes })
+    let summary = Summary { taken_at: head.taken_at, version: head.cloakroom, files, bytes, contents };
+    Ok((summary, counted))
 }
 
 impl Entry {

@@ -12,22 +12,28 @@
 //! before it could be copied calls for another snapshot, which does not show it any more.
 //!
 //! **Invariant:** a folder without a whole manifest is no backup; nothing else says that it is.
-//! **Invariant:** nothing is overwritten, neither by a backup nor by a restore. What a restore has begun stands in
-//! `restoring` until all of it is verified (`restore.rs`), and no server starts beside that.
+//! **Invariant:** nothing is overwritten, neither by a backup nor by a restore. A restore works in
+//! folders named `restoring` until everything is verified (`restore.rs`); no server starts while
+//! one exists in the data directory.
 
+mod contents;
 mod copy;
 mod manifest;
+mod part;
 mod restore;
 mod take;
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-pub use restore::{RESTORING, restore};
+use crate::storage::is_from_file_system;
+
+pub use contents::Contents;
+pub use restore::{RESTORING, Restore, Restored};
 pub use take::take;
 
 /// The database's file, in a backup as in a data directory.
@@ -35,29 +41,53 @@ const DATABASE: &str = "cloakroom.db";
 const KEYS: &str = "keys";
 const PHOTOS: &str = "photos";
 
-/// What a backup holds.
+/// The description of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// When its snapshot was taken, in RFC 3339.
+    /// The time at which its snapshot was taken, in RFC 3339.
     pub taken_at: String,
-    /// How many files.
+    /// The version of Cloakroom that took it.
+    pub version: String,
+    /// The number of files.
     pub files: u64,
-    /// Their bytes together.
+    /// The size of the files together, in bytes.
     pub bytes: u64,
+    /// Its contents; `None` for a backup of a version that did not count them.
+    pub contents: Option<Contents>,
 }
 
-/// Makes a folder for its owner only, or takes one that is empty. Returns whether it was made.
+/// Creates a folder for its owner only, or takes one that is empty. Returns whether it was created.
 fn claim_folder(path: &Path, what: &str) -> anyhow::Result<bool> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => return Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error).with_context(|| format!("cannot create {}", path.display())),
     }
-    let mut entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    match entries.next() {
+    match first_entry(path).with_context(|| format!("cannot read {}", path.display()))? {
         None => Ok(false),
-        Some(_) => bail!("{} is not empty: {what} overwrites nothing", path.display()),
+        Some(name) => {
+            bail!("{} is not empty: {what} overwrites nothing, and it has {}", path.display(), name.display())
+        }
     }
+}
+
+/// Returns an entry of a folder that makes it not empty. Entries of the file system do not, nor do
+/// empty folders for keys and photos, which may be mount points.
+fn first_entry(folder: &Path) -> io::Result<Option<PathBuf>> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if is_from_file_system(&name) {
+            continue;
+        }
+        let path = folder.join(&name);
+        let is_empty_part = [KEYS, PHOTOS].iter().any(|part| *part == name)
+            && path.is_dir()
+            && fs::read_dir(&path)?.all(|entry| entry.is_ok_and(|entry| is_from_file_system(&entry.file_name())));
+        if !is_empty_part {
+            return Ok(Some(name.into()));
+        }
+    }
+    Ok(None)
 }
 
 /// Makes the names in this folder and in all folders below it lasting.
@@ -66,7 +96,7 @@ fn sync_folders(top: &Path) -> io::Result<()> {
     while let Some(folder) = waiting.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
-            if entry.file_type()?.is_dir() {
+            if entry.file_type()?.is_dir() && !is_from_file_system(&entry.file_name()) {
                 waiting.push(entry.path());
             }
         }

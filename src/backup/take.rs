@@ -10,9 +10,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::backup::copy::{Hashed, copy, hash};
 use crate::backup::manifest::Writer;
-use crate::backup::{DATABASE, KEYS, PHOTOS, Summary, claim_folder, sync_folders};
+use crate::backup::{Contents, DATABASE, KEYS, PHOTOS, Summary, claim_folder, sync_folders};
 use crate::clock::Clock;
 use crate::photos::blob::{self, Held};
+use crate::storage::is_from_file_system;
 use crate::store::Database;
 
 /// Files that are copied side by side.
@@ -32,26 +33,33 @@ enum Copied {
 /// From where to where.
 struct Road {
     data_dir: PathBuf,
+    photos: PathBuf,
     target: PathBuf,
 }
 
-/// Takes a backup of the embedded database, of the keys and photos in `data_dir`, into `target`, which must be empty or
-/// not there; servers go on meanwhile. Writers are never held up: a snapshot only reads. The log of what they write
-/// grows for as long as it takes.
+/// Takes a backup of the embedded database, of the keys in `data_dir` and of the photos in
+/// `photos`, into `target`, which must be empty or not there; servers go on meanwhile. Writers are
+/// never held up: a snapshot only reads. The log of what they write grows for as long as it takes.
 ///
 /// # Errors
 /// A folder that is not empty, a full disk, a content that is missing or is not what was stored: what is in `target`
 /// then is no backup.
-pub async fn take(database: &Database, data_dir: &Path, target: &Path, clock: &Clock) -> anyhow::Result<Summary> {
+pub async fn take(
+    database: &Database,
+    data_dir: &Path,
+    photos: &Path,
+    target: &Path,
+    clock: &Clock,
+) -> anyhow::Result<Summary> {
     claim_folder(target, "a backup")?;
-    let road = Road { data_dir: data_dir.to_owned(), target: target.to_owned() };
+    let road = Road { data_dir: data_dir.to_owned(), photos: photos.to_owned(), target: target.to_owned() };
     // What is missing by now is told when a snapshot shows it.
     road.copy_contents(database, None).await?;
     let mut missed = None;
     for _ in 0..SNAPSHOTS {
         let taken_at = clock.now().to_rfc3339_opts(SecondsFormat::Secs, true);
-        let mut manifest = Writer::begin(target, taken_at)?;
         let snapshot = road.snapshot(database).await?;
+        let mut manifest = Writer::begin(target, taken_at, Contents::count(&snapshot).await?)?;
         let copied = road.copy_contents(&snapshot, Some(&mut manifest)).await;
         if let Ok(Copied::All) = &copied {
             road.remove_others(&snapshot).await?;
@@ -95,8 +103,7 @@ impl Road {
 
     /// What a content is found to be; `None` if it is not there.
     async fn copy_content(&self, held: Held) -> anyhow::Result<(Held, Option<Hashed>)> {
-        let path = Path::new(PHOTOS).join(&held.object_key);
-        let (from, to) = (self.data_dir.join(&path), self.target.join(&path));
+        let (from, to) = (self.photos.join(&held.object_key), self.target.join(PHOTOS).join(&held.object_key));
         let copying = tokio::task::spawn_blocking(move || {
             let expected = Hashed {
                 size: u64::try_from(held.byte_size).unwrap_or_default(),
@@ -140,7 +147,7 @@ impl Road {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        for folder in folders {
+        for folder in folders.into_iter().filter(|folder| !is_from_file_system(&folder.file_name())) {
             let folder = folder.file_name().to_string_lossy().into_owned();
             let names = fs::read_dir(photos.join(&folder))?;
             let keys = names.map(|name| Ok(format!("{folder}/{}", name?.file_name().to_string_lossy())));
@@ -184,7 +191,7 @@ impl Road {
     }
 }
 
-fn cause(error: crate::error::Error) -> anyhow::Error {
+pub(super) fn cause(error: crate::error::Error) -> anyhow::Error {
     match error {
         crate::error::Error::Internal(cause) => anyhow::anyhow!("{cause:#}"),
         error => anyhow::anyhow!(error.message()),

@@ -1,4 +1,4 @@
-//! `cloakroom migrate`: the database's shape.
+//! `cloakroom migrate`: the database's schema.
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -9,9 +9,9 @@ use crate::store::{Database, migrations};
 
 #[derive(Subcommand)]
 pub(super) enum Migrate {
-    /// Apply what is pending
+    /// Apply pending migrations, also while servers run
     Up,
-    /// Take back the last migration, and lose what its tables hold
+    /// Take back the last migration, and lose what its tables hold; refused while a server runs
     Down {
         /// How many
         #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -19,7 +19,7 @@ pub(super) enum Migrate {
     },
     /// Show what has been applied
     Status,
-    /// Drop every table and begin again: everything is lost
+    /// Drop every table and begin again: everything is lost; refused while a server runs
     Fresh {
         /// Needed: there is no way back
         #[arg(long)]

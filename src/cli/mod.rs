@@ -3,6 +3,7 @@
 mod backup;
 mod config;
 mod console;
+mod counters;
 mod fault;
 mod keys;
 mod log;
@@ -87,6 +88,9 @@ enum Command {
     Keys(keys::Keys),
     /// See and manage users, also while the server runs
     Users(users::Users),
+    /// Advance counters, also while the server runs
+    #[command(subcommand)]
+    Counters(counters::Counters),
     /// Check what is kept of photos, and make their sizes anew, also while the server runs
     #[command(subcommand)]
     Photos(photos::Photos),
@@ -114,6 +118,7 @@ impl Cli {
             Some(Command::Schema) => schema::run(),
             Some(Command::Keys(command)) => keys::run(&config, &command),
             Some(Command::Users(users)) => users::run(&config, &users),
+            Some(Command::Counters(command)) => counters::run(&config, &command),
             Some(Command::Photos(command)) => photos::run(&config, &command),
             Some(Command::Backup(options)) => backup::back_up(&config, &options),
             Some(Command::Restore(options)) => backup::restore(&config, &options),

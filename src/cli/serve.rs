@@ -1,10 +1,7 @@
 //! `cloakroom serve`: the server, from its banner to its graceful end.
 
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
 use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -13,9 +10,10 @@ use crate::cli::fault::fault;
 use crate::cli::signals::Survived;
 use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl, Listen};
+use crate::config::{self, Config, DatabaseUrl, Listen};
 use crate::http::{self, Cors, Listeners};
-use crate::store::{Backend, Database, migrations};
+use crate::photos::FirstUse;
+use crate::store::{Database, RunningServer};
 
 /// What to do on a first start.
 const NO_ADMIN: &str = "No administrator yet: sign up, then run `cloakroom users promote USERNAME` (with the same \
@@ -37,41 +35,69 @@ pub(super) struct Options {
 pub(super) fn run(config: Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<()> {
     let log = log::start(&config.log)?;
     create_data_dir(&config.server.data_dir)?;
-    runtime()?.block_on(serve(config, &log, load))
+    runtime()?.block_on(serve(config, Reload { load, log: &log }))
 }
 
-async fn serve(mut config: Config, log: &log::Guard, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<()> {
+/// Reads the settings again.
+struct Reload<'l, L> {
+    load: L,
+    log: &'l log::Guard,
+}
+
+impl<L: Fn() -> anyhow::Result<Config>> Reload<'_, L> {
+    /// Applies the settings that need no restart. All others stay as they are, `[server]` among them.
+    fn apply(&self, server: &config::Server, cors: &Cors) {
+        let applied = (self.load)().and_then(|config| {
+            let level = config.log.level;
+            cors.reload(&Config { server: server.clone(), ..config })?;
+            self.log.set_level(level)
+        });
+        match applied {
+            Ok(()) => tracing::info!("reloaded log.level and http.cors_origins; other settings need a restart"),
+            Err(error) => tracing::error!("kept the settings in force: {error:#}"),
+        }
+    }
+}
+
+async fn serve(config: Config, reload: Reload<'_, impl Fn() -> anyhow::Result<Config>>) -> anyhow::Result<()> {
     let signals = Survived::install()?;
     raise_open_files();
     let database = Database::open(&config.database, &config.server.data_dir).await?;
-    let _lock = lock(&config, &database)?;
-    migrate(&config, &database).await?;
+    let server = RunningServer::register(&database, config.database.migrate).await?;
+    let served = serve_from(config, database.clone(), signals, reload).await;
+    server.close(database).await;
+    tracing::info!("stopped");
+    served
+}
+
+async fn serve_from(
+    mut config: Config,
+    database: Database,
+    signals: Survived,
+    reload: Reload<'_, impl Fn() -> anyhow::Result<Config>>,
+) -> anyhow::Result<()> {
     let listeners = Listeners::bind(&config.server.listen, config.server.socket_mode).await?;
     // Port 0 has become a real one: links in mails have it.
     config.server.listen = listeners.listen().clone();
     let app = Arc::new(App::start(&config, database, Clock::System)?);
+    match app.photos.attach_storage(FirstUse::Assign).await {
+        Err(fault) if fault.is_temporary() && config.storage.is_remote() => {
+            // Numbers are served without it. `App::start_upkeep` goes on trying.
+            tracing::error!("photos are unavailable, and everything else is served: {fault}");
+        }
+        attached => attached?,
+    }
     app.start_upkeep();
     let cors = Arc::new(Cors::new(&config)?);
     let router = http::router_with(Arc::clone(&app), &config, Arc::clone(&cors));
     let server = config.server.clone();
-    let stopped = signals.until_shutdown(move || {
-        let reloaded = load().and_then(|config| {
-            let level = config.log.level;
-            cors.reload(&Config { server: server.clone(), ..config })?;
-            log.set_level(level)
-        });
-        match reloaded {
-            Ok(()) => tracing::info!("reloaded log.level and http.cors_origins; other settings need a restart"),
-            Err(error) => tracing::error!("kept the settings in force: {error:#}"),
-        }
-    })?;
+    let stopped = signals.until_shutdown(move || reload.apply(&server, &cors))?;
     say(banner(&config))?;
     if !app.accounts.has_admin().await.map_err(fault)? {
         say(NO_ADMIN)?;
     }
     http::serve(listeners, router, &config, stopped).await;
-    app.stop().await;
-    tracing::info!("stopped");
+    app.drain().await;
     Ok(())
 }
 
@@ -81,30 +107,6 @@ fn raise_open_files() {
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open files could not be raised");
-    }
-}
-
-/// One server a data directory of SQLite: what it remembers of sessions must not be changed by another.
-fn lock(config: &Config, database: &Database) -> anyhow::Result<Option<File>> {
-    if database.is_shared() {
-        return Ok(None);
-    }
-    let path = config.server.data_dir.join("lock");
-    let file = File::options().create(true).append(true).mode(0o600).open(&path);
-    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(_) => bail!("another server is using the data directory {}", config.server.data_dir.display()),
-    }
-}
-
-async fn migrate(config: &Config, database: &Database) -> anyhow::Result<()> {
-    if database.backend() == Backend::Sqlite || config.database.migrate {
-        return migrations::up(database).await;
-    }
-    match migrations::pending(database).await? {
-        0 => Ok(()),
-        pending => bail!("{pending} migrations are pending: run `cloakroom migrate up`, or start with --migrate"),
     }
 }
 

@@ -22,7 +22,7 @@ pub use database_url::{
 };
 pub use listen::{Listen, ListenHost, SocketMode};
 pub use mask::mask_password;
-pub use storage::S3Place;
+pub use storage::{S3Place, StoragePlace};
 
 /// The commented defaults, which are also the reference manual.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");

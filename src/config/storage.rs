@@ -1,6 +1,8 @@
-//! Where `[storage]` says that pictures are.
+//! The storage that `[storage]` names.
 
-use anyhow::{Context as _, ensure};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail, ensure};
 
 use crate::config::Storage;
 
@@ -13,35 +15,41 @@ pub struct S3Place {
     pub prefix: String,
 }
 
+/// The storage that `storage.url` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoragePlace {
+    /// The folder `photos` in the data directory.
+    DataDir,
+    /// A folder elsewhere, by its absolute path.
+    Folder(PathBuf),
+    /// S3.
+    S3(S3Place),
+}
+
+const FORM: &str = "storage.url must be empty, file:///FOLDER, s3://BUCKET or s3://BUCKET/PREFIX";
+
 impl Storage {
-    /// The place in S3, or `None` for the data directory.
+    /// The storage that `storage.url` names.
     ///
     /// # Errors
-    /// A URL that is no `s3://BUCKET/PREFIX`; it is not repeated, since keys may have been put into it.
-    pub fn s3_place(&self) -> anyhow::Result<Option<S3Place>> {
-        if self.url.is_empty() {
-            return Ok(None);
+    /// Any other URL. The message does not repeat it, because it may contain credentials.
+    pub fn place(&self) -> anyhow::Result<StoragePlace> {
+        match self.url.split_once("://") {
+            None if self.url.is_empty() => Ok(StoragePlace::DataDir),
+            Some(("file", _)) => Ok(StoragePlace::Folder(folder(&self.url)?)),
+            Some(("s3", place)) => Ok(StoragePlace::S3(s3_place(place)?)),
+            _ => bail!(FORM),
         }
-        let form = "storage.url must be empty, s3://BUCKET or s3://BUCKET/PREFIX";
-        let place = self.url.strip_prefix("s3://").context(form)?;
-        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-        let lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
-        ensure!(
-            (3..=63).contains(&bucket.len()) && bucket.bytes().all(lower),
-            "{form}: a bucket's name has from 3 to 63 lower-case letters, digits, dots and hyphens"
-        );
-        let prefix = prefix.trim_end_matches('/');
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let is_name = |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(plain);
-        ensure!(
-            prefix.is_empty() || prefix.split('/').all(is_name),
-            "{form}: a prefix has letters, digits, dots, hyphens and underscores between its slashes"
-        );
-        Ok(Some(S3Place { bucket: bucket.to_owned(), prefix: prefix.to_owned() }))
+    }
+
+    /// Returns whether the storage is reached over the network.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        matches!(self.place(), Ok(StoragePlace::S3(_)))
     }
 
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        if self.s3_place()?.is_none() {
+        if !matches!(self.place()?, StoragePlace::S3(_)) {
             return Ok(());
         }
         for (name, value) in [
@@ -62,6 +70,36 @@ impl Storage {
     }
 }
 
+fn folder(text: &str) -> anyhow::Result<PathBuf> {
+    let url = url::Url::parse(text).ok().context(FORM)?;
+    let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    ensure!(bare && url.port().is_none(), "{FORM}: a folder has neither user, port, query nor fragment");
+    ensure!(
+        matches!(url.host_str(), None | Some("localhost")),
+        "{FORM}: a folder has no host; write three slashes, such as file:///srv/photos"
+    );
+    let path = url.to_file_path().ok().context(FORM)?;
+    ensure!(path.parent().is_some(), "{FORM}: the root folder cannot hold photos");
+    Ok(path)
+}
+
+fn s3_place(place: &str) -> anyhow::Result<S3Place> {
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    ensure!(
+        (3..=63).contains(&bucket.len()) && bucket.bytes().all(lower),
+        "{FORM}: a bucket's name has from 3 to 63 lower-case letters, digits, dots and hyphens"
+    );
+    let prefix = prefix.trim_end_matches('/');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_name = |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(plain);
+    ensure!(
+        prefix.is_empty() || prefix.split('/').all(is_name),
+        "{FORM}: a prefix has letters, digits, dots, hyphens and underscores between its slashes"
+    );
+    Ok(S3Place { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,13 +117,23 @@ mod tests {
     #[test]
     fn a_bucket_may_have_a_prefix() {
         let place = |url: &str| {
-            let place = settings(url, |_| {}).s3_place().expect("a place in S3")?;
-            Some((place.bucket, place.prefix))
+            let place = settings(url, |_| {}).place().expect("a place in S3");
+            let StoragePlace::S3(place) = place else { panic!("{place:?} is not in S3") };
+            (place.bucket, place.prefix)
         };
-        assert_eq!(place(""), None);
-        assert_eq!(place("s3://pictures"), Some(("pictures".to_owned(), String::new())));
-        assert_eq!(place("s3://pictures/"), Some(("pictures".to_owned(), String::new())));
-        assert_eq!(place("s3://my.pictures/a/b_c/"), Some(("my.pictures".to_owned(), "a/b_c".to_owned())));
+        assert_eq!(place("s3://pictures"), ("pictures".to_owned(), String::new()));
+        assert_eq!(place("s3://pictures/"), ("pictures".to_owned(), String::new()));
+        assert_eq!(place("s3://my.pictures/a/b_c/"), ("my.pictures".to_owned(), "a/b_c".to_owned()));
+    }
+
+    #[test]
+    fn a_folder_is_an_absolute_path() {
+        let place = |url: &str| settings(url, |_| {}).place().expect("a folder");
+        assert_eq!(place(""), StoragePlace::DataDir);
+        for url in ["file:///mnt/my%20photos", "file:///mnt/my photos", "file://localhost/mnt/my%20photos"] {
+            assert_eq!(place(url), StoragePlace::Folder("/mnt/my photos".into()), "{url}");
+        }
+        settings("file:///mnt/photos", |s| s.s3_region.clear()).check().expect("it needs nothing of S3");
     }
 
     #[test]
@@ -102,12 +150,17 @@ mod tests {
             "s3://bucket/../a",
             "s3://bucket/a?b=c",
             "gs://bucket",
+            "file:photos",
+            "file://",
+            "file:///",
+            "file://photos",
+            "file://host/photos",
+            "file://key:secret@localhost/photos",
+            "file:///photos?secret",
+            "file:///photos#secret",
         ] {
-            let error = settings(url, |_| {}).check().expect_err("no place in S3").to_string();
-            assert!(
-                error.starts_with("storage.url must be empty, s3://BUCKET or s3://BUCKET/PREFIX"),
-                "{url}: {error}"
-            );
+            let error = settings(url, |_| {}).check().expect_err("no storage").to_string();
+            assert!(error.starts_with("storage.url must be empty, file:///FOLDER, s3://BUCKET"), "{url}: {error}");
             assert!(!error.contains("secret"), "{error}");
         }
     }

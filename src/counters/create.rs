@@ -6,7 +6,7 @@ use sea_orm::ActiveModelTrait as _;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{DbErr, SqlErr};
 
-use crate::accounts::{Ended, api_key};
+use crate::accounts::{Ended, api_key, user};
 use crate::caller::{Caller, Scope};
 use crate::counters::counter::{Key, MAX_NAME_CHARS};
 use crate::counters::{Counters, DEFAULT, counter, statements};
@@ -43,6 +43,8 @@ impl Counters {
             .write(move |transaction| {
                 let row = row.clone();
                 Box::pin(async move {
+                    // The user first: the new row refers to it.
+                    user::lock(transaction, owner).await?;
                     // Locked, so that two at once cannot both be the last that there is room for.
                     counter::lock_default(transaction, owner).await?;
                     if counter::count(transaction, owner).await? >= most {

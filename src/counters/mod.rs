@@ -11,6 +11,7 @@
 //! retried on its behalf once the commit may have happened.
 //! **Invariant:** `0 <= current <= max <= 2^53 - 1`.
 
+mod advance;
 pub mod answer;
 pub mod counter;
 mod create;
@@ -18,6 +19,7 @@ mod export;
 mod furnish;
 pub mod graphql;
 mod group_commit;
+mod latest;
 mod list;
 pub mod loader;
 mod next;
@@ -38,8 +40,10 @@ use crate::config;
 use crate::error::Error;
 use crate::store::Database;
 
+pub use advance::{Advance, Advanced, Which, advance_counters};
 pub use create::{CreateCounter, MAX_STEP};
 pub use furnish::furnish;
+pub use latest::{LatestCounter, list_latest};
 pub use next::{MAX_COUNT, Next, Taken};
 pub use set_current::{Replaced, SetCurrent};
 

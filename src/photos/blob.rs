@@ -12,12 +12,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LockType, OnConflict, Query};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LockType, Query};
 use sea_orm::{Condition, DbBackend, FromQueryResult, QueryOrder as _, QuerySelect as _};
 
 use crate::error::Error;
 use crate::photos::photo_image;
-use crate::store::{Database, DatabaseTransaction, migrations};
+use crate::store::{Database, DatabaseTransaction, locked, migrations};
 
 /// How long an upload may take from its first stored content to its commit.
 pub(super) const TERM: TimeDelta = TimeDelta::hours(1);
@@ -55,27 +55,9 @@ pub(super) struct Content {
     pub(super) byte_size: i64,
 }
 
-/// Gives each content a row and a new term, and returns the rows in the same order.
-pub(super) async fn claim(
-    db: &impl ConnectionTrait,
-    contents: &[Content],
-    now: DateTime<Utc>,
-) -> Result<Vec<Model>, Error> {
-    let mut hashes: Vec<&Content> = contents.iter().collect();
-    hashes.sort_by(|a, b| a.hash.cmp(&b.hash));
-    hashes.dedup_by(|a, b| a.hash == b.hash);
-    let rows = hashes.iter().map(|content| content.row(now));
-    let renew = OnConflict::column(Column::Hash).update_column(Column::SweepAfter).to_owned();
-    Entity::insert_many(rows).on_conflict(renew).exec_without_returning(db).await?;
-    let hashes = hashes.iter().map(|content| content.hash.as_str());
-    let found = Entity::find().filter(Column::Hash.is_in(hashes)).all(db).await?;
-    let row = |content: &Content| found.iter().find(|row| row.hash.as_ref() == Some(&content.hash)).cloned();
-    let rows: Option<Vec<Model>> = contents.iter().map(row).collect();
-    rows.ok_or_else(|| Error::internal(anyhow::anyhow!("a content that was claimed has no row")))
-}
-
 impl Content {
-    fn row(&self, now: DateTime<Utc>) -> ActiveModel {
+    /// A row with a term that begins now.
+    pub(super) fn row(&self, now: DateTime<Utc>) -> ActiveModel {
         let id = Uuid::now_v7();
         let folder = self.hash.get(..2).unwrap_or_default();
         ActiveModel {
@@ -91,19 +73,14 @@ impl Content {
 /// Has the sweep look after these contents at once, which were claimed at `claimed_at`; but for those that were claimed
 /// once more since, and those that photos have come to show.
 pub(super) async fn give_up(
-    db: &impl ConnectionTrait,
+    transaction: &DatabaseTransaction,
     ids: &[Uuid],
     claimed_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    Entity::update_many()
-        .col_expr(Column::SweepAfter, Expr::value(now))
-        .filter(Column::Id.is_in(ids.iter().copied()))
-        .filter(Column::Hash.is_not_null())
-        .filter(Column::SweepAfter.eq(claimed_at + TERM))
-        .exec(db)
-        .await?;
-    Ok(())
+    let rows = lock(transaction, ids).await?;
+    let claimed = rows.iter().filter(|row| row.sweep_after == Some(claimed_at + TERM)).map(|row| row.id);
+    set_sweep_after(transaction, claimed, Some(now)).await
 }
 
 /// Whether the sweep has taken one of these contents.
@@ -113,33 +90,66 @@ pub(super) async fn is_any_swept(db: &impl ConnectionTrait, ids: &[Uuid]) -> Res
     Ok(ids.iter().any(|id| !kept.contains(id)))
 }
 
+/// Returns those of these contents that are not condemned, locked until the transaction ends, by
+/// their hashes: the order in which uploads claim them. Condemned ones have no hash,
+/// and only the sweep writes them, one at a time.
+pub(super) async fn lock(transaction: &DatabaseTransaction, ids: &[Uuid]) -> Result<Vec<Model>, Error> {
+    let these = Entity::find().filter(Column::Id.is_in(ids.iter().copied())).filter(Column::Hash.is_not_null());
+    let these = match transaction.get_database_backend() {
+        // By hash, to be found through the index that an insert goes through as well.
+        DbBackend::MySql => {
+            let hashes: Vec<String> = these.select_only().column(Column::Hash).into_tuple().all(transaction).await?;
+            Entity::find().filter(Column::Hash.is_in(hashes))
+        }
+        _ => these,
+    };
+    let mut rows = lock_by_hash(transaction, these).await?;
+    // A content may have been condemned and claimed anew in between.
+    rows.retain(|row| ids.contains(&row.id));
+    Ok(rows)
+}
+
+/// Locks contents by their hashes until the transaction ends.
+pub(super) async fn lock_by_hash(
+    transaction: &DatabaseTransaction,
+    these: Select<Entity>,
+) -> Result<Vec<Model>, Error> {
+    Ok(locked(transaction, these.order_by_asc(Column::Hash), "blobs_hash").all(transaction).await?)
+}
+
+/// Gives contents that are locked another term, or none.
+pub(super) async fn set_sweep_after(
+    transaction: &DatabaseTransaction,
+    ids: impl IntoIterator<Item = Uuid>,
+    sweep_after: Option<DateTime<Utc>>,
+) -> Result<(), Error> {
+    let these = Entity::update_many().filter(Column::Id.is_in(ids));
+    these.col_expr(Column::SweepAfter, Expr::value(sweep_after)).exec(transaction).await?;
+    Ok(())
+}
+
 /// Takes the terms of these contents away, for images that the same transaction adds.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when one of them was swept in the meantime.
-pub(super) async fn hold(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), Error> {
+pub(super) async fn hold(transaction: &DatabaseTransaction, ids: &[Uuid]) -> Result<(), Error> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
-    let held = Entity::update_many()
-        .col_expr(Column::SweepAfter, Expr::value(None::<DateTime<Utc>>))
-        .filter(Column::Id.is_in(ids.iter().copied()))
-        .filter(Column::Hash.is_not_null())
-        .exec(db)
-        .await?;
-    match usize::try_from(held.rows_affected) {
-        Ok(count) if count == ids.len() => Ok(()),
-        _ => Err(Error::Unavailable { retry_after_seconds: 1 }),
+    if lock(transaction, &ids).await?.len() != ids.len() {
+        return Err(Error::Unavailable { retry_after_seconds: 1 });
     }
+    set_sweep_after(transaction, ids, None).await
 }
 
 /// Has the sweep look after these contents, in the transaction that takes images of them away. A term that is there
 /// stays: it is that of an upload. Every row is written, so that [`judge`] and this wait for each other.
-pub(super) async fn release(db: &impl ConnectionTrait, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
+pub(super) async fn release(transaction: &DatabaseTransaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
+    lock(transaction, ids).await?;
     Entity::update_many()
         .col_expr(Column::SweepAfter, Func::coalesce([Expr::col(Column::SweepAfter), Expr::value(now)]).into())
         .filter(Column::Id.is_in(ids.iter().copied()))
-        .exec(db)
+        .exec(transaction)
         .await?;
     Ok(())
 }
@@ -189,6 +199,12 @@ pub(super) async fn list_keys_of(
     Ok(Entity::find().filter(known).select_only().column(Column::ObjectKey).into_tuple().all(db).await?)
 }
 
+/// Returns whether a row has one of these keys.
+pub(super) async fn is_any_known(db: &impl ConnectionTrait, keys: &[&str]) -> Result<bool, Error> {
+    let known = Entity::find().filter(Column::ObjectKey.is_in(keys.iter().copied())).limit(1);
+    Ok(known.one(db).await?.is_some())
+}
+
 /// Whether there is any content at all.
 pub(super) async fn any(db: &impl ConnectionTrait) -> Result<bool, Error> {
     Ok(Entity::find().one(db).await?.is_some())
@@ -214,6 +230,16 @@ pub struct Held {
 pub async fn list_held(db: &impl ConnectionTrait, after: Option<Uuid>, limit: u64) -> Result<Vec<Held>, Error> {
     let rows = held().filter(Column::Id.gt(after.unwrap_or(Uuid::nil()))).order_by_asc(Column::Id).limit(limit);
     Ok(rows.into_model::<Held>().all(db).await?)
+}
+
+/// The keys of the `count` oldest and the `count` newest contents that photos show.
+pub(super) async fn sample_keys(db: &impl ConnectionTrait, count: u64) -> Result<Vec<String>, Error> {
+    let keys = || held().limit(count).select_only().column(Column::ObjectKey);
+    let mut sample: Vec<String> = keys().order_by_asc(Column::Id).into_tuple().all(db).await?;
+    sample.extend(keys().order_by_desc(Column::Id).into_tuple::<String>().all(db).await?);
+    sample.sort_unstable();
+    sample.dedup();
+    Ok(sample)
 }
 
 /// Those of these names under which contents are stored that photos show.
@@ -268,6 +294,7 @@ pub(super) enum Verdict {
 
 /// Decides about a content, for good.
 pub(super) async fn judge(transaction: &DatabaseTransaction, id: Uuid, now: DateTime<Utc>) -> Result<Verdict, Error> {
+    lock(transaction, &[id]).await?;
     let due = Entity::find_by_id(id).filter(Column::SweepAfter.lte(now));
     let due = match transaction.get_database_backend() {
         DbBackend::Sqlite => due,

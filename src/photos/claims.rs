@@ -8,13 +8,17 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QuerySelect as _, SqlErr,
+};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::photos::blob::{self, Content};
-use crate::store::Database;
+use crate::store::{Backend, Database, DatabaseTransaction};
 
 /// What one upload has claimed, all under one term.
 pub(super) struct Claims {
@@ -33,9 +37,10 @@ impl Claims {
     /// Gives these contents rows under the term, in the same order.
     pub(super) async fn add(&mut self, contents: Vec<Content>) -> Result<Vec<blob::Model>, Error> {
         let begun_at = self.begun_at;
+        insert_missing(&self.database, &contents, begun_at).await?;
         let claim = self.database.write(move |transaction| {
             let contents = contents.clone();
-            Box::pin(async move { blob::claim(transaction, &contents, begun_at).await })
+            Box::pin(async move { claim(transaction, &contents, begun_at).await })
         });
         let rows = claim.await?;
         self.ids.extend(rows.iter().map(|row| row.id));
@@ -81,4 +86,71 @@ impl Drop for Claims {
     fn drop(&mut self) {
         drop(self.leave());
     }
+}
+
+/// Gives each content a row and a new term, and returns the rows in the same order. On MariaDB each
+/// must have a row already: see [`insert_missing`].
+///
+/// # Errors
+/// [`Error::Unavailable`] when one of them was swept in the meantime.
+async fn claim(
+    transaction: &DatabaseTransaction,
+    contents: &[Content],
+    now: DateTime<Utc>,
+) -> Result<Vec<blob::Model>, Error> {
+    let distinct = by_hash(contents);
+    let hashes: Vec<&str> = distinct.iter().map(|content| content.hash.as_str()).collect();
+    let found = match transaction.get_database_backend() {
+        DbBackend::MySql => {
+            let rows =
+                blob::lock_by_hash(transaction, blob::Entity::find().filter(blob::Column::Hash.is_in(hashes))).await?;
+            blob::set_sweep_after(transaction, rows.iter().map(|row| row.id), Some(now + blob::TERM)).await?;
+            rows
+        }
+        _ => {
+            let rows = distinct.iter().map(|content| content.row(now));
+            let renew = OnConflict::column(blob::Column::Hash).update_column(blob::Column::SweepAfter).to_owned();
+            blob::Entity::insert_many(rows).on_conflict(renew).exec_without_returning(transaction).await?;
+            blob::Entity::find().filter(blob::Column::Hash.is_in(hashes)).all(transaction).await?
+        }
+    };
+    let row = |content: &Content| found.iter().find(|row| row.hash.as_ref() == Some(&content.hash)).cloned();
+    let rows: Option<Vec<blob::Model>> = contents.iter().map(row).collect();
+    rows.ok_or(Error::Unavailable { retry_after_seconds: 1 })
+}
+
+/// Inserts rows for contents that have none, under a term. Only on MariaDB, whose INSERT … ON
+/// DUPLICATE KEY UPDATE of several rows locks gaps: two of them may wait for each other in any
+/// order. A row that is inserted alone waits while nothing is held.
+async fn insert_missing(database: &Database, contents: &[Content], now: DateTime<Utc>) -> Result<(), Error> {
+    if database.backend() != Backend::Mysql {
+        return Ok(());
+    }
+    let distinct = by_hash(contents);
+    let hashes = distinct.iter().map(|content| content.hash.as_str());
+    let known = blob::Entity::find().filter(blob::Column::Hash.is_in(hashes)).select_only().column(blob::Column::Hash);
+    let known: Vec<String> = known.into_tuple().all(database.reader()).await?;
+    for content in distinct.into_iter().filter(|content| !known.contains(&content.hash)) {
+        let row = content.row(now);
+        let insert = database.write(move |transaction| {
+            let row = row.clone();
+            Box::pin(async move {
+                match blob::Entity::insert(row).exec_without_returning(transaction).await {
+                    Ok(_) => Ok(()),
+                    // Another upload of the same was faster.
+                    Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(()),
+                    Err(error) => Err(error.into()),
+                }
+            })
+        });
+        insert.await?;
+    }
+    Ok(())
+}
+
+fn by_hash(contents: &[Content]) -> Vec<&Content> {
+    let mut distinct: Vec<&Content> = contents.iter().collect();
+    distinct.sort_by(|a, b| a.hash.cmp(&b.hash));
+    distinct.dedup_by(|a, b| a.hash == b.hash);
+    distinct
 }

@@ -41,6 +41,7 @@ pub(super) async fn remove(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let blobs = photo_image::list_blobs_of(transaction, ids).await?;
+    blob::lock(transaction, &blobs).await?;
     photo::remove(transaction, ids).await?;
     blob::release(transaction, &blobs, now).await
 }

@@ -9,6 +9,7 @@
 //! **Invariant:** what is answered is stored: contents first, rows second. What failed leaves its contents to the next
 //! sweep (`claims.rs`), what was killed leaves them with a term.
 
+mod attach;
 pub mod blob;
 pub mod caption;
 pub mod check;
@@ -40,8 +41,10 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::PhotoId;
-use crate::store::{Blobs, Database};
+use crate::storage::Blobs;
+use crate::store::Database;
 
+pub use attach::{FirstUse, Sample};
 pub use edit::Edit;
 pub use list::{Filter, Owned};
 pub use read::StorageUse;
@@ -69,10 +72,10 @@ pub struct Photos {
 }
 
 impl Photos {
-    /// Opens the storage, on the current runtime.
+    /// Opens the storage, on the current runtime. [`Photos::attach_storage`] makes it writable.
     ///
     /// # Errors
-    /// A storage that cannot be used.
+    /// Settings that name no storage.
     pub fn open(database: Database, accounts: Arc<Accounts>, clock: Clock, config: &Config) -> anyhow::Result<Self> {
         let settings = config.photos.clone();
         let key = accounts.derive_key(links::PURPOSE)?;

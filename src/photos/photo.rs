@@ -12,7 +12,7 @@ use crate::accounts::user;
 use crate::error::Error;
 use crate::id::{PhotoId, UserId};
 use crate::photos::photo_tag;
-use crate::store::DatabaseTransaction;
+use crate::store::{DatabaseTransaction, PRIMARY, delete_locked, locked};
 
 /// A row of `photos`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -97,11 +97,7 @@ pub(super) async fn lock_own(
     author: UserId,
     ids: &[PhotoId],
 ) -> Result<HashMap<PhotoId, Model>, Error> {
-    let photos = of(author).filter(Column::Id.is_in(ids.iter().copied())).order_by_asc(Column::Id);
-    let photos = match transaction.get_database_backend() {
-        DbBackend::Sqlite => photos,
-        _ => photos.lock(LockType::Update),
-    };
+    let photos = locked_by_id(transaction, of(author).filter(Column::Id.is_in(ids.iter().copied())));
     Ok(photos.all(transaction).await?.into_iter().map(|photo| (photo.id, photo)).collect())
 }
 
@@ -110,9 +106,14 @@ pub(super) async fn lock_all(transaction: &DatabaseTransaction, ids: &[PhotoId])
     if transaction.get_database_backend() == DbBackend::Sqlite {
         return Ok(());
     }
-    let photos = Entity::find().filter(Column::Id.is_in(ids.iter().copied())).order_by_asc(Column::Id);
-    photos.lock(LockType::Update).all(transaction).await?;
+    let photos = locked_by_id(transaction, Entity::find().filter(Column::Id.is_in(ids.iter().copied())));
+    photos.all(transaction).await?;
     Ok(())
+}
+
+/// Has these photos locked by id.
+fn locked_by_id(transaction: &DatabaseTransaction, photos: Select<Entity>) -> Select<Entity> {
+    locked(transaction, photos.order_by_asc(Column::Id), PRIMARY)
 }
 
 /// This photo, whosever it is, locked until the transaction ends.
@@ -159,7 +160,6 @@ pub(super) async fn list_abandoned(db: &impl ConnectionTrait, limit: u64) -> Res
 }
 
 /// Removes photos, with their images and tags.
-pub(super) async fn remove(db: &impl ConnectionTrait, ids: &[PhotoId]) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::Id.is_in(ids.iter().copied())).exec(db).await?;
-    Ok(())
+pub(super) async fn remove(transaction: &DatabaseTransaction, ids: &[PhotoId]) -> Result<(), Error> {
+    Ok(delete_locked::<Entity, _>(transaction, Column::Id, ids).await?)
 }

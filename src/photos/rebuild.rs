@@ -137,6 +137,8 @@ impl Photos {
                 if photo::lock(transaction, id).await?.is_none() {
                     return Ok(Rebuilt::Gone);
                 }
+                let before = photo_image::list_blobs_of(transaction, &[id]).await?;
+                blob::lock(transaction, &[before.as_slice(), &blobs].concat()).await?;
                 blob::hold(transaction, &blobs).await?;
                 let before = photo_image::replace(transaction, id, images).await?;
                 release_others(transaction, before, &blobs, now).await?;

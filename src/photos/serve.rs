@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::photos::Photos;
 use crate::photos::photo_image::Stored;
 use crate::photos::picture::Size;
-use crate::store::blobs::{self, MAX_CACHED_BYTES};
+use crate::storage::{self, MAX_CACHED_BYTES};
 
 /// An image that a link stands for.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub enum Content {
     /// It is in memory.
     Whole(Bytes),
     /// It comes from the storage.
-    Pieces(blobs::Content),
+    Pieces(storage::Content),
 }
 
 impl Photos {

@@ -86,6 +86,8 @@ pub(super) async fn list_counted(
 
 /// Counts anew what a user has stored; until the transaction ends, nobody else counts for them.
 pub(super) async fn recount(transaction: &DatabaseTransaction, user: UserId) -> Result<(), Error> {
+    // The user first: a new row refers to it.
+    user::lock(transaction, user).await?;
     add(transaction, user, 0, i64::MAX).await?;
     let stored = originals_of(transaction, Expr::val(user));
     let row = transaction.query_one(&stored).await?;

@@ -48,6 +48,10 @@ impl Photos {
     }
 
     /// To the end, though one of them cannot be removed: what is wrong with that is said then.
+    ///
+    /// An object that does not exist counts as removed only in the storage that the database
+    /// expects; in any other one the row stays, and with it the knowledge that there is something
+    /// to remove.
     async fn sweep_blobs(&self) -> Result<(), Error> {
         let now = self.clock.now();
         let mut outcome = Ok(());
@@ -56,6 +60,7 @@ impl Photos {
             if due.is_empty() {
                 return outcome;
             }
+            self.blobs.ensure_verified().await?;
             for row in due {
                 let verdict = self.judge(row.id, now).await?;
                 if verdict == Verdict::Stays {

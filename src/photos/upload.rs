@@ -12,6 +12,7 @@ use futures_util::future::try_join_all;
 use sea_orm::prelude::Uuid;
 use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _};
 
+use crate::accounts::user;
 use crate::caller::{Caller, Scope};
 use crate::clock::Clock;
 use crate::error::{Error, UserError, UserErrorCode};
@@ -88,6 +89,7 @@ impl Photos {
             photo.caption = caption;
         }
         let room = self.room_of(author).await?;
+        self.blobs.ensure_verified().await?;
         let studio = self.studio.reserve(photos.len())?;
         let mut attempt = 1;
         loop {
@@ -260,6 +262,7 @@ fn prepare(path: &Path, limits: &picture::Limits, table: &mut Table) -> Result<R
 impl Batch {
     async fn add(self, transaction: &DatabaseTransaction) -> Result<Vec<photo::Model>, Error> {
         let bytes = self.stored.iter().map(|stored| stored.original_bytes).sum();
+        user::lock_row(transaction, self.author).await?;
         // First, so that two uploads of one user wait for each other here and nowhere else.
         if !storage_use::add(transaction, self.author, bytes, self.quota).await? {
             let used = storage_use::find(transaction, self.author).await?;

@@ -1,4 +1,4 @@
-//! Where everything lasts: the SQL database and its migrations, and the content of pictures ([`Blobs`]).
+//! Where everything lasts: the SQL database and its migrations.
 //!
 //! One embedded SQLite file by default, PostgreSQL or MariaDB by URL. The slices see one [`Database`] with a pool to
 //! read from and one function to write through; they never learn which backend it is, except where a
@@ -10,10 +10,13 @@
 //! whole server, only warns.
 //! **Invariant:** a transaction that has begun runs to its end, even if the request that wanted it is gone.
 
-pub mod blobs;
+mod catalog;
 mod database;
 mod failure;
+mod file_lock;
 mod keepalive;
+mod locks;
+mod migration_lock;
 pub mod migrations;
 mod mysql;
 mod open;
@@ -21,6 +24,8 @@ mod pool;
 mod pooled_session;
 mod postgres;
 mod reader;
+mod running_server;
+pub mod server_lease;
 mod session;
 mod signals;
 mod snapshot;
@@ -28,9 +33,11 @@ mod sqlite;
 mod transaction;
 mod writer;
 
-pub use blobs::Blobs;
 pub use database::{Backend, Database};
+pub use file_lock::FileLock;
+pub use locks::{PRIMARY, delete_locked, lock_keys, locked};
 pub use reader::DatabaseReader;
+pub use running_server::RunningServer;
 pub use signals::{MAX_SIGNAL_BYTES, Signals};
 pub use transaction::DatabaseTransaction;
 pub use writer::DatabaseWriter;

@@ -1,7 +1,7 @@
 //! SQLite: one file in WAL mode, one connection that writes, a pool that only reads.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ pub(super) async fn open(path: &Path, create: bool, config: &config::Database) -
     } else {
         ensure!(path.is_file(), "there is no database {}", path.display());
     }
+    assert_one_link(path)?;
     let connector = SqliteConnector { path: path.to_owned() };
     let acquire = Duration::from_secs(config.acquire_seconds);
     let pool = |options: SqliteConnectOptions, connections| {
@@ -73,6 +74,19 @@ fn opener(options: SqliteConnectOptions) -> Open {
 /// SQLite gives its side files the mode of the main one, so this is all that privacy needs.
 fn create_private(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+/// SQLite names its `-wal` file after the database, so two programs that open a file under two
+/// names corrupt it.
+fn assert_one_link(path: &Path) -> anyhow::Result<()> {
+    let links = path.metadata()?.nlink();
+    ensure!(
+        links <= 1,
+        "the database {} has {links} hard links, and SQLite would corrupt it if it were used under two names: \
+         remove the others, or replace them by copies",
+        path.display()
+    );
+    Ok(())
 }
 
 impl SqliteConnector {

@@ -22,6 +22,7 @@ mod database;
 mod examples;
 mod http;
 mod live;
+mod locks;
 mod mail;
 mod mariadb;
 mod photos;

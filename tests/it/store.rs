@@ -110,9 +110,6 @@ async fn migrations_can_be_taken_back_and_applied_again() {
 
 #[tokio::test]
 async fn several_servers_may_migrate_one_database_at_once() {
-    if TestDatabase::is_sqlite() {
-        return; // One process, held by the lock of its data directory.
-    }
     let empty = Empty::create().await;
     let tasks: Vec<_> = (0..4)
         .map(|_| {

@@ -43,6 +43,8 @@ pub enum AccountEventKind {
     Suspended,
     /// An administrator let the user in again.
     Reinstated,
+    /// An operator advanced counters of the account, as after a restore.
+    CounterAdvanced,
 }
 
 /// An entry of the account's audit log.

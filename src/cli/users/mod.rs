@@ -118,7 +118,7 @@ async fn obey(app: &App, config: &Config, command: &Command) -> anyhow::Result<(
 }
 
 /// The user who is meant, whatever has become of them.
-async fn require(app: &App, who: &str) -> anyhow::Result<user::Model> {
+pub(super) async fn require(app: &App, who: &str) -> anyhow::Result<user::Model> {
     let found = app.accounts.find_account(&Caller::operator(), who).await.map_err(fault)?;
     found.ok_or_else(|| anyhow!("there is no user {}", visible(who)))
 }

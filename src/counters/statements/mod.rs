@@ -159,7 +159,9 @@ pub(super) async fn keep_answers(
         let answer::Model { counter_id, count, set_to, if_current, previous, current, .. } = *answer;
         (hex(counter_id.uuid()), answer.key.clone(), count, set_to, if_current, previous, current)
     };
-    let lines: Vec<_> = answers.iter().map(line).collect();
+    let mut lines: Vec<_> = answers.iter().map(line).collect();
+    // Answers that replace others lock them: every replica in the same order.
+    lines.sort_unstable();
     let backend = transaction.get_database_backend();
     let statement = by_lines(backend, sql(backend).keep, [now.into()], &lines)?;
     transaction.execute_raw(statement).await?;

@@ -6,16 +6,18 @@ use crate::counters::statements::Sql;
 
 pub(super) const SQL: Sql = Sql {
     take: None,
-    // Rows are locked as they are found: in the order of the lines.
+    // Rows are locked as they are found: in the order of the lines. Without the name of the index,
+    // a small table would be scanned instead, and locked in another order.
     lock: "SELECT STRAIGHT_JOIN counters.* \
     FROM JSON_TABLE(?, '$[*]' COLUMNS (owner CHAR(32) PATH '$[0]', counter VARCHAR(128) PATH '$[1]')) AS line \
-    JOIN counters ON user_id = UNHEX(line.owner) AND name = line.counter FOR UPDATE",
+    JOIN counters FORCE INDEX (counters_user_id_name) \
+    ON user_id = UNHEX(line.owner) AND name = line.counter FOR UPDATE",
     show: "SELECT STRAIGHT_JOIN user_id, name, current \
     FROM JSON_TABLE(?, '$[*]' COLUMNS (owner CHAR(32) PATH '$[0]', counter VARCHAR(128) PATH '$[1]')) AS line \
     JOIN counters ON user_id = UNHEX(line.owner) AND name = line.counter",
     store: "UPDATE \
     JSON_TABLE(?, '$[*]' COLUMNS (counter CHAR(32) PATH '$[0]', shown BIGINT PATH '$[1]')) AS line \
-    STRAIGHT_JOIN counters ON id = UNHEX(line.counter) SET current = line.shown, updated_at = ?",
+    STRAIGHT_JOIN counters FORCE INDEX (PRIMARY) ON id = UNHEX(line.counter) SET current = line.shown, updated_at = ?",
     answers: "SELECT STRAIGHT_JOIN counter_answers.* \
     FROM JSON_TABLE(?, '$[*]' COLUMNS (counter CHAR(32) PATH '$[0]', once VARCHAR(128) PATH '$[1]')) AS line \
     JOIN counter_answers ON counter_id = UNHEX(line.counter) AND `key` = line.once WHERE created_at > ?",

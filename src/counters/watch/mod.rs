@@ -130,6 +130,11 @@ impl Watch {
         }
     }
 
+    /// Has every watcher, of this server and of others, read its counter again.
+    pub(super) async fn announce_all(&self) {
+        replicas::tell_all(&self.shared).await;
+    }
+
     /// Begins to watch, with a read.
     async fn begin(&self, key: Key) -> Result<Watcher, Error> {
         let (answer, read) = oneshot::channel();

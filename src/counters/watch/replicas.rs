@@ -65,6 +65,14 @@ pub(super) async fn tell(shared: &Shared, hints: String) {
     }
 }
 
+/// Has every watcher, of this server and of others, read its counter again.
+pub(super) async fn tell_all(shared: &Shared) {
+    look_at(shared, EVERYTHING);
+    if shared.database.has_signals() {
+        tell(shared, EVERYTHING.to_owned()).await;
+    }
+}
+
 /// Listens to the others from the first watcher on, and reads what they hint at.
 pub(super) async fn hear(shared: Arc<Shared>) {
     if !shared.database.has_signals() {

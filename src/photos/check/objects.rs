@@ -5,7 +5,7 @@ use futures_util::TryStreamExt as _;
 use crate::error::Error;
 use crate::photos::blob::{self, TERM};
 use crate::photos::check::{Check, Finding, Outcome};
-use crate::store::blobs::Listed;
+use crate::storage::Listed;
 
 /// Names that are looked up at once.
 const AT_ONCE: usize = 500;

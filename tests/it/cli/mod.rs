@@ -2,13 +2,16 @@
 
 mod backup;
 mod console;
+mod counters;
 mod keys;
 mod listen;
 mod migrate;
 mod photos;
+mod running_servers;
 mod serve;
 mod settings;
 mod signals;
+mod storage;
 mod terminal;
 mod users;
 

@@ -77,7 +77,7 @@ async fn what_lies_on_disk_is_for_its_owner_only() {
     }
     assert!(files.iter().any(|name| name.starts_with("keys/") && name.ends_with(".json")), "{files:?}");
     if TestDatabase::is_sqlite() {
-        for name in ["cloakroom.db", "cloakroom.db-wal", "cloakroom.db-shm", "lock"] {
+        for name in ["cloakroom.db", "cloakroom.db-wal", "cloakroom.db-shm", "cloakroom.db-lock"] {
             assert!(files.iter().any(|file| file == name), "{name} is not in {files:?}");
         }
     }
@@ -91,7 +91,7 @@ async fn a_second_server_on_the_same_data_directory_is_refused() {
     let place = Place::create().await;
     let (first, _) = serve(&place, &[]);
     let said = run(&mut place.command(&["--listen", "127.0.0.1:0"])).complaint();
-    assert!(said.contains("another server is using the data directory"), "{said}");
+    assert!(said.contains("another server is using the database"), "{said}");
     assert!(said.contains(&*place.data.path().to_string_lossy()), "{said}");
     drop(first);
     let (_server, _) = serve(&place, &[]);

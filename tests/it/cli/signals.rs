@@ -24,7 +24,7 @@ async fn serve(place: &Place, config: &str) -> Process {
 async fn is_allowed(server: &Process) -> bool {
     let request = Request::options(format!("http://{}/graphql", server.address));
     let request = request.header("origin", FRONT_END).header("access-control-request-method", "POST");
-    server.status(request.body("".into()).expect("a request")).await == 200
+    server.send(request.body("".into()).expect("a request")).await == 200
 }
 
 /// Waits until this holds, which a request asks again and again.

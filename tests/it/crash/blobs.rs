@@ -6,9 +6,10 @@ use std::process::Command;
 use bytes::Bytes;
 use cloakroom::config::{Config, Overrides};
 use cloakroom::error::Error;
-use cloakroom::store::Blobs;
+use cloakroom::storage::Blobs;
 
 use super::sync_shim::Syncs;
+use crate::support::attached;
 
 /// Where the test below, run once more under the shim, finds its folder.
 const FOLDER: &str = "CLOAKROOM_TEST_BLOBS";
@@ -20,7 +21,7 @@ fn open(folder: &std::path::Path) -> Blobs {
 
 /// What the process under the shim does. It is told what to do by the lines that it reads.
 async fn obey(folder: &std::path::Path) {
-    let (blobs, mut line) = (open(folder), String::new());
+    let (blobs, mut line) = (attached(open(folder)).await, String::new());
     while std::io::stdin().read_line(&mut line).expect("an order") > 0 {
         let (verb, key) = line.trim().split_once(' ').expect("a verb and a key");
         let outcome = match verb {

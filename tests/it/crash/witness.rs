@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 use cloakroom::app::App;
 use cloakroom::clock::Clock;
 use cloakroom::config::{Config, Overrides};
-use cloakroom::photos::{blob, photo, photo_image, photo_tag, storage_use};
+use cloakroom::photos::{FirstUse, blob, photo, photo_image, photo_tag, storage_use};
+use cloakroom::storage::MARKER;
 use cloakroom::store::{Backend, Database};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryOrder as _, Statement};
 
@@ -46,7 +47,9 @@ impl Witness {
             0 => Clock::System,
             _ => Clock::fixed(Clock::System.now() + TimeDelta::hours(hours)),
         };
-        Self { app: Arc::new(App::start(&config, database, clock).expect("the app starts")), data }
+        let app = Arc::new(App::start(&config, database, clock).expect("the app starts"));
+        app.photos.attach_storage(FirstUse::Refuse).await.expect("it is the servers' storage");
+        Self { app, data }
     }
 
     pub(super) async fn close(self) {
@@ -176,7 +179,7 @@ pub(super) fn files_below(folder: &Path) -> BTreeSet<String> {
             let path = entry.expect("it can be listed").path();
             if path.is_dir() {
                 waiting.push(path);
-            } else {
+            } else if path.file_name().is_some_and(|name| name != MARKER) {
                 let name = path.strip_prefix(folder).expect("it is below");
                 files.insert(name.to_str().expect("text").to_owned());
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cloakroom::app::App;
+use cloakroom::photos::FirstUse;
 use cloakroom::store::Database;
 
 use super::{CURRENT, current, serve, sign_on};
@@ -13,6 +14,7 @@ use crate::support::{Caller, Listening, Promptness, TestApp, TestDatabase};
 pub async fn second(test: &TestApp) -> (Arc<App>, Listening) {
     let database = Database::open(&test.config.database, test.data_dir()).await.expect("the database opens");
     let app = Arc::new(App::start(&test.config, database, test.clock.clone()).expect("the app starts"));
+    app.photos.attach_storage(FirstUse::Refuse).await.expect("it is the first one's storage");
     let router = cloakroom::http::router(Arc::clone(&app), &test.config).expect("the router is built");
     let server = Listening::serve(router, test.config.clone()).await;
     (app, server)

@@ -8,11 +8,12 @@ use chrono::TimeDelta;
 use cloakroom::clock::Clock;
 use cloakroom::config::{Config, Overrides, Storage};
 use cloakroom::error::Error;
-use cloakroom::store::Blobs;
+use cloakroom::storage::Blobs;
+use cloakroom::store::{Database, migrations};
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 
-use crate::support::S3Server;
+use crate::support::{S3Server, attached};
 
 /// As photos name them.
 const KEY: &str = "9f/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08-0a1b2c3d";
@@ -51,7 +52,7 @@ async fn keys(blobs: &Blobs) -> Vec<(String, u64)> {
 
 /// What every storage does.
 async fn assert_keeps(blobs: &Blobs) {
-    blobs.ping().await.expect("it answers");
+    blobs.verify().await.expect("it answers");
     assert_eq!(keys(blobs).await, []);
     assert_eq!(read(blobs, KEY, None).await, None);
     assert_eq!(blobs.read_whole(KEY, 10).await.expect("an answer"), None);
@@ -86,11 +87,24 @@ async fn assert_keeps(blobs: &Blobs) {
     assert_eq!(keys(blobs).await, [(other, 1_000_003)]);
 }
 
+/// The storage says why it cannot be used, and nothing is written.
+async fn assert_cannot_be_assigned(blobs: &Blobs, reason: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = Config::load(None, &Overrides::default()).expect("the defaults are good").database;
+    let database = Database::open(&settings, folder.path()).await.expect("the database opens");
+    migrations::up(&database).await.expect("the migrations apply");
+    let fault = blobs.assign(&database).await.expect_err(reason);
+    assert!(fault.is_temporary() && fault.to_string().contains(reason), "{fault}");
+    let outcome = blobs.put(KEY, noise(5)).await;
+    assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{outcome:?}");
+}
+
 #[tokio::test]
 async fn files_are_kept() {
     let folder = tempfile::tempdir().expect("a folder");
-    assert_keeps(&open(folder.path(), |_| {})).await;
-    assert_keeps(&open(folder.path().join("uncached").as_path(), |storage| storage.cache_bytes = 0)).await;
+    assert_keeps(&attached(open(folder.path(), |_| {})).await).await;
+    let uncached = tempfile::tempdir().expect("a folder");
+    assert_keeps(&attached(open(uncached.path(), |storage| storage.cache_bytes = 0)).await).await;
     let mode = std::fs::metadata(folder.path().join("photos")).expect("a folder").permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "its owner's alone");
 }
@@ -98,35 +112,32 @@ async fn files_are_kept() {
 #[tokio::test]
 async fn objects_are_kept_by_a_server_that_is_strict_about_requests() {
     let (server, folder) = (S3Server::moto().await, tempfile::tempdir().expect("a folder"));
-    assert_keeps(&open(folder.path(), |storage| server.settings(storage))).await;
+    assert_keeps(&attached(open(folder.path(), |storage| server.settings(storage))).await).await;
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing is here");
 
     let elsewhere = open(folder.path(), |storage| {
         server.settings(storage);
         storage.url = "s3://no-such-bucket".to_owned();
     });
-    assert!(elsewhere.ping().await.is_err(), "there is no such bucket");
-    assert!(matches!(elsewhere.put(KEY, noise(5)).await, Err(Error::Internal(_))), "there is no such bucket");
+    assert_cannot_be_assigned(&elsewhere, "NoSuchBucket").await;
 }
 
 #[tokio::test]
 async fn objects_are_kept_by_a_server_that_knows_who_may_come_in() {
     let (server, folder) = (S3Server::s3rver(), tempfile::tempdir().expect("a folder"));
-    assert_keeps(&open(folder.path(), |storage| server.settings(storage))).await;
+    assert_keeps(&attached(open(folder.path(), |storage| server.settings(storage))).await).await;
 
     let stranger = open(folder.path(), |storage| {
         server.settings(storage);
         storage.s3_access_key_id = "GUESSED".to_owned();
     });
-    assert!(stranger.ping().await.is_err(), "nobody knows this key");
-    let outcome = stranger.put(KEY, noise(5)).await;
-    assert!(matches!(outcome, Err(Error::Internal(_))), "nobody knows this key: {outcome:?}");
+    assert_cannot_be_assigned(&stranger, "InvalidAccessKeyId").await;
 }
 
 #[tokio::test]
 async fn what_a_crash_left_half_written_is_never_seen_and_removed_in_time() {
     let folder = tempfile::tempdir().expect("a folder");
-    let blobs = open(folder.path(), |_| {});
+    let blobs = attached(open(folder.path(), |_| {})).await;
     blobs.put(KEY, noise(100)).await.expect("it is kept");
     let half = folder.path().join("photos").join(format!("{KEY}#1"));
     std::fs::write(&half, b"half a pict").expect("as a crash leaves it");
@@ -145,7 +156,7 @@ async fn what_a_crash_left_half_written_is_never_seen_and_removed_in_time() {
 #[tokio::test]
 async fn a_key_leads_nowhere_else() {
     let folder = tempfile::tempdir().expect("a folder");
-    let blobs = open(folder.path(), |_| {});
+    let blobs = attached(open(folder.path(), |_| {})).await;
     for key in ["../secret", "a/../../secret", "a//b", "a/./b", ""] {
         assert!(matches!(blobs.put(key, noise(5)).await, Err(Error::Internal(_))), "{key}");
         assert!(blobs.read(key, None).await.is_err(), "{key}");

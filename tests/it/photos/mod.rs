@@ -3,6 +3,7 @@
 mod api;
 mod blobs;
 pub mod corpus;
+mod identity;
 mod picture;
 mod serving;
 mod stalled_storage;

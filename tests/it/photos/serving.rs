@@ -264,7 +264,7 @@ async fn a_content_that_was_lost_is_a_fault_and_named_to_nobody() {
     let (test, user) = TestApp::with_user().await;
     let photo = upload(&user, true).await;
     for object in test.objects().await {
-        test.contents().delete(&object.key).await.expect("it is lost");
+        test.contents().await.delete(&object.key).await.expect("it is lost");
     }
     for path in [&photo.original, &photo.thumbnail] {
         let (response, body) = get(&test, path, &[]).await;

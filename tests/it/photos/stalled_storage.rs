@@ -4,29 +4,47 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use cloakroom::error::Error;
-use cloakroom::store::Blobs;
+use cloakroom::storage::Blobs;
 use futures_util::TryStreamExt as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::blobs::settings;
-use crate::support::{PATIENCE, s3_settings};
+use crate::support::{KeptMarker, PATIENCE, attached, s3_settings};
 
-/// Something that answers every request with these bytes, and then neither says anything nor hangs up.
+/// A storage that keeps its identity, and answers every other request with these bytes, and then
+/// neither says anything nor hangs up.
 async fn answering(answer: &'static str) -> Blobs {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
+    let marker = KeptMarker::default();
     tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut request = [0; 4096];
-                while let Ok(1..) = stream.read(&mut request).await {
-                    stream.write_all(answer.as_bytes()).await.expect("it is heard");
-                }
-            });
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer_requests(stream, marker.clone(), answer));
         }
     });
-    at(&address)
+    attached(at(&address)).await
+}
+
+async fn answer_requests(stream: TcpStream, marker: KeptMarker, answer: &str) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut head, mut line) = (String::new(), String::new());
+        while line != "\r\n" {
+            line.clear();
+            if stream.read_line(&mut line).await.unwrap_or_default() == 0 {
+                return;
+            }
+            head.push_str(&line.to_lowercase());
+        }
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
+        stream.read_exact(&mut body).await.expect("the body");
+        let first = head.lines().next().unwrap_or_default();
+        let about_marker = marker.answer(first, &body).filter(|_| !first.contains("list-type"));
+        let answer = about_marker.unwrap_or_else(|| answer.to_owned());
+        stream.write_all(answer.as_bytes()).await.expect("it is heard");
+    }
 }
 
 fn at(address: &str) -> Blobs {
@@ -37,14 +55,13 @@ fn at(address: &str) -> Blobs {
 async fn assert_unavailable(blobs: &Blobs, what: &str) {
     let began = Instant::now();
     let bytes = Bytes::from_static(b"a picture");
-    let (put, read, deleted, pinged, listed) = tokio::join!(
+    let (put, read, deleted, listed) = tokio::join!(
         blobs.put("aa/key", bytes),
         blobs.read_whole("aa/key", 100),
         blobs.delete("aa/key"),
-        blobs.ping(),
         blobs.list().try_collect::<Vec<_>>(),
     );
-    let outcomes = [put, read.map(drop), deleted, pinged, listed.map(drop)];
+    let outcomes = [put, read.map(drop), deleted, listed.map(drop)];
     for outcome in outcomes {
         assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{what}: {outcome:?}");
     }

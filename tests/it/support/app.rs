@@ -6,6 +6,7 @@ use axum::Router;
 use cloakroom::app::App;
 use cloakroom::clock::Clock;
 use cloakroom::config::{Bucket, Config, Limits, Overrides};
+use cloakroom::photos::FirstUse;
 use cloakroom::store::{Database, migrations};
 use tempfile::TempDir;
 
@@ -113,6 +114,7 @@ async fn start(config: &Config, clock: &Clock) -> (Arc<App>, Router) {
     let database = Database::open(&config.database, &config.server.data_dir).await.expect("the database opens");
     migrations::up(&database).await.expect("the migrations apply");
     let app = Arc::new(App::start(config, database, clock.clone()).expect("the app starts"));
+    app.photos.attach_storage(FirstUse::Assign).await.expect("the storage is the database's");
     let router = cloakroom::http::router(Arc::clone(&app), config).expect("the router is built");
     (app, router)
 }

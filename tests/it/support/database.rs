@@ -1,6 +1,6 @@
 //! A fresh database for each test, on the backend that the environment chooses.
 
-use cloakroom::config::Config;
+use cloakroom::config::{Config, DatabaseUrl};
 use cloakroom::store::Backend;
 use sea_orm::{ConnectionTrait, Database};
 
@@ -18,8 +18,12 @@ fn chosen() -> Option<String> {
 }
 
 impl TestDatabase {
-    /// For a test that migrates it first: where that takes long it has been done.
+    /// For a test that migrates it first: where that takes long it has been done. A database that the
+    /// test has named stays as it is.
     pub async fn create(config: &mut Config) -> Self {
+        if !matches!(config.database.url, DatabaseUrl::Embedded) {
+            return Self { server: None };
+        }
         let database = Self::create_empty(config).await;
         if Self::backend() == Backend::Mysql {
             template::fill(&config.database.url.to_string()).await;

@@ -7,9 +7,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::{PATIENCE, s3_settings};
+use super::{KeptMarker, PATIENCE, s3_settings};
 
-/// Speaks as much of S3 as storing takes, and forgets everything.
+/// Speaks as much of S3 as storing takes, and forgets everything but its identity.
 pub struct Gate {
     address: String,
     knocking: Arc<Semaphore>,
@@ -22,10 +22,10 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let (knocking, passes) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-        let (knocks, gate) = (Arc::clone(&knocking), Arc::clone(&passes));
+        let (knocks, gate, marker) = (Arc::clone(&knocking), Arc::clone(&passes), KeptMarker::default());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, Arc::clone(&knocks), Arc::clone(&gate)));
+                tokio::spawn(answer(stream, Arc::clone(&knocks), Arc::clone(&gate), marker.clone()));
             }
         });
         Self { address, knocking, passes }
@@ -49,7 +49,7 @@ impl Gate {
 }
 
 /// One connection, for as long as it lasts.
-async fn answer(stream: TcpStream, knocks: Arc<Semaphore>, gate: Arc<Semaphore>) {
+async fn answer(stream: TcpStream, knocks: Arc<Semaphore>, gate: Arc<Semaphore>, marker: KeptMarker) {
     let mut stream = BufStream::new(stream);
     loop {
         let (mut first, mut length) = (String::new(), 0);
@@ -74,11 +74,13 @@ async fn answer(stream: TcpStream, knocks: Arc<Semaphore>, gate: Arc<Semaphore>)
         if stream.read_exact(&mut body).await.is_err() {
             return;
         }
-        if first.starts_with("put ") {
+        let about_marker = marker.answer(&first, &body);
+        if about_marker.is_none() && first.starts_with("put ") {
             knocks.add_permits(1);
             gate.acquire().await.expect("the gate is there").forget();
         }
-        let answered = stream.write_all(b"HTTP/1.1 200 OK\r\netag: \"x\"\r\ncontent-length: 0\r\n\r\n").await;
+        let empty = "HTTP/1.1 200 OK\r\netag: \"x\"\r\ncontent-length: 0\r\n\r\n".to_owned();
+        let answered = stream.write_all(about_marker.unwrap_or(empty).as_bytes()).await;
         if answered.is_err() || stream.flush().await.is_err() {
             return;
         }

@@ -20,7 +20,7 @@ pub struct Process {
     pub address: SocketAddr,
     child: Child,
     client: Client<HttpConnector, Full<Bytes>>,
-    /// What it writes after its first lines.
+    /// Everything that it writes, without the line that has its address.
     output: Option<JoinHandle<String>>,
     /// What must not be in it.
     told: Told,
@@ -35,8 +35,9 @@ impl Process {
         adapt(&mut command);
         let mut child = command.spawn().expect("the server starts");
         let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
-        let mut line = String::new();
+        let (mut first, mut line) = (String::new(), String::new());
         let address = loop {
+            first.push_str(&line);
             line.clear();
             assert!(output.read_line(&mut line).expect("the server says where it listens") > 0, "it ended at start");
             if let Some(url) = line.trim().strip_prefix("API") {
@@ -46,7 +47,7 @@ impl Process {
         };
         // The log goes on; a full pipe would stop the server.
         let output = std::thread::spawn(move || {
-            let mut kept = String::new();
+            let mut kept = first;
             while matches!(output.read_line(&mut kept), Ok(1..)) {}
             kept
         });
@@ -54,7 +55,7 @@ impl Process {
         Self { address, child, client, output: Some(output), told: Told::default() }
     }
 
-    /// What the server wrote after it began to listen, to its end: only once it has ended.
+    /// Everything that the server wrote, once it has ended.
     pub fn output(&mut self) -> String {
         let output = self.output.take().expect("the output is read once");
         let log = output.join().expect("the output is read");
@@ -75,8 +76,14 @@ impl Process {
         self.post(Some(token), &format!("multipart/form-data; boundary={BOUNDARY}"), form.end()).await
     }
 
+    /// The status of a GET.
+    pub async fn status(&self, url: &str) -> u16 {
+        let request = axum::http::Request::get(url).body(Full::default()).expect("a request");
+        self.client.request(request).await.expect("an answer").status().as_u16()
+    }
+
     /// Sends any request; the status of its answer.
-    pub async fn status(&self, request: axum::http::Request<axum::body::Body>) -> u16 {
+    pub async fn send(&self, request: axum::http::Request<axum::body::Body>) -> u16 {
         let (head, body) = request.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
         let request = axum::http::Request::from_parts(head, body.into());

@@ -2,13 +2,23 @@
 
 use std::sync::OnceLock;
 
-use cloakroom::config::Storage;
-use cloakroom::store::Blobs;
-use cloakroom::store::blobs::Listed;
+use cloakroom::config::{Config, Overrides, Storage};
+use cloakroom::storage::{Blobs, Listed};
+use cloakroom::store::{Database, migrations};
 use futures_util::TryStreamExt as _;
 use uuid::Uuid;
 
 use super::{S3Server, TestApp};
+
+/// This storage, assigned to a database of its own, so that it can be written.
+pub async fn attached(blobs: Blobs) -> Blobs {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = Config::load(None, &Overrides::default()).expect("the defaults are good").database;
+    let database = Database::open(&settings, folder.path()).await.expect("the database opens");
+    migrations::up(&database).await.expect("the migrations apply");
+    blobs.assign(&database).await.expect("the storage is assigned");
+    blobs
+}
 
 /// The storage that `CLOAKROOM_TEST_STORAGE` names: `moto` or `s3rver`; files if it names none.
 pub struct TestStorage;
@@ -40,13 +50,15 @@ fn named() -> Option<&'static str> {
 }
 
 impl TestApp {
-    /// The storage of its photos, beside its server.
-    pub fn contents(&self) -> Blobs {
-        Blobs::open(&self.config.storage, self.data_dir()).expect("the storage opens")
+    /// Another handle to the storage of its photos.
+    pub async fn contents(&self) -> Blobs {
+        let blobs = Blobs::open(&self.config.storage, self.data_dir()).expect("the storage opens");
+        blobs.attach(&self.app.database).await.expect("it is the database's storage");
+        blobs
     }
 
     /// Everything in the storage.
     pub async fn objects(&self) -> Vec<Listed> {
-        self.contents().list().try_collect().await.expect("a list")
+        self.contents().await.list().try_collect().await.expect("a list")
     }
 }

@@ -127,11 +127,21 @@ async fn with_a_database_that_knows_no_photos_nothing_is_removed() {
     let (from, to) = (other.data.path().join("data/photos"), place.data.path().join("data/photos"));
     fs::remove_dir_all(&to).or_else(|_| fs::create_dir_all(place.data.path().join("data"))).expect("a folder");
     fs::rename(from, &to).expect("it moves");
-    let paths: Vec<_> = fs::read_dir(&to).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    let paths = fs::read_dir(&to).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let paths: Vec<_> = paths.filter(|path| path.is_dir()).collect();
     let files = || paths.iter().map(|path| fs::read_dir(path).expect("a folder").count()).sum::<usize>();
     for path in &paths {
         fs::read_dir(path).expect("a folder").for_each(|entry| age(&entry.expect("an entry").path(), 2));
     }
+    // As it is, and as it was before storages had an identity.
+    for reason in ["belongs to another database", "this database has no photos"] {
+        let said = photos(&place, &["check", "--repair"]).complaint();
+        assert!(said.contains(reason), "{said:?}");
+        assert_eq!(files(), 4);
+        fs::remove_file(to.join("cloakroom-storage.json")).ok();
+    }
+    // A second safeguard, if an operator insists.
+    photos(&place, &["adopt", "--yes"]).output();
     let said = photos(&place, &["check", "--repair"]);
     assert!(said.out.contains("this database knows no photos at all: is it the right one?"), "{said:?}");
     assert_eq!((files(), row(&said.out, "stored objects")), (4, vec![4, 4, 0]));

@@ -28,7 +28,7 @@ async fn an_upload_keeps_its_photos_beside_a_field_that_fails() {
 async fn an_author_that_cannot_be_loaded_leaves_the_rest_of_the_photo() {
     let (test, anna) = TestApp::with_user().await;
     let published = anna.publish("#sea").await;
-    alter(&test, "ALTER TABLE users RENAME TO gone").await;
+    alter(&test, "ALTER TABLE users RENAME COLUMN name TO gone").await;
     let reply = upload(&anna, "state author { username }", "").await;
     let path = json!(["uploadPhotos", "photos", 0, "author"]);
     assert_eq!((reply.code(), reply.at("/errors/0/path")), ("INTERNAL_SERVER_ERROR", &path), "{}", reply.body);

@@ -1,4 +1,4 @@
-//! The content of an object, as it comes.
+//! The content of an object, piece by piece.
 
 use std::fs::File;
 use std::io;
@@ -9,30 +9,25 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use object_store::{GetResult, GetResultPayload};
+use object_store::GetResult;
 
 use crate::error::Error;
-use crate::store::blobs::{ANSWER, Blobs, Content};
+use crate::storage::{Content, s3};
 
 /// How much of a file is read at once.
 const PIECE: u64 = 256 << 10;
 
-pub(super) fn content(found: GetResult, blobs: Blobs) -> Content {
-    match found.payload {
-        GetResultPayload::File(file, _) => from_file(Arc::new(file), found.range),
-        GetResultPayload::Stream(pieces) => {
-            futures_util::stream::try_unfold((pieces, blobs), async |(mut pieces, blobs)| {
-                match blobs.within(ANSWER, pieces.try_next()).await {
-                    Ok(piece) => Ok(piece.map(|piece| (piece, (pieces, blobs)))),
-                    Err(error) => Err(blobs.fault(error)),
-                }
-            })
-            .boxed()
-        }
-    }
+/// The content of an object in S3.
+pub(super) fn pieces(found: GetResult) -> Content {
+    futures_util::stream::try_unfold(found.into_stream(), async |mut pieces| {
+        let piece = s3::next_piece(pieces.try_next()).await?;
+        Ok(piece.map(|piece| (piece, pieces)))
+    })
+    .boxed()
 }
 
-fn from_file(file: Arc<File>, range: Range<u64>) -> Content {
+/// A range of a file's content.
+pub(super) fn file(file: Arc<File>, range: Range<u64>) -> Content {
     futures_util::stream::try_unfold((file, range), async |(file, mut left)| {
         let length = left.end.saturating_sub(left.start).min(PIECE);
         if length == 0 {

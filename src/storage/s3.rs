@@ -1,0 +1,154 @@
+//! Objects in S3, or in a server with the same interface.
+//!
+//! **Invariant:** a call ends in time: retries are few, and what stalls is [`Error::Unavailable`].
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+
+use crate::error::Error;
+use crate::storage::identity::MAX_MARKER_BYTES;
+use crate::storage::{Content, Listed, MARKER, RETRY_AFTER_SECONDS, reading};
+
+/// The time limit of a call without content, and of the next piece of one with content.
+const ANSWER: Duration = Duration::from_secs(5);
+/// The rate at which S3 must accept content, in bytes per second.
+const MIN_BYTES_PER_SECOND: u64 = 256 << 10;
+
+/// A bucket, or a prefix of one.
+pub(super) struct S3 {
+    pub(super) store: Arc<dyn ObjectStore>,
+}
+
+/// The reason why a call failed.
+pub(super) enum Fault {
+    /// It took longer than this.
+    Stalled(Duration),
+    /// An error of the store.
+    Store(object_store::Error),
+}
+
+impl S3 {
+    pub(super) async fn put(&self, path: &Path, bytes: Bytes) -> Result<(), Error> {
+        let limit = ANSWER + Duration::from_secs(bytes.len() as u64 / MIN_BYTES_PER_SECOND);
+        let put = async { self.store.put(path, PutPayload::from_bytes(bytes)).await };
+        within(limit, put).await.map(drop).map_err(fault)
+    }
+
+    pub(super) async fn read(&self, path: &Path, range: Option<Range<u64>>) -> Result<Option<(u64, Content)>, Error> {
+        let range = range.map(GetRange::Bounded);
+        match within(ANSWER, self.store.get_opts(path, GetOptions { range, ..Default::default() })).await {
+            Ok(found) => Ok(Some((found.meta.size, reading::pieces(found)))),
+            Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    pub(super) async fn size(&self, path: &Path) -> Result<Option<u64>, Error> {
+        match within(ANSWER, self.store.head(path)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    pub(super) async fn delete(&self, path: &Path) -> Result<(), Error> {
+        match within(ANSWER, self.store.delete(path)).await {
+            Ok(()) | Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(()),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    pub(super) fn list(&self) -> BoxStream<'static, Result<Listed, Error>> {
+        let listed = self.store.list(None);
+        let listed = futures_util::stream::try_unfold(listed, async |mut listed| {
+            let next = within(ANSWER, async { listed.try_next().await }).await.map_err(fault)?;
+            Ok(next.map(|found| {
+                let key = found.location.to_string();
+                (Listed { key, size: found.size, modified_at: found.last_modified }, listed)
+            }))
+        });
+        listed.try_filter(|found| std::future::ready(found.key != MARKER)).boxed()
+    }
+
+    /// Returns the content of the marker, or `None` if there is none.
+    pub(super) async fn read_marker(&self) -> Result<Option<Vec<u8>>, Fault> {
+        let read = async {
+            let found = self.store.get(&MARKER.into()).await?;
+            // A longer object is not a marker.
+            match found.meta.size {
+                0..=MAX_MARKER_BYTES => found.bytes().await,
+                _ => Ok(Bytes::new()),
+            }
+        };
+        match within(ANSWER, read).await {
+            Ok(content) => Ok(Some(content.to_vec())),
+            Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a marker where there is none. One that exists stays, if the store supports
+    /// conditional writes (`If-None-Match`).
+    pub(super) async fn create_marker(&self, content: Vec<u8>) -> Result<(), Fault> {
+        let put = |mode: PutMode| {
+            let payload = PutPayload::from(content.clone());
+            async move { self.store.put_opts(&MARKER.into(), payload, mode.into()).await }
+        };
+        match within(ANSWER, put(PutMode::Create)).await {
+            Ok(_) | Err(Fault::Store(object_store::Error::AlreadyExists { .. })) => Ok(()),
+            Err(Fault::Store(error)) => {
+                tracing::debug!(%error, "the storage may have refused a conditional write; trying without");
+                within(ANSWER, put(PutMode::Overwrite)).await.map(drop)
+            }
+            Err(stalled) => Err(stalled),
+        }
+    }
+
+    pub(super) async fn replace_marker(&self, content: Vec<u8>) -> Result<(), Fault> {
+        within(ANSWER, self.store.put(&MARKER.into(), PutPayload::from(content))).await.map(drop)
+    }
+}
+
+/// Runs one call within `limit`.
+async fn within<T>(limit: Duration, call: impl Future<Output = object_store::Result<T>>) -> Result<T, Fault> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(outcome) => outcome.map_err(Fault::Store),
+        Err(_) => Err(Fault::Stalled(limit)),
+    }
+}
+
+/// Runs one call that returns the next piece of a content.
+pub(super) async fn next_piece<T>(call: impl Future<Output = object_store::Result<T>>) -> Result<T, Error> {
+    within(ANSWER, call).await.map_err(fault)
+}
+
+/// Returns the error for the caller. The cause of a temporary one goes to the log.
+fn fault(fault: Fault) -> Error {
+    match fault {
+        Fault::Store(error) if !is_temporary(&error) => return Error::internal(error),
+        fault => tracing::warn!(error = fault.reason(), "the storage does not answer"),
+    }
+    Error::Unavailable { retry_after_seconds: RETRY_AFTER_SECONDS }
+}
+
+/// Returns whether there was no connection, a response that broke off, or one with a status of 5xx.
+fn is_temporary(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::Generic { .. })
+}
+
+impl Fault {
+    /// Returns the cause with all causes of that one.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Stalled(limit) => format!("no answer within {} s", limit.as_secs()),
+            Self::Store(error) => format!("{:#}", anyhow::Error::from(error)),
+        }
+    }
+}
