@@ -3,13 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Hooks};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::counters::{self, Counters};
-use crate::photos::Photos;
+use crate::photos::{self, Photos};
 use crate::store::{Database, migrations};
 use crate::upload::Folder;
+
+/// What the accounts ask of the slices above them.
+const HOOKS: Hooks = Hooks {
+    furnish: counters::furnish,
+    lock_counter: counters::lock_counter,
+    purge_users: &[counters::purge_users, photos::purge_users],
+};
 
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -38,7 +45,7 @@ impl App {
     /// # Errors
     /// A data directory or a storage that cannot be used.
     pub fn start(config: &Config, database: Database, clock: Clock) -> anyhow::Result<Self> {
-        let accounts = Arc::new(Accounts::open(database.clone(), clock.clone(), config, counters::furnish)?);
+        let accounts = Arc::new(Accounts::open(database.clone(), clock.clone(), config, HOOKS)?);
         let counters = Counters::start(database.clone(), Arc::clone(&accounts), clock.clone(), &config.counters);
         let photos = Photos::open(database.clone(), Arc::clone(&accounts), clock.clone(), config)?;
         let uploads = Folder::within(&config.server.data_dir);
@@ -49,12 +56,10 @@ impl App {
     pub fn start_upkeep(self: &Arc<Self>) {
         self.accounts.start_upkeep();
         self.start_storage_checks();
+        self.counters.start_upkeep();
         let app = Arc::downgrade(self);
         tokio::spawn(async move {
             while let Some(app) = app.upgrade() {
-                if let Err(error) = app.counters.sweep().await {
-                    tracing::warn!(code = error.code().name(), "old answers of counters were not removed");
-                }
                 if let Err(error) = app.photos.sweep_unfinished().await {
                     tracing::warn!(?error, "contents that were half written when a server was killed were not removed");
                 }

@@ -172,6 +172,13 @@ pub enum Error {
         /// After how many seconds the next one is possible.
         retry_after_seconds: u32,
     },
+    /// The user has as many idempotency records as one may have; nothing was done.
+    TooManyRecords {
+        /// How many that is.
+        max: i64,
+        /// After how many seconds some may have expired.
+        retry_after_seconds: u32,
+    },
     /// A bounded resource is taken; nothing was done.
     Unavailable {
         /// After how many seconds it is worth trying again.
@@ -236,6 +243,7 @@ impl Error {
     pub fn retry_after_seconds(&self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after_seconds }
+            | Self::TooManyRecords { retry_after_seconds, .. }
             | Self::Unavailable { retry_after_seconds }
             | Self::DependencyUnavailable { retry_after_seconds, .. } => Some(*retry_after_seconds),
             _ => None,
@@ -252,7 +260,7 @@ impl Error {
             Self::BadInput(_) | Self::Invalid(_) => ErrorCode::BadUserInput,
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::CounterExhausted { .. } => ErrorCode::CounterExhausted,
-            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::RateLimited { .. } | Self::TooManyRecords { .. } => ErrorCode::RateLimited,
             Self::Unavailable { .. } | Self::DependencyUnavailable { .. } => ErrorCode::Unavailable,
             Self::Internal(_) | Self::OutcomeUnknown(_) => ErrorCode::InternalServerError,
         }
@@ -269,6 +277,10 @@ impl Error {
             Self::CounterExhausted { max } => format!("The counter cannot go past {max}."),
             Self::RateLimited { retry_after_seconds } => {
                 format!("Too many attempts: this was not done. Try again in {retry_after_seconds} s.")
+            }
+            Self::TooManyRecords { max, .. } => {
+                let limit = format!("A user has at most {max} idempotency records at a time");
+                format!("{limit}, and each lives for 24 hours: this was not done. Try later, or without a key.")
             }
             Self::Unavailable { retry_after_seconds } => {
                 format!("The server is too busy: this was not done. Try again in {retry_after_seconds} s.")

@@ -24,6 +24,10 @@ mod m20261121_000009_counter_answers;
 mod m20261121_000010_blobs;
 mod m20261121_000011_photos;
 mod m20261130_000012_server_leases;
+mod m20261130_000013_deleted_counters;
+mod m20261130_000014_record_counts;
+mod m20261130_000015_purges;
+mod m20261130_000016_idempotency_records;
 mod m20261130_000020_storage_identity;
 mod steps;
 // Compiled here, so that what `generate` creates compiles.
@@ -49,6 +53,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000010_blobs::Migration),
             Box::new(m20261121_000011_photos::Migration),
             Box::new(m20261130_000012_server_leases::Migration),
+            Box::new(m20261130_000013_deleted_counters::Migration),
+            Box::new(m20261130_000014_record_counts::Migration),
+            Box::new(m20261130_000015_purges::Migration),
+            Box::new(m20261130_000016_idempotency_records::Migration),
             Box::new(m20261130_000020_storage_identity::Migration),
         ];
         list.into_iter().map(|migration| Box::new(Atomic(migration)) as Box<dyn MigrationTrait>).collect()

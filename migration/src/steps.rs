@@ -54,6 +54,18 @@ pub(crate) async fn create_index(
     manager.create_index(index.table(table).take()).await
 }
 
+/// Drops an index. SQLite drops no column that has one.
+pub(crate) async fn drop_index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+) -> Result<(), DbErr> {
+    if !manager.has_index(table, name).await? {
+        return Ok(());
+    }
+    manager.drop_index(Index::drop().name(name).table(table).to_owned()).await
+}
+
 pub(crate) async fn add_column(
     manager: &SchemaManager<'_>,
     table: &'static str,
@@ -90,6 +102,6 @@ pub(crate) fn text_or_empty(manager: &SchemaManager<'_>, name: &'static str) -> 
     }
 }
 
-fn is_mysql(manager: &SchemaManager<'_>) -> bool {
+pub(crate) fn is_mysql(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DatabaseBackend::MySql
 }

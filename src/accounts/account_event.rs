@@ -3,6 +3,7 @@
 
 use chrono::Utc;
 use sea_orm::ActiveValue::Set;
+use sea_orm::Condition;
 use sea_orm::entity::prelude::*;
 
 use crate::accounts::Accounts;
@@ -132,8 +133,7 @@ pub(super) fn of(user: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(user))
 }
 
-/// Removes the entries from before `moment`.
-pub(super) async fn remove_before(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
-    Entity::delete_many().filter(Column::CreatedAt.lt(moment)).exec(db).await?;
-    Ok(())
+/// Which entries are from before `moment`.
+pub(super) fn before(moment: chrono::DateTime<Utc>) -> Condition {
+    Condition::all().add(Column::CreatedAt.lt(moment))
 }

@@ -1,5 +1,7 @@
 //! What administrators do to others: roles, suspension and its end. It holds from the next request on.
 
+use std::time::Instant;
+
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
@@ -9,7 +11,7 @@ use crate::accounts::{Accounts, user};
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
-use crate::store::DatabaseTransaction;
+use crate::store::{DatabaseTransaction, MAX_BATCH_ROWS};
 
 /// What is done to a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,9 @@ impl Accounts {
     async fn administer(&self, caller: &Caller, id: Option<UserId>, act: Act) -> Result<user::Model, Error> {
         let (actor, now) = (caller.admin()?, self.clock.now());
         let id = id.ok_or_else(unknown)?;
+        if act == Act::Reinstate && actor.is_none() {
+            self.end_sessions_of_deleted(id).await?;
+        }
         let kind = match act {
             Act::SetRole(_) => Kind::RoleChanged,
             Act::Suspend => Kind::Suspended,
@@ -78,6 +83,28 @@ impl Accounts {
             })
         })
         .await
+    }
+}
+
+impl Accounts {
+    /// Ends what sessions a deleted user still has: `deleteAccount` ends a bounded number, and their user would make the
+    /// others good again.
+    async fn end_sessions_of_deleted(&self, id: UserId) -> Result<(), Error> {
+        let user = user::find_by_id(self.database.reader(), id).await?;
+        if user.is_none_or(|user| user.deleted_at.is_none()) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        loop {
+            let begun = Instant::now();
+            let ended = self
+                .database
+                .write(move |transaction| Box::pin(async move { end::some_sessions(transaction, id, now).await }));
+            if ended.await? < MAX_BATCH_ROWS {
+                return Ok(());
+            }
+            self.database.rest_after(begun).await?;
+        }
     }
 }
 

@@ -9,18 +9,18 @@ use std::collections::HashSet;
 use aws_lc_rs::digest;
 use chrono::Utc;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Expr;
-use sea_orm::{QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _, IntoColumnRef, Query, SelectStatement};
+use sea_orm::{Condition, QueryOrder as _, QuerySelect as _};
 
 use crate::accounts::ASKED_AT_ONCE;
 use crate::accounts::user;
 use crate::error::Error;
 use crate::id::{ApiKeyId, CounterId, UserId};
-use crate::store::{DatabaseTransaction, PRIMARY, delete_locked, lock_keys};
+use crate::store::{Database, DatabaseTransaction, delete_locked, locked};
 
 /// What every secret begins with.
 pub(super) const PREFIX: &str = "crk_";
-const RANDOM_BYTES: usize = 20;
+pub(super) const RANDOM_BYTES: usize = 20;
 /// The digits of the random bytes and of the checksum.
 const DIGITS: usize = 2 * RANDOM_BYTES + 8;
 /// The first characters of a secret, which are kept to recognise it by.
@@ -75,9 +75,14 @@ impl ActiveModelBehavior for ActiveModel {}
 pub(super) fn generate() -> Result<String, getrandom::Error> {
     let mut random = [0_u8; RANDOM_BYTES];
     getrandom::fill(&mut random)?;
-    let digits = hex(&random);
+    Ok(secret_of(&random))
+}
+
+/// The secret with these random bytes.
+pub(super) fn secret_of(random: &[u8; RANDOM_BYTES]) -> String {
+    let digits = hex(random);
     let checksum = crc32fast::hash(digits.as_bytes());
-    Ok(format!("{PREFIX}{digits}{checksum:08x}"))
+    format!("{PREFIX}{digits}{checksum:08x}")
 }
 
 /// The first characters of a secret: enough to recognise it, too few to help guess it.
@@ -126,8 +131,8 @@ pub(super) async fn list_welcome(
 }
 
 /// Whether a key has not expired.
-pub(super) fn is_live(now: chrono::DateTime<Utc>) -> sea_orm::Condition {
-    sea_orm::Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(now))
+pub(super) fn is_live(now: chrono::DateTime<Utc>) -> Condition {
+    Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(now))
 }
 
 /// Writes down when a key was used; false if there is none.
@@ -161,13 +166,40 @@ pub(super) async fn find_own(db: &impl ConnectionTrait, id: ApiKeyId, user: User
     Ok(Entity::find_by_id(id).filter(Column::UserId.eq(user)).one(db).await?)
 }
 
-/// The hashes of the keys that are limited to a counter, which end with it.
+/// Removes the live keys that are limited to a counter, and returns their hashes. Expired ones are refused anyhow, and
+/// left to [`remove_limited_to`].
 ///
 /// # Errors
-/// What the database says.
-pub async fn list_hashes_of(db: &impl ConnectionTrait, counter: CounterId) -> Result<Vec<String>, Error> {
-    let keys = Entity::find().filter(Column::CounterId.eq(counter));
-    Ok(keys.select_only().column(Column::SecretHash).into_tuple().all(db).await?)
+/// Database errors.
+pub async fn end_limited_to(
+    transaction: &DatabaseTransaction,
+    counter: CounterId,
+    now: chrono::DateTime<Utc>,
+) -> Result<Vec<String>, Error> {
+    let live = Entity::find().filter(Column::CounterId.eq(counter)).filter(is_live(now));
+    let live = live.select_only().column(Column::Id).column(Column::SecretHash).order_by_asc(Column::Id);
+    let live = locked(transaction, live, "api_keys_by_counter_id");
+    let live: Vec<(ApiKeyId, String)> = live.into_tuple().all(transaction).await?;
+    for some in live.chunks(ASKED_AT_ONCE) {
+        let ids: Vec<ApiKeyId> = some.iter().map(|(id, _)| *id).collect();
+        delete_locked::<Entity, _>(transaction, Column::Id, &ids).await?;
+    }
+    Ok(live.into_iter().map(|(_, hash)| hash).collect())
+}
+
+/// Removes every key that is limited to a counter, in bounded batches.
+///
+/// # Errors
+/// Database errors.
+pub async fn remove_limited_to(database: &Database, counter: CounterId) -> Result<(), Error> {
+    let condition = Condition::all().add(Column::CounterId.eq(counter));
+    database.remove_in_batches::<ApiKeyId, _>(Column::Id, condition).await?;
+    Ok(())
+}
+
+/// Finds a row if a key is limited to the counter in this column of an outer statement: for an `EXISTS`.
+pub fn limited_to(counter: impl IntoColumnRef) -> SelectStatement {
+    Query::select().expr(Expr::val(1)).from(Entity).and_where(Column::CounterId.into_expr().equals(counter)).take()
 }
 
 /// Removes a key, for whoever does so first.
@@ -175,14 +207,9 @@ pub(super) async fn remove(db: &impl ConnectionTrait, id: ApiKeyId) -> Result<bo
     Ok(Entity::delete_by_id(id).exec(db).await?.rows_affected == 1)
 }
 
-/// Removes what expired before `moment`.
-pub(super) async fn remove_expired(
-    transaction: &DatabaseTransaction,
-    moment: chrono::DateTime<Utc>,
-) -> Result<(), Error> {
-    let expired = Entity::find().filter(Column::ExpiresAt.lt(moment));
-    let expired: Vec<Uuid> = lock_keys(transaction, expired, Column::Id, PRIMARY).await?;
-    Ok(delete_locked::<Entity, _>(transaction, Column::Id, &expired).await?)
+/// Which keys expired before `moment`.
+pub(super) fn expired_before(moment: chrono::DateTime<Utc>) -> Condition {
+    Condition::all().add(Column::ExpiresAt.lt(moment))
 }
 
 /// Bytes in hexadecimal.

@@ -1,15 +1,20 @@
 //! `createApiKey` and `revokeApiKey`: access for a program, without a password and within limits.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use sea_orm::ActiveModelTrait;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, DbErr, SqlErr};
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::end::Ended;
-use crate::accounts::{Accounts, api_key, identity, user};
+use crate::accounts::idempotency::{self, Claim, KeyedRequest, Operation};
+use crate::accounts::{Accounts, LockCounter, api_key, identity, user};
 use crate::caller::{Caller, Scope, Scopes};
+use crate::clock::rfc3339;
 use crate::error::{Error, UserError, UserErrorCode};
-use crate::id::{ApiKeyId, CounterId};
+use crate::id::{ApiKeyId, CounterId, UserId};
+use crate::store::DatabaseTransaction;
 
 /// What a key for one counter can be allowed.
 const OF_COUNTERS: [Scope; 3] = [Scope::CountersRead, Scope::CountersNext, Scope::CountersWrite];
@@ -25,6 +30,8 @@ pub struct CreateApiKey {
     pub counter: Option<(CounterId, String)>,
     /// When it is to end by itself.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Idempotency key.
+    pub idempotency_key: Option<Arc<str>>,
 }
 
 impl CreateApiKey {
@@ -42,52 +49,85 @@ pub struct Created {
     pub key: api_key::Model,
     /// The key itself, which nobody can read again.
     pub secret: String,
+    /// Whether an earlier request with the same idempotency key created it.
+    pub replayed: bool,
+}
+
+/// An API key about to be created, as the transaction sees it.
+#[derive(Clone)]
+struct Creation {
+    user: UserId,
+    id: ApiKeyId,
+    counter: Option<CounterId>,
+    row: api_key::ActiveModel,
+    event: account_event::ActiveModel,
+    request: Option<KeyedRequest>,
+    now: DateTime<Utc>,
+    max_keys: u32,
+    lock_counter: LockCounter,
 }
 
 impl Accounts {
-    /// Makes an API key of the caller's.
+    /// Makes an API key of the caller's. With an idempotency key its secret is derived, so that a retry returns the same
+    /// one although it is not stored.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key: keys make no keys; [`Error::Invalid`] for what
-    /// cannot be, with `NOT_FOUND` for a counter that is gone, and with `LIMIT_REACHED` at `accounts.max_api_keys`.
+    /// cannot be, with `NOT_FOUND` for a counter that is gone, with `LIMIT_REACHED` at `accounts.max_api_keys`, and with
+    /// `EXPIRED` for an idempotency key whose API key has ended; those of [`idempotency::claim`].
     pub async fn create_api_key(&self, caller: &Caller, input: CreateApiKey) -> Result<Created, Error> {
         let (user, now) = (caller.in_person()?, self.clock.now());
         let name = check(&input, now)?;
-        let secret = api_key::generate().map_err(Error::internal)?;
-        let hash =
-            api_key::hash(&secret).ok_or_else(|| Error::internal(anyhow::anyhow!("a secret of ours is none")))?;
+        let (id, scopes) = (ApiKeyId::generate(), input.scopes.into_iter().collect::<Scopes>().bits());
         let (counter_id, counter_name) = input.counter.unzip();
+        let request = input.idempotency_key.map(|key| {
+            let request = (&name, scopes, &counter_name, input.expires_at.map(rfc3339));
+            self.keyed_request(user, Operation::CreateApiKey, key, &request)
+        });
+        let request = request.transpose()?;
+        let secret = match &request {
+            Some(request) => self.derive_secret(user, id, request)?,
+            None => api_key::generate().map_err(Error::internal)?,
+        };
         let row = api_key::ActiveModel {
-            id: Set(ApiKeyId::generate()),
+            id: Set(id),
             user_id: Set(user),
             name: Set(name),
             prefix: Set(api_key::shown(&secret)),
-            secret_hash: Set(hash),
-            scopes: Set(input.scopes.into_iter().collect::<Scopes>().bits()),
+            secret_hash: Set(hash(&secret)?),
+            scopes: Set(scopes),
             counter_id: Set(counter_id),
             counter_name: Set(counter_name),
             created_at: Set(now),
             last_used_at: Set(None),
             expires_at: Set(input.expires_at),
         };
-        let (event, most) = (self.event(caller, user, Kind::ApiKeyCreated), self.settings.max_api_keys);
-        let key = self.database.write(move |transaction| {
-            let (row, event) = (row.clone(), event.clone());
-            Box::pin(async move {
-                // Locked, so that two at once cannot both be the last that there is room for.
-                let locked = user::lock(transaction, user).await?;
-                if !locked.as_ref().is_some_and(user::Model::may_act) {
-                    return Err(Error::Unauthenticated);
+        let event = self.event(caller, user, Kind::ApiKeyCreated);
+        let (max_keys, lock_counter) = (self.settings.max_api_keys, self.hooks.lock_counter);
+        let keyed = request.clone();
+        let creation =
+            Creation { user, id, counter: counter_id, row, event, request: keyed, now, max_keys, lock_counter };
+        let (key, replayed) =
+            self.database.write(move |transaction| Box::pin(creation.clone().run(transaction))).await?;
+        match request {
+            Some(request) if replayed => {
+                let secret = self.derive_secret(user, key.id, &request)?;
+                // Another one, if the server's own key was replaced since.
+                if hash(&secret)? != key.secret_hash {
+                    return Err(ended());
                 }
-                if api_key::list_live(transaction, user, now).await?.len() >= most as usize {
-                    let message = format!("A user has at most {most} API keys: revoke one that is not needed.");
-                    return Err(UserError { code: UserErrorCode::LimitReached, field: None, message }.into());
-                }
-                account_event::add(transaction, event).await?;
-                row.insert(transaction).await.map_err(unknown_counter)
-            })
-        });
-        Ok(Created { key: key.await?, secret })
+                Ok(Created { key: self.with_latest_key_use(key), secret, replayed })
+            }
+            _ => Ok(Created { key, secret, replayed }),
+        }
+    }
+
+    /// With the API key's id, so that an idempotency key that is used again after a day never revives a secret.
+    fn derive_secret(&self, user: UserId, id: ApiKeyId, request: &KeyedRequest) -> Result<String, Error> {
+        let (user, id) = (user.uuid(), id.uuid());
+        let info = [b"api key\0".as_slice(), user.as_bytes(), id.as_bytes(), request.key().as_bytes()];
+        let bytes = self.refresh_key.derive::<{ api_key::RANDOM_BYTES }>(&info).map_err(Error::internal)?;
+        Ok(api_key::secret_of(&bytes))
     }
 
     /// Ends an API key of the caller's, at once and for good, and returns it as it was.
@@ -115,6 +155,49 @@ impl Accounts {
     }
 }
 
+impl Creation {
+    /// The key, and whether it was there before.
+    async fn run(self, transaction: &DatabaseTransaction) -> Result<(api_key::Model, bool), Error> {
+        let (user, now) = (self.user, self.now);
+        // Locked, so that two at once cannot both be the last that there is room for.
+        let locked = user::lock(transaction, user).await?;
+        if !locked.as_ref().is_some_and(user::Model::may_act) {
+            return Err(Error::Unauthenticated);
+        }
+        if let Some(request) = &self.request
+            && let Claim::Replay(first) = idempotency::claim(transaction, request, &self.id.to_string(), now).await?
+        {
+            let id = ApiKeyId::parse(&first.result).ok_or_else(ended)?;
+            let key = api_key::find_own(transaction, id, user).await?;
+            let key = key.filter(|key| key.expires_at.is_none_or(|expires_at| expires_at > now));
+            return Ok((key.ok_or_else(ended)?, true));
+        }
+        let most = self.max_keys;
+        if api_key::list_live(transaction, user, now).await?.len() >= most as usize {
+            let message = format!("A user has at most {most} API keys: revoke one that is not needed.");
+            return Err(UserError { code: UserErrorCode::LimitReached, field: None, message }.into());
+        }
+        if let Some(counter) = self.counter
+            && !(self.lock_counter)(transaction, user, counter).await?
+        {
+            return Err(CreateApiKey::unknown_counter().into());
+        }
+        account_event::add(transaction, self.event).await?;
+        Ok((self.row.insert(transaction).await?, false))
+    }
+}
+
+fn hash(secret: &str) -> Result<String, Error> {
+    api_key::hash(secret).ok_or_else(|| Error::internal(anyhow::anyhow!("a secret of ours is none")))
+}
+
+/// A retry whose first request created a key that was revoked or has expired since: it cannot be returned, and must not
+/// be created again.
+fn ended() -> Error {
+    let message = "The API key of this idempotency key was revoked or has expired: use another idempotency key.";
+    UserError::of("idempotencyKey", UserErrorCode::Expired, message).into()
+}
+
 /// Everything that is wrong at once, or the key's name.
 fn check(input: &CreateApiKey, now: DateTime<Utc>) -> Result<String, Error> {
     let mut faults = Vec::new();
@@ -130,14 +213,6 @@ fn check(input: &CreateApiKey, now: DateTime<Utc>) -> Result<String, Error> {
         faults.push(UserError::of("expiresAt", UserErrorCode::Invalid, "This moment has passed."));
     }
     name.filter(|_| faults.is_empty()).ok_or(Error::Invalid(faults))
-}
-
-/// The user's row is locked, the counter's is not: it may have been deleted since it was found.
-fn unknown_counter(error: DbErr) -> Error {
-    match error.sql_err() {
-        Some(SqlErr::ForeignKeyConstraintViolation(_)) => CreateApiKey::unknown_counter().into(),
-        _ => error.into(),
-    }
 }
 
 fn unknown() -> Error {

@@ -2,7 +2,7 @@
 //!
 //! At once they are gone for everybody: no session, no API key, no login, in no list. For `deletion_grace_days` an
 //! operator can bring them back (`cloakroom users reinstate`), and their username and address stay taken; then the
-//! sweep removes the row and with it all that is theirs: sessions, keys, counters, audit log. What remains is their
+//! sweep purges all that is theirs (`purge.rs`): sessions, keys, counters, photos, audit log. What remains is their
 //! id where they acted on others as an administrator, and whatever backups and the server's log hold.
 
 use chrono::{DateTime, Utc};
@@ -43,7 +43,8 @@ async fn delete(transaction: &DatabaseTransaction, id: UserId, now: DateTime<Utc
         return Err(last_admin(None).into());
     }
     let user = user.ok_or(Error::NotFound("user"))?;
-    end::all_sessions(transaction, id, None, now).await?;
+    // The rest, if there are more, is refused as well: the user may not act. Before one is reinstated it is ended.
+    end::some_sessions(transaction, id, now).await?;
     // Whoever is deleted twice does not stay longer.
     if user.deleted_at.is_none() {
         user::set_deleted(transaction, id, now).await?;

@@ -6,18 +6,21 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::{Condition, QueryOrder as _};
+use sea_orm::{Condition, QueryOrder as _, QuerySelect as _};
 
 use crate::accounts::api_key::hex;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
-use crate::store::{DatabaseTransaction, PRIMARY, delete_locked, lock_keys};
+use crate::store::{DatabaseTransaction, delete_locked, lock_keys};
 
 const RANDOM_BYTES: usize = 32;
 /// Bytes of a token at most; what is longer is not looked at.
 const MAX_TOKEN_BYTES: usize = 128;
 /// The index by user, and by the primary key after that.
 const BY_USER: &str = "email_tokens_by_user";
+/// Tokens of one kind that a user has at most. Beyond them the oldest are removed, so that whoever removes all of them
+/// removes so many.
+const MAX_TOKENS: u64 = 100;
 
 /// A row of `email_tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -65,6 +68,18 @@ pub(super) fn generate(
     let hash = Set(hash(&token));
     let row = ActiveModel { hash, kind: Set(kind), user_id: Set(user), email: Set(email), expires_at: Set(expires_at) };
     Ok((token, row))
+}
+
+/// Adds a token, in the place of the oldest ones if there are too many.
+pub(super) async fn add(db: &impl ConnectionTrait, token: ActiveModel) -> Result<(), Error> {
+    let token = token.insert(db).await?;
+    let others = Entity::find().filter(Column::UserId.eq(token.user_id)).filter(Column::Kind.eq(token.kind));
+    let oldest = others.order_by_desc(Column::ExpiresAt).offset(MAX_TOKENS).limit(MAX_TOKENS);
+    let oldest: Vec<String> = oldest.select_only().column(Column::Hash).into_tuple().all(db).await?;
+    if !oldest.is_empty() {
+        Entity::delete_many().filter(Column::Hash.is_in(oldest)).exec(db).await?;
+    }
+    Ok(())
 }
 
 /// What `token` is good for at `now`.
@@ -115,12 +130,9 @@ pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<
     Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::ExpiresAt).all(db).await?)
 }
 
-/// Removes what expired before `moment`.
-pub(super) async fn remove_expired(
-    transaction: &DatabaseTransaction,
-    moment: chrono::DateTime<Utc>,
-) -> Result<(), Error> {
-    remove(transaction, Condition::all().add(Column::ExpiresAt.lt(moment)), PRIMARY).await
+/// Which tokens expired before `moment`.
+pub(super) fn expired_before(moment: chrono::DateTime<Utc>) -> Condition {
+    Condition::all().add(Column::ExpiresAt.lt(moment))
 }
 
 async fn remove(transaction: &DatabaseTransaction, which: Condition, index: &'static str) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use crate::accounts::account_event::{self, Kind};
 use crate::accounts::{Accounts, api_key, session};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
-use crate::store::DatabaseTransaction;
+use crate::store::{DatabaseTransaction, MAX_BATCH_ROWS};
 
 /// What a transaction has ended, for the memory of verified tokens.
 #[derive(Clone, Debug, Default)]
@@ -94,8 +94,19 @@ pub(super) async fn all_sessions(
     but: Option<SessionId>,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Vec<SessionId>, Error> {
-    let mut ids = session::lock_live_ids(transaction, user, now).await?;
+    let mut ids = session::lock_live_ids(transaction, user, now, None).await?;
     ids.retain(|id| Some(*id) != but);
     session::end(transaction, &ids, now).await?;
     Ok(ids)
+}
+
+/// Ends some of a user's live sessions, at most [`MAX_BATCH_ROWS`]; how many.
+pub(super) async fn some_sessions(
+    transaction: &DatabaseTransaction,
+    user: UserId,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<usize, Error> {
+    let ids = session::lock_live_ids(transaction, user, now, Some(MAX_BATCH_ROWS as u64)).await?;
+    session::end(transaction, &ids, now).await?;
+    Ok(ids.len())
 }

@@ -54,7 +54,7 @@ impl Accounts {
             caller.require(Scope::AccountRead)?;
         }
         let seen = match caller.require_operator() {
-            Ok(()) => Entity::find(),
+            Ok(()) => user::kept(),
             Err(_) => Entity::find().filter(user::is_present()),
         };
         let Some(search) = search.map(str::trim).filter(|search| !search.is_empty()) else { return Ok(seen) };

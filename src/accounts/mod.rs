@@ -8,7 +8,8 @@
 //!   remembered, so no request that begins after the answer gets through; a restart asks the rows again.
 //! * Mails are queued with what they tell and sent later (`queued_mail`, `post`); their links carry tokens that are good
 //!   once (`email_token`). What is done to an account goes to its audit log (`account_event`).
-//! * `limits` says how often anybody may try; `upkeep` removes what is over.
+//! * `limits` says how often anybody may try; `upkeep` removes what is over, `purge` whole accounts.
+//! * `idempotency` has the records of requests that other slices send under a key, too.
 //!
 //! **Invariant:** a session is live exactly as long as its row says so; memory may only be stricter.
 //! **Invariant:** passwords are hashed in a bounded pool, off the runtime's threads, and an unknown identifier costs
@@ -29,6 +30,7 @@ mod export;
 mod find_account;
 mod find_user;
 pub mod graphql;
+pub mod idempotency;
 mod identity;
 mod inspect;
 mod limits;
@@ -42,6 +44,7 @@ mod operate;
 mod password;
 mod post;
 mod prove;
+mod purge;
 pub mod queued_mail;
 mod read;
 mod refresh;
@@ -67,7 +70,7 @@ use futures_util::future::BoxFuture;
 use crate::clock::Clock;
 use crate::config;
 use crate::error::Error;
-use crate::id::UserId;
+use crate::id::{CounterId, UserId};
 use crate::mail::Mailer;
 use crate::store::{Database, DatabaseTransaction};
 
@@ -100,6 +103,21 @@ const ASKED_AT_ONCE: usize = 500;
 
 /// What another slice adds to a new user, in the transaction that makes them.
 pub type Furnish = for<'t> fn(&'t DatabaseTransaction, UserId, &'t Clock) -> BoxFuture<'t, Result<(), Error>>;
+/// Locks a user's counter until the transaction ends; false if there is none.
+pub type LockCounter = for<'t> fn(&'t DatabaseTransaction, UserId, CounterId) -> BoxFuture<'t, Result<bool, Error>>;
+/// Removes the rows of another slice that belong to these users, in bounded batches.
+pub type PurgeUsers = fn(Database, Clock, Vec<UserId>) -> BoxFuture<'static, Result<(), Error>>;
+
+/// What the other slices do for this one, which does not know them.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// Called for each new user.
+    pub furnish: Furnish,
+    /// Called for each API key that is to be limited to a counter.
+    pub lock_counter: LockCounter,
+    /// Called in order for users whose accounts are purged, before the users' rows are removed.
+    pub purge_users: &'static [PurgeUsers],
+}
 
 /// The accounts of one server.
 pub struct Accounts {
@@ -114,7 +132,7 @@ pub struct Accounts {
     notes: Notes,
     post: Post,
     tasks: Tasks,
-    furnish: Furnish,
+    hooks: Hooks,
 }
 
 impl Accounts {
@@ -122,7 +140,7 @@ impl Accounts {
     ///
     /// # Errors
     /// Keys that cannot be read or written; settings of mails that cannot be used.
-    pub fn open(database: Database, clock: Clock, config: &config::Config, furnish: Furnish) -> anyhow::Result<Self> {
+    pub fn open(database: Database, clock: Clock, config: &config::Config, hooks: Hooks) -> anyhow::Result<Self> {
         let (settings, data_dir) = (config.accounts.clone(), &config.server.data_dir);
         let keys: &Path = &data_dir.join("keys");
         let mailer = Mailer::open(&config.mail, data_dir)?;
@@ -138,7 +156,7 @@ impl Accounts {
             database,
             clock,
             settings,
-            furnish,
+            hooks,
         })
     }
 
@@ -148,7 +166,7 @@ impl Accounts {
     /// # Errors
     /// None that a purpose of our own can cause.
     pub fn derive_key(&self, purpose: &str) -> anyhow::Result<[u8; 32]> {
-        self.refresh_key.derive(purpose)
+        self.refresh_key.derive(&[purpose.as_bytes()])
     }
 
     /// The public halves of the signing keys, as a JWK Set (RFC 7517).

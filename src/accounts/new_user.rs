@@ -102,6 +102,7 @@ impl NewUser {
             suspended_at: Set(None),
             deleted_at: Set(None),
             search_key: Set(search_key),
+            purge_started_at: Set(None),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What only an operator does, at the server's own command line: users made, changed and removed by hand.
 
 use sea_orm::ActiveModelTrait as _;
-use sea_orm::ActiveValue::Set;
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::change_password::Replacement;
@@ -55,7 +54,7 @@ impl Accounts {
             Secret::Hash(hash) => hash,
         };
         let event = self.event(caller, user.id, Kind::SignedUp);
-        let (furnish, clock) = (self.furnish, self.clock.clone());
+        let (furnish, clock) = (self.hooks.furnish, self.clock.clone());
         self.database
             .write(move |transaction| {
                 let (user, event, clock): (NewUser, _, _) = (user.clone(), event.clone(), clock.clone());
@@ -118,7 +117,8 @@ impl Accounts {
         .await
     }
 
-    /// Deletes a user: as they could themselves, or, if `at_once`, without the time of grace.
+    /// Deletes a user: as they could themselves, or, if `at_once`, without the time of grace. Then it returns when
+    /// everything that belongs to them is removed; if it is cut off, the next sweep of a server continues.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`]; [`Error::Invalid`] with `CONFLICT` for
@@ -126,16 +126,7 @@ impl Accounts {
     pub async fn delete_user(&self, caller: &Caller, id: UserId, at_once: bool) -> Result<(), Error> {
         caller.require_operator()?;
         self.delete(id).await?;
-        if at_once {
-            let row = user::ActiveModel { id: Set(id), ..Default::default() };
-            self.database
-                .write(move |transaction| {
-                    let row = row.clone();
-                    Box::pin(async move { Ok(row.delete(transaction).await.map(drop)?) })
-                })
-                .await?;
-        }
-        Ok(())
+        if at_once { self.purge_now(id).await } else { Ok(()) }
     }
 
     /// The user that would be made, still without a password hash; everything that is wrong at once.

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use sea_orm::ActiveModelTrait as _;
 use tokio::sync::Notify;
 
 use crate::accounts::queued_mail::{self, Kind};
@@ -203,7 +202,7 @@ impl Sorting {
         };
         let expires_at = self.now + TimeDelta::seconds(valid_seconds.into());
         let (token, row) = email_token::generate(kind, user.id, email.to_owned(), expires_at)?;
-        row.insert(transaction).await?;
+        email_token::add(transaction, row).await?;
         Ok((format!("{page}#token={token}"), valid_seconds))
     }
 }

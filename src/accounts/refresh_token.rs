@@ -85,12 +85,12 @@ impl RefreshKey {
         })
     }
 
-    /// A key for another purpose, the same on every server that shares the folder.
-    pub(super) fn derive(&self, purpose: &str) -> anyhow::Result<[u8; KEY_BYTES]> {
-        let mut derived = [0; KEY_BYTES];
-        let purposes = [purpose.as_bytes()];
-        let expanded = self.others.expand(&purposes, hkdf::HKDF_SHA256);
-        expanded.and_then(|key| key.fill(&mut derived)).map_err(|_| anyhow::anyhow!("no key for {purpose}"))?;
+    /// A key for another purpose, the same on every server that shares the folder. `info` begins with the purpose
+    /// (RFC 5869, section 3.2); its parts are joined.
+    pub(super) fn derive<const N: usize>(&self, info: &[&[u8]]) -> anyhow::Result<[u8; N]> {
+        let mut derived = [0; N];
+        let expanded = self.others.expand(info, Length(N));
+        expanded.and_then(|key| key.fill(&mut derived)).map_err(|_| anyhow::anyhow!("HKDF failed"))?;
         Ok(derived)
     }
 
@@ -109,6 +109,15 @@ impl RefreshKey {
         let (session, generation) = content.split_at_checked(16)?;
         let session = Uuid::from_slice(session).ok()?.into();
         Some(RefreshToken { session, generation: i32::from_be_bytes(generation.try_into().ok()?) })
+    }
+}
+
+/// How many bytes are derived.
+struct Length(usize);
+
+impl hkdf::KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
     }
 }
 

@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use chrono::Utc;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::SelectStatement;
-use sea_orm::{ActiveValue::Set, QuerySelect, QueryTrait, TryInsertResult};
+use sea_orm::{ActiveValue::Set, Condition, QuerySelect, QueryTrait, TryInsertResult};
 
 use crate::accounts::ASKED_AT_ONCE;
 use crate::error::Error;
 use crate::id::SessionId;
-use crate::store::{DatabaseTransaction, PRIMARY, delete_locked, lock_keys};
 
 /// A row of `revoked_access_tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -57,14 +56,9 @@ pub(super) async fn list(db: &impl ConnectionTrait, ids: &HashSet<Uuid>) -> Resu
     Ok(revoked)
 }
 
-/// Forgets those that are refused anyhow at `moment`.
-pub(super) async fn remove_expired(
-    transaction: &DatabaseTransaction,
-    moment: chrono::DateTime<Utc>,
-) -> Result<(), Error> {
-    let expired = Entity::find().filter(Column::ExpiresAt.lte(moment));
-    let expired: Vec<Uuid> = lock_keys(transaction, expired, Column::Id, PRIMARY).await?;
-    Ok(delete_locked::<Entity, _>(transaction, Column::Id, &expired).await?)
+/// Which tokens are refused anyhow at `moment`.
+pub(super) fn expired_at(moment: chrono::DateTime<Utc>) -> Condition {
+    Condition::all().add(Column::ExpiresAt.lte(moment))
 }
 
 /// Finds a row if this token is revoked: for an `EXISTS`.

@@ -13,10 +13,13 @@ use crate::accounts::{revoked_access_token, user};
 use crate::caller::Origin;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
-use crate::store::{DatabaseTransaction, lock_keys};
+use crate::store::{Database, DatabaseTransaction, MAX_BATCH_ROWS, lock_keys};
 
 /// The newest sessions of a user whose addresses are known ones.
 const KNOWN_ADDRESSES: u64 = 50;
+
+/// Sessions that are listed at once to be removed.
+const LISTED_SESSIONS: u64 = 20_000;
 
 /// A row of `sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -113,13 +116,15 @@ pub(super) async fn list_honoured(
     Ok(honoured)
 }
 
-/// The live sessions of a user, locked until the transaction ends.
+/// The live sessions of a user, at most `limit`, locked until the transaction ends.
 pub(super) async fn lock_live_ids(
     transaction: &DatabaseTransaction,
     user: UserId,
     now: chrono::DateTime<Utc>,
+    limit: Option<u64>,
 ) -> Result<Vec<SessionId>, Error> {
-    Ok(lock_keys(transaction, live(now).filter(Column::UserId.eq(user)), Column::Id, "sessions_by_user").await?)
+    let live = live(now).filter(Column::UserId.eq(user)).limit(limit);
+    Ok(lock_keys(transaction, live, Column::Id, "sessions_by_user").await?)
 }
 
 /// Ends these sessions; how many were live.
@@ -128,12 +133,17 @@ pub(super) async fn end(
     ids: &[SessionId],
     now: chrono::DateTime<Utc>,
 ) -> Result<u64, Error> {
-    let update = Entity::update_many()
-        .col_expr(Column::EndedAt, Expr::value(now))
-        .filter(Column::Id.is_in(ids.iter().copied()))
-        .filter(Column::EndedAt.is_null())
-        .filter(Column::ExpiresAt.gt(now));
-    Ok(update.exec(db).await?.rows_affected)
+    let mut ended = 0;
+    // A statement has a limited number of parameters.
+    for some in ids.chunks(ASKED_AT_ONCE) {
+        let update = Entity::update_many()
+            .col_expr(Column::EndedAt, Expr::value(now))
+            .filter(Column::Id.is_in(some.iter().copied()))
+            .filter(Column::EndedAt.is_null())
+            .filter(Column::ExpiresAt.gt(now));
+        ended += update.exec(db).await?.rows_affected;
+    }
+    Ok(ended)
 }
 
 /// Gives up a session's refresh token: what is left of it ends at `expires_at`.
@@ -212,11 +222,27 @@ pub(super) async fn list_live(
     Ok(live(now).filter(Column::UserId.eq(user)).order_by_desc(Column::Id).all(db).await?)
 }
 
-/// Removes the sessions that ended before `moment`.
-pub(super) async fn remove_ended(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<(), Error> {
-    let ended = Condition::any().add(Column::EndedAt.lt(moment)).add(Column::ExpiresAt.lt(moment));
-    Entity::delete_many().filter(ended).exec(db).await?;
-    Ok(())
+/// Which sessions ended before `moment`.
+pub(super) fn ended_before(moment: chrono::DateTime<Utc>) -> Condition {
+    Condition::any().add(Column::EndedAt.lt(moment)).add(Column::ExpiresAt.lt(moment))
+}
+
+/// Removes the sessions that match `condition` in bounded batches, the revoked access tokens of each batch first.
+pub(super) async fn remove_in_batches(database: &Database, condition: Condition) -> Result<(), Error> {
+    loop {
+        let ids = Entity::find().filter(condition.clone()).limit(LISTED_SESSIONS).select_only().column(Column::Id);
+        let ids: Vec<SessionId> = ids.into_tuple().all(database.reader()).await?;
+        for batch in ids.chunks(MAX_BATCH_ROWS) {
+            let in_batch = || batch.iter().copied();
+            let revoked = Condition::all().add(revoked_access_token::Column::SessionId.is_in(in_batch()));
+            database.remove_in_batches::<Uuid, _>(revoked_access_token::Column::Id, revoked).await?;
+            let sessions = Condition::all().add(condition.clone()).add(Column::Id.is_in(in_batch()));
+            database.remove_in_batches::<SessionId, _>(Column::Id, sessions).await?;
+        }
+        if (ids.len() as u64) < LISTED_SESSIONS {
+            return Ok(());
+        }
+    }
 }
 
 /// Every session of a user that is still kept, the oldest first.

@@ -75,7 +75,8 @@ impl Accounts {
         let (session, tokens) = opened.unzip();
         let mut event = self.event(caller, user.id, Kind::SignedUp);
         event.actor_id = Set(Some(user.id));
-        let signing_up = SigningUp { user, session, event, address, furnish: self.furnish, clock: self.clock.clone() };
+        let signing_up =
+            SigningUp { user, session, event, address, furnish: self.hooks.furnish, clock: self.clock.clone() };
         let user = self.database.write(move |transaction| Box::pin(signing_up.clone().run(transaction))).await?;
         self.post.wake();
         Ok(tokens.map(|tokens| SignedIn { user, tokens }))

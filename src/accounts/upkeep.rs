@@ -8,8 +8,9 @@
 //! | the audit log | `event_days` |
 //! | accounts that nobody confirmed | until they can no longer be: `unconfirmed_days` |
 //! | deleted accounts | `deletion_grace_days` |
+//! | idempotency records | 24 hours |
 //!
-//! Replicas do all of this side by side: each deletion is one statement that may find nothing left.
+//! Replicas do all of this side by side: each deletion is a short transaction that may find nothing left.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -17,10 +18,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use tokio::task::AbortHandle;
+use uuid::Uuid;
 
 use crate::accounts::post::Post;
-use crate::accounts::{Accounts, account_event, api_key, email_token, revoked_access_token, session, user};
+use crate::accounts::{
+    Accounts, account_event, api_key, email_token, idempotency, revoked_access_token, session, user,
+};
 use crate::error::Error;
+use crate::id::{AccountEventId, ApiKeyId};
 
 /// How often each is done. Uses and failed logins are at most so late in the database.
 const WRITE_NOTES_EVERY: Duration = Duration::from_secs(5);
@@ -87,15 +92,19 @@ impl Accounts {
         let (sessions, events) = (days(settings.ended_session_days), days(settings.event_days));
         let (deleted, yesterday) = (days(settings.deletion_grace_days), days(1));
         self.limits.forget_the_idle();
-        // One after the other, so that others can write in between.
-        self.database.write(move |t| Box::pin(async move { session::remove_ended(t, sessions).await })).await?;
-        self.database
-            .write(move |t| Box::pin(async move { revoked_access_token::remove_expired(t, now).await }))
-            .await?;
-        self.database.write(move |t| Box::pin(async move { api_key::remove_expired(t, yesterday).await })).await?;
-        self.database.write(move |t| Box::pin(async move { email_token::remove_expired(t, yesterday).await })).await?;
-        self.database.write(move |t| Box::pin(async move { account_event::remove_before(t, events).await })).await?;
-        self.database.write(move |t| Box::pin(async move { user::remove_gone(t, deleted, now).await })).await
+        let database = &self.database;
+        let revoked = revoked_access_token::expired_at(now);
+        database.remove_in_batches::<Uuid, _>(revoked_access_token::Column::Id, revoked).await?;
+        session::remove_in_batches(database, session::ended_before(sessions)).await?;
+        let keys = api_key::expired_before(yesterday);
+        database.remove_in_batches::<ApiKeyId, _>(api_key::Column::Id, keys).await?;
+        let links = email_token::expired_before(yesterday);
+        database.remove_in_batches::<String, _>(email_token::Column::Hash, links).await?;
+        let events = account_event::before(events);
+        database.remove_in_batches::<AccountEventId, _>(account_event::Column::Id, events).await?;
+        let records = idempotency::expired_at(now);
+        database.remove_in_batches::<Uuid, _>(idempotency::Column::Id, records).await?;
+        self.purge_due(user::is_due(deleted, now)).await
     }
 
     /// Trusts nothing that is remembered if another program has written to the database.

@@ -1,7 +1,7 @@
 //! A person, as the database keeps them.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, IntoCondition, LockType, Query};
+use sea_orm::sea_query::{Expr, Func, IntoCondition, LockType, Query};
 use sea_orm::{Condition, DbBackend, QueryOrder as _, QuerySelect as _, SqlErr};
 
 use crate::accounts::identity;
@@ -44,6 +44,8 @@ pub struct Model {
     pub deleted_at: Option<DateTimeUtc>,
     /// Username and name in one form, for searching.
     pub search_key: String,
+    /// When the purge of the account began: the row stays until everything that refers to it is removed.
+    pub purge_started_at: Option<DateTimeUtc>,
 }
 
 /// What a user may do.
@@ -137,9 +139,14 @@ pub(super) async fn find_by_email(db: &impl ConnectionTrait, key: &str) -> Resul
     Ok(Entity::find().filter(Column::EmailKey.eq(key)).one(db).await?)
 }
 
+/// Users, whatever has become of them, but for those whose accounts are being purged.
+pub(super) fn kept() -> Select<Entity> {
+    Entity::find().filter(Column::PurgeStartedAt.is_null())
+}
+
 /// This user, whatever has become of them.
 pub(super) async fn find_by_id(db: &impl ConnectionTrait, id: UserId) -> Result<Option<Model>, Error> {
-    Ok(Entity::find_by_id(id).one(db).await?)
+    Ok(kept().filter(Column::Id.eq(id)).one(db).await?)
 }
 
 /// The user with this username, if they are there for others.
@@ -174,9 +181,9 @@ pub(super) async fn list_by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Re
 /// This user, locked until the transaction ends: by the row, but on SQLite, where there is one writer.
 ///
 /// # Errors
-/// What the database says.
+/// Errors of the database.
 pub async fn lock(transaction: &DatabaseTransaction, id: UserId) -> Result<Option<Model>, Error> {
-    Ok(locked(transaction, Entity::find_by_id(id)).one(transaction).await?)
+    Ok(locked(transaction, kept().filter(Column::Id.eq(id))).one(transaction).await?)
 }
 
 /// Locks a user until the transaction ends, without reading the row.
@@ -276,7 +283,7 @@ pub async fn list_usernames(
     db: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = UserId>,
 ) -> Result<Vec<(UserId, String)>, Error> {
-    let users = Entity::find().filter(Column::Id.is_in(ids)).select_only();
+    let users = kept().filter(Column::Id.is_in(ids)).select_only();
     Ok(users.column(Column::Id).column(Column::Username).into_tuple().all(db).await?)
 }
 
@@ -291,13 +298,46 @@ pub(super) async fn set_deleted(
     Ok(())
 }
 
-/// Removes those who were deleted before `deleted`, and those whom nobody confirmed before `unconfirmed`.
-pub(super) async fn remove_gone(
-    db: &impl ConnectionTrait,
-    deleted: chrono::DateTime<chrono::Utc>,
-    unconfirmed: chrono::DateTime<chrono::Utc>,
-) -> Result<(), Error> {
+/// Whose accounts are to be purged: those who were deleted before `deleted`, and those whom nobody confirmed before
+/// `unconfirmed`.
+pub(super) fn is_due(deleted: chrono::DateTime<chrono::Utc>, unconfirmed: chrono::DateTime<chrono::Utc>) -> Condition {
     let gone = Condition::any().add(Column::DeletedAt.lt(deleted)).add(Column::UnconfirmedUntil.lt(unconfirmed));
-    Entity::delete_many().filter(gone).exec(db).await?;
-    Ok(())
+    Condition::all().add(Column::PurgeStartedAt.is_null()).add(gone)
+}
+
+/// Marks a user whose account is purged from now on; false if `condition` does not hold. Nobody finds them any more, and
+/// their username and address are free: those become what no user can have.
+pub(super) async fn mark_purged(
+    db: &impl ConnectionTrait,
+    id: UserId,
+    condition: Condition,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<bool, Error> {
+    let name = id.uuid().simple().to_string();
+    let none = || Expr::value(Option::<String>::None);
+    let deleted_at = Func::coalesce([Expr::col(Column::DeletedAt), Expr::value(now)]);
+    let update = Entity::update_many()
+        .col_expr(Column::PurgeStartedAt, Expr::value(now))
+        .col_expr(Column::DeletedAt, deleted_at.into())
+        .col_expr(Column::UsernameKey, Expr::value(format!("!{name}")))
+        .col_expr(Column::Username, Expr::value(name))
+        .col_expr(Column::EmailKey, none())
+        .col_expr(Column::Email, none())
+        .col_expr(Column::Name, none())
+        .col_expr(Column::PasswordHash, Expr::value(""))
+        .col_expr(Column::SearchKey, Expr::value(""))
+        .filter(Column::Id.eq(id))
+        .filter(Column::PurgeStartedAt.is_null())
+        .filter(condition);
+    Ok(update.exec(db).await?.rows_affected == 1)
+}
+
+/// Some users who match `condition`.
+pub(super) async fn list_ids(
+    db: &impl ConnectionTrait,
+    condition: Condition,
+    limit: u64,
+) -> Result<Vec<UserId>, Error> {
+    let users = Entity::find().filter(condition).limit(limit);
+    Ok(users.select_only().column(Column::Id).into_tuple().all(db).await?)
 }

@@ -35,6 +35,12 @@ impl Config {
         ensure!(!accounts.token_audience.is_empty(), "accounts.token_audience must not be empty");
         ensure!(self.graphql.max_tokens <= 20_000, "graphql.max_tokens must be at most 20000");
         ensure!(self.counters.max_batch <= 10_000, "counters.max_batch must be at most 10000");
+        for (name, records) in [
+            ("counters.max_idempotency_records", self.counters.max_idempotency_records),
+            ("accounts.max_idempotency_records", accounts.max_idempotency_records),
+        ] {
+            ensure!((1..=1_000_000_000).contains(&records), "{name} must be from 1 to 1000000000");
+        }
         ensure!(self.http.max_header_bytes >= 8192, "http.max_header_bytes must be at least 8192");
         self.check_database()?;
         self.check_photos()?;

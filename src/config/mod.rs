@@ -122,6 +122,7 @@ pub struct Accounts {
     pub verification_seconds: u32,
     pub reset_seconds: u32,
     pub max_api_keys: u32,
+    pub max_idempotency_records: u64,
     pub unconfirmed_days: u32,
     pub deletion_grace_days: u32,
     pub ended_session_days: u32,
@@ -183,6 +184,7 @@ pub struct Counters {
     pub queue: usize,
     pub max_batch: usize,
     pub max_per_user: u64,
+    pub max_idempotency_records: u64,
     pub poll_milliseconds: u64,
 }
 

@@ -170,7 +170,7 @@ async fn advance_page(
             return Err(Error::Conflict(message));
         }
         if current > counter.current {
-            changed.push((counter.id, current));
+            changed.push((counter.id, current, counter.idempotency_records));
             changed_owners.insert(counter.user_id);
         }
         advanced.push(Advanced {
@@ -200,7 +200,8 @@ async fn list(
         Which::User(owner) => Condition::all().add(Column::UserId.eq(*owner)),
         Which::One(owner, name) => Condition::all().add(Column::UserId.eq(*owner)).add(Column::Name.eq(name)),
     };
-    let counters = counter::Entity::find().filter(which).order_by_asc(Column::Id).limit(PAGE);
+    let counters =
+        counter::Entity::find().filter(which).filter(Column::DeletedAt.is_null()).order_by_asc(Column::Id).limit(PAGE);
     let counters = match after {
         Some(after) => counters.filter(Column::Id.gt(after)),
         None => counters,

@@ -2,19 +2,14 @@
 
 use chrono::Utc;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
+use sea_orm::{Condition, QueryOrder as _, QuerySelect as _};
 
+use crate::accounts::idempotency;
 use crate::counters::counter;
 use crate::counters::order::{Order, Outcome};
 use crate::error::Error;
 use crate::id::CounterId;
-
-/// For how many hours a key is remembered.
-pub const KEPT_HOURS: i64 = 24;
-/// Characters of a key at most.
-const MAX_KEY_CHARS: usize = 128;
-/// Answers that one transaction removes.
-const SWEPT_AT_ONCE: u64 = 1000;
 
 /// A row of `counter_answers`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -52,6 +47,11 @@ impl Model {
         (self.count, self.set_to, self.if_current) == asked(order)
     }
 
+    /// Whether a retry at `now` still gets it.
+    pub(super) fn is_live(&self, now: chrono::DateTime<Utc>) -> bool {
+        self.created_at > idempotency::live_since(now)
+    }
+
     /// What the first caller was told.
     pub(super) fn outcome(&self, counter: &counter::Model) -> Outcome {
         let counter = counter::Model { current: self.current, updated_at: self.created_at, ..counter.clone() };
@@ -81,33 +81,39 @@ fn asked(order: Order) -> (Option<i64>, Option<i64>, Option<i64>) {
     }
 }
 
-/// A key that a client may use: printable ASCII, so that it means the same in a header and to every database.
-///
-/// # Errors
-/// [`Error::BadInput`], naming the limit.
-pub(super) fn check_key(key: &str) -> Result<(), Error> {
-    let good =
-        (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    let message = || {
-        let form = format!("idempotencyKey has 1 to {MAX_KEY_CHARS} printable ASCII characters");
-        format!("{form}, and is equal to the header Idempotency-Key if both are sent.")
-    };
-    if good { Ok(()) } else { Err(Error::BadInput(message())) }
+/// The oldest answers that were given before `moment`.
+pub(super) async fn list_expired(
+    db: &impl ConnectionTrait,
+    moment: chrono::DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<(CounterId, String)>, Error> {
+    let expired = Entity::find().filter(Column::CreatedAt.lt(moment)).order_by_asc(Column::CreatedAt).limit(limit);
+    let keys = expired.select_only().column(Column::CounterId).column(Column::Key);
+    Ok(keys.into_tuple().all(db).await?)
 }
 
-/// A key that was used for another order.
-pub(super) fn reused() -> Error {
-    Error::Conflict("This idempotency key was used with other arguments.".to_owned())
+/// Removes the first `rows` answers of a counter whose key follows `after`. Returns how many it removed, and the
+/// last of their keys if there may be more. Nothing may add to them at the same time: the counter is locked, or deleted.
+pub(super) async fn remove_batch(
+    db: &impl ConnectionTrait,
+    counter: CounterId,
+    after: Option<&str>,
+    rows: usize,
+) -> Result<(u64, Option<String>), Error> {
+    let following =
+        Condition::all().add(Column::CounterId.eq(counter)).add_option(after.map(|after| Column::Key.gt(after)));
+    let last = Entity::find().filter(following.clone()).order_by_asc(Column::Key).select_only().column(Column::Key);
+    let last = last.offset((rows as u64).saturating_sub(1)).limit(1).into_tuple::<String>().one(db).await?;
+    let batch = following.add_option(last.as_ref().map(|last| Column::Key.lte(last)));
+    let removed = Entity::delete_many().filter(batch).exec(db).await?.rows_affected;
+    Ok((removed, last))
 }
 
-/// Removes the oldest answers from before `moment`, about [`SWEPT_AT_ONCE`] of them: whoever writes next does not wait
-/// for a whole day's. Returns whether there are more.
-pub(super) async fn remove_before(db: &impl ConnectionTrait, moment: chrono::DateTime<Utc>) -> Result<bool, Error> {
-    let old = Entity::find().filter(Column::CreatedAt.lt(moment)).order_by_asc(Column::CreatedAt);
-    let moments = old.select_only().column(Column::CreatedAt).offset(SWEPT_AT_ONCE).limit(1);
-    let next = moments.into_tuple::<DateTimeUtc>().one(db).await?;
-    // Up to the first that is left over: all of one commit have the same moment, and go together.
-    let gone = next.map_or_else(|| Column::CreatedAt.lt(moment), |next| Column::CreatedAt.lte(next));
-    Entity::delete_many().filter(gone).exec(db).await?;
-    Ok(next.is_some())
+/// Finds a row if the counter of an outer statement has answers: for an `EXISTS`.
+pub(super) fn of_outer_counter() -> SelectStatement {
+    Query::select()
+        .expr(Expr::val(1))
+        .from(Entity)
+        .and_where(Column::CounterId.into_expr().equals((counter::Entity, counter::Column::Id)))
+        .take()
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use chrono::Utc;
+use futures_util::future::BoxFuture;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::LockType;
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
 use sea_orm::{DbBackend, QueryOrder as _, QuerySelect};
 
 use crate::counters::DEFAULT;
@@ -35,6 +37,10 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// When `current` last changed.
     pub updated_at: DateTimeUtc,
+    /// When it was deleted. The row stays until `purge.rs` has removed what refers to it.
+    pub deleted_at: Option<DateTimeUtc>,
+    /// Number of its rows in `counter_answers`, changed only in the transaction that adds or removes them.
+    pub idempotency_records: i64,
 }
 
 /// Counters have no relations that are followed in SQL.
@@ -80,18 +86,17 @@ pub(super) async fn list_by_ids(
     owner: UserId,
     ids: &[CounterId],
 ) -> Result<Vec<Model>, Error> {
-    let own = Entity::find().filter(Column::UserId.eq(owner));
-    Ok(own.filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
+    Ok(of(owner).filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
 }
 
 /// Every counter of `owner`, by name.
 pub(super) async fn list_all(db: &impl ConnectionTrait, owner: UserId) -> Result<Vec<Model>, Error> {
-    Ok(Entity::find().filter(Column::UserId.eq(owner)).order_by_asc(Column::Name).all(db).await?)
+    Ok(of(owner).order_by_asc(Column::Name).all(db).await?)
 }
 
 /// A user's counters, to be filtered and ordered further.
 pub(super) fn of(owner: UserId) -> Select<Entity> {
-    Entity::find().filter(Column::UserId.eq(owner))
+    Entity::find().filter(Column::UserId.eq(owner)).filter(Column::DeletedAt.is_null())
 }
 
 /// How many counters a user has.
@@ -111,9 +116,69 @@ pub(super) async fn lock_default(transaction: &DatabaseTransaction, owner: UserI
     Ok(())
 }
 
-/// Removes a counter, for whoever does so first.
-pub(super) async fn remove(db: &impl ConnectionTrait, id: CounterId) -> Result<bool, Error> {
-    Ok(Entity::delete_by_id(id).exec(db).await?.rows_affected == 1)
+/// Locks a counter until the transaction ends, whether it is deleted or not. SQLite has one writer.
+pub(super) async fn lock_by_id(transaction: &DatabaseTransaction, id: CounterId) -> Result<Option<Model>, Error> {
+    let counter = Entity::find_by_id(id);
+    let counter = match transaction.get_database_backend() {
+        DbBackend::Sqlite => counter,
+        _ => counter.lock(LockType::Update),
+    };
+    Ok(counter.one(transaction).await?)
+}
+
+/// Locks a user's counter until the transaction ends, so that it is not deleted meanwhile; false if there is none.
+pub fn lock_counter(
+    transaction: &DatabaseTransaction,
+    owner: UserId,
+    id: CounterId,
+) -> BoxFuture<'_, Result<bool, Error>> {
+    Box::pin(async move {
+        let counter = lock_by_id(transaction, id).await?;
+        Ok(counter.is_some_and(|counter| counter.user_id == owner && counter.deleted_at.is_none()))
+    })
+}
+
+/// Marks a counter as deleted; false if it is already. Its name is free from the commit on: the new one is the id
+/// behind a character that no name has, so that no client reaches it.
+pub(super) async fn mark_deleted(
+    db: &impl ConnectionTrait,
+    id: CounterId,
+    now: chrono::DateTime<Utc>,
+) -> Result<bool, Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::DeletedAt, Expr::value(now))
+        .col_expr(Column::Name, Expr::value(format!("!{}", id.uuid().simple())))
+        .filter(Column::Id.eq(id))
+        .filter(Column::DeletedAt.is_null());
+    Ok(update.exec(db).await?.rows_affected == 1)
+}
+
+/// Subtracts removed idempotency records from a locked counter's number of them. Never below zero: servers of an older
+/// version that ran beside the migration have not counted theirs.
+pub(super) async fn subtract_records(db: &impl ConnectionTrait, id: CounterId, removed: u64) -> Result<(), Error> {
+    let removed = i64::try_from(removed).unwrap_or(i64::MAX);
+    let records = || Expr::col(Column::IdempotencyRecords);
+    let left = Expr::case(records().gt(removed), records().sub(removed)).finally(0);
+    let update = Entity::update_many().col_expr(Column::IdempotencyRecords, left.into());
+    update.filter(Column::Id.eq(id)).exec(db).await?;
+    Ok(())
+}
+
+/// The number of idempotency records of each of these users: of all their counters, deleted ones included, because
+/// those are stored as well until they are purged.
+pub(super) async fn sum_records(db: &impl ConnectionTrait, users: &[UserId]) -> Result<Vec<(UserId, i64)>, Error> {
+    // A sum is a decimal number to the database servers.
+    let integer = match db.get_database_backend() {
+        DbBackend::MySql => "SIGNED",
+        _ => "BIGINT",
+    };
+    let sums = Entity::find()
+        .select_only()
+        .column(Column::UserId)
+        .expr(Expr::col(Column::IdempotencyRecords).sum().cast_as(integer))
+        .filter(Column::UserId.is_in(users.iter().copied()))
+        .group_by(Column::UserId);
+    Ok(sums.into_tuple().all(db).await?)
 }
 
 fn by_key(key: &Key) -> Select<Entity> {

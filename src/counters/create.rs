@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use sea_orm::ActiveModelTrait as _;
-use sea_orm::ActiveValue::Set;
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{ActiveModelTrait as _, DbErr, IntoActiveModel as _, SqlErr};
 
+use crate::accounts::idempotency::{self, Claim, KeyedRequest, Operation};
 use crate::accounts::{Ended, api_key, user};
 use crate::caller::{Caller, Scope};
 use crate::counters::counter::{Key, MAX_NAME_CHARS};
@@ -13,6 +12,7 @@ use crate::counters::{Counters, DEFAULT, counter, statements};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::{CounterId, UserId};
 use crate::scalars::MAX_SAFE_INTEGER;
+use crate::store::DatabaseTransaction;
 
 /// What `next` can add at most.
 pub const MAX_STEP: i32 = 1_000_000;
@@ -28,36 +28,46 @@ pub struct CreateCounter {
     pub step: i32,
     /// What `next` never goes past; the greatest integer if it is left out.
     pub max: Option<i64>,
+    /// Idempotency key.
+    pub idempotency_key: Option<Arc<str>>,
+}
+
+/// A counter that was created.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// The counter.
+    pub counter: counter::Model,
+    /// Whether an earlier request with the same idempotency key created it.
+    pub replayed: bool,
 }
 
 impl Counters {
-    /// Makes a counter of the caller's.
+    /// Makes a counter of the caller's. With an idempotency key it does so once: a retry returns the counter as it is
+    /// now, or as it was created if it was deleted since.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `COUNTERS_WRITE`, or limited to a counter;
-    /// [`Error::Invalid`] for what cannot be, with `TAKEN`, or with `LIMIT_REACHED` at `counters.max_per_user`.
-    pub async fn create(&self, caller: &Caller, input: CreateCounter) -> Result<counter::Model, Error> {
+    /// [`Error::Invalid`] for what cannot be, with `TAKEN`, or with `LIMIT_REACHED` at `counters.max_per_user`; those of
+    /// [`idempotency::claim`].
+    pub async fn create(&self, caller: &Caller, mut input: CreateCounter) -> Result<Created, Error> {
         let owner = caller.require(Scope::CountersWrite)?;
-        let (row, most) = (self.row(owner, input)?, self.max_per_user);
+        let key = input.idempotency_key.take();
+        let counter = self.counter(owner, input)?;
+        let request = key.map(|key| {
+            let request = (&counter.name, counter.current, counter.step, counter.max);
+            self.accounts.keyed_request(owner, Operation::CreateCounter, key, &request)
+        });
+        let (request, max_counters) = (request.transpose()?, self.max_per_user);
         self.database
             .write(move |transaction| {
-                let row = row.clone();
-                Box::pin(async move {
-                    // The user first: the new row refers to it.
-                    user::lock(transaction, owner).await?;
-                    // Locked, so that two at once cannot both be the last that there is room for.
-                    counter::lock_default(transaction, owner).await?;
-                    if counter::count(transaction, owner).await? >= most {
-                        let message = format!("A user has at most {most} counters: delete one that is not needed.");
-                        return Err(UserError { code: UserErrorCode::LimitReached, field: None, message }.into());
-                    }
-                    row.insert(transaction).await.map_err(taken)
-                })
+                let (counter, request) = (counter.clone(), request.clone());
+                Box::pin(async move { create(transaction, counter, request, max_counters).await })
             })
             .await
     }
 
-    /// Deletes a counter of the caller's, and the API keys that were limited to it.
+    /// Deletes a counter of the caller's, and the API keys that were limited to it: from the commit on nobody finds it,
+    /// and its name is free. Its rows are purged in the background.
     ///
     /// # Errors
     /// As [`Counters::create`]; [`Error::Invalid`] with `NOT_FOUND`, or with `CONFLICT` for the default counter.
@@ -70,6 +80,7 @@ impl Counters {
         }
         let key = Key::of(owner, name).ok_or_else(unknown)?;
         let (watched, accounts, watch) = (key.clone(), Arc::clone(&self.accounts), Arc::clone(&self.watch));
+        let (now, purge_wanted) = (self.clock.now(), Arc::clone(&self.purge_wanted));
         // To the end, also if the client goes away in between: who watches the counter must be told.
         let deletion = tokio::spawn(async move {
             let deleted = accounts.write_and_end(move |transaction| {
@@ -78,8 +89,8 @@ impl Counters {
                     // Locked, so that no API key can be limited to it any more.
                     let counter = statements::lock(transaction, [&key].into_iter()).await?.into_iter().next();
                     let counter = counter.ok_or_else(unknown)?;
-                    let keys = api_key::list_hashes_of(transaction, counter.id).await?;
-                    match counter::remove(transaction, counter.id).await? {
+                    let keys = api_key::end_limited_to(transaction, counter.id, now).await?;
+                    match counter::mark_deleted(transaction, counter.id, now).await? {
                         true => Ok((counter.id, Ended::api_keys(&keys))),
                         false => Err(unknown()),
                     }
@@ -87,16 +98,17 @@ impl Counters {
             });
             let deleted = deleted.await?;
             watch.changed([&watched].into_iter());
+            purge_wanted.notify_one();
             Ok(deleted)
         });
         deletion.await.map_err(Error::internal)?
     }
 
-    /// Everything that is wrong at once, or the row.
-    fn row(&self, owner: UserId, input: CreateCounter) -> Result<counter::ActiveModel, Error> {
+    /// Everything that is wrong at once, or the counter.
+    fn counter(&self, owner: UserId, input: CreateCounter) -> Result<counter::Model, Error> {
         let mut faults = Vec::new();
         let mut fault = |field, code, message: String| faults.push(UserError::of(field, code, message));
-        let CreateCounter { name, start, step, max } = input;
+        let CreateCounter { name, start, step, max, .. } = input;
         let max = max.unwrap_or(MAX_SAFE_INTEGER);
         if name.is_empty() {
             fault("name", UserErrorCode::Required, "A counter needs a name.".to_owned());
@@ -118,17 +130,49 @@ impl Counters {
             return Err(Error::Invalid(faults));
         }
         let now = self.clock.now();
-        Ok(counter::ActiveModel {
-            id: Set(CounterId::generate()),
-            user_id: Set(owner),
-            name: Set(name),
-            current: Set(start),
-            step: Set(step),
-            max: Set(max),
-            created_at: Set(now),
-            updated_at: Set(now),
+        Ok(counter::Model {
+            id: CounterId::generate(),
+            user_id: owner,
+            name,
+            current: start,
+            step,
+            max,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+            idempotency_records: 0,
         })
     }
+}
+
+async fn create(
+    transaction: &DatabaseTransaction,
+    counter: counter::Model,
+    request: Option<KeyedRequest>,
+    max_counters: u64,
+) -> Result<Created, Error> {
+    let owner = counter.user_id;
+    // The user first: the new rows refer to it.
+    user::lock_row(transaction, owner).await?;
+    if let Some(request) = &request {
+        let (id, now) = (counter.id.to_string(), counter.created_at);
+        if let Claim::Replay(first) = idempotency::claim(transaction, request, &id, now).await? {
+            let id = CounterId::parse(&first.result);
+            let malformed = || Error::internal(anyhow::anyhow!("an idempotency record has no counter's id"));
+            let id = id.ok_or_else(malformed)?;
+            let found = counter::list_by_ids(transaction, owner, &[id]).await?.into_iter().next();
+            let as_created = counter::Model { id, created_at: first.at, updated_at: first.at, ..counter };
+            return Ok(Created { counter: found.unwrap_or(as_created), replayed: true });
+        }
+    }
+    // Locked, so that two at once cannot both be the last that there is room for.
+    counter::lock_default(transaction, owner).await?;
+    if counter::count(transaction, owner).await? >= max_counters {
+        let message = format!("A user has at most {max_counters} counters: delete one that is not needed.");
+        return Err(UserError { code: UserErrorCode::LimitReached, field: None, message }.into());
+    }
+    let row = counter.into_active_model().reset_all();
+    Ok(Created { counter: row.insert(transaction).await.map_err(taken)?, replayed: false })
 }
 
 fn taken(error: DbErr) -> Error {

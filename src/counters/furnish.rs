@@ -28,6 +28,8 @@ pub fn furnish<'t>(
             max: Set(MAX_SAFE_INTEGER),
             created_at: Set(now),
             updated_at: Set(now),
+            deleted_at: Set(None),
+            idempotency_records: Set(0),
         };
         counter.insert(transaction).await?;
         Ok(())

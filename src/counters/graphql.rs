@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Subscription
 use futures_util::{Stream, StreamExt as _};
 
 use crate::caller::Caller;
-use crate::counters::{self, Counters, Replaced, Taken, counter};
+use crate::counters::{self, Counters, Created, Replaced, Taken, counter};
 use crate::error::{Error, UserError};
 use crate::page::{self, Page, page_info};
 use crate::payload::payload;
@@ -162,6 +162,10 @@ pub struct CreateCounterInput {
     step: i32,
     /// What `next` never goes past; the greatest SafeInt if it is left out.
     max: Option<SafeInt>,
+    /// Idempotency key: a retry with the same key and the same input returns the first result again, for 24 hours. 1 to
+    /// 128 printable ASCII characters. The same key with another input ends in CONFLICT. The header Idempotency-Key does
+    /// the same for a request for a single field.
+    idempotency_key: Option<String>,
 }
 
 /// What `createCounter` did.
@@ -169,6 +173,8 @@ pub struct CreateCounterInput {
 pub struct CreateCounterPayload {
     /// The new counter. Null when there are user errors.
     counter: Option<Counter>,
+    /// True if an idempotency key brought back an earlier result.
+    replayed: bool,
     /// What to correct; empty on success.
     user_errors: Vec<UserError>,
 }
@@ -215,7 +221,8 @@ impl CountersMutation {
     /// Takes the next integer of a counter of the caller's, or a range of them: unique, without gaps, and on disk before
     /// it is answered. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_NEXT or
     /// for another counter, NOT_FOUND, BAD_USER_INPUT for the count or the idempotency key, CONFLICT for a key that was
-    /// used otherwise, COUNTER_EXHAUSTED when the whole range would not fit below the counter's `max`, UNAVAILABLE when
+    /// used otherwise, RATE_LIMITED for a new key of a user who has too many, COUNTER_EXHAUSTED when the whole range would
+    /// not fit below the counter's `max`, UNAVAILABLE when
     /// too many writes wait: in each case nothing was taken. UNAVAILABLE without a retry time when the request took too
     /// long: then the integers may have been taken, and a retry with the same idempotency key gets them.
     async fn next(
@@ -235,7 +242,8 @@ impl CountersMutation {
     }
 
     /// Makes a counter of the caller's. User errors: REQUIRED, INVALID, TOO_LONG, TAKEN, LIMIT_REACHED. UNAUTHENTICATED
-    /// when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE.
+    /// when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE, BAD_USER_INPUT for the idempotency key,
+    /// CONFLICT for a key that was used with another input, RATE_LIMITED for a new key of a user who has too many.
     async fn create_counter(
         &self,
         ctx: &Context<'_>,
@@ -246,9 +254,14 @@ impl CountersMutation {
             start: input.start.get(),
             step: input.step,
             max: input.max.map(SafeInt::get),
+            idempotency_key: caller(ctx).idempotency_key_or(input.idempotency_key),
         };
-        let created = counters(ctx).create(caller(ctx), input);
-        payload(created, |row, user_errors| CreateCounterPayload { counter: row.map(Counter), user_errors }).await
+        let created = Box::pin(counters(ctx).create(caller(ctx), input));
+        let build = |created: Option<Created>, user_errors| {
+            let replayed = created.as_ref().is_some_and(|created| created.replayed);
+            CreateCounterPayload { counter: created.map(|created| Counter(created.counter)), replayed, user_errors }
+        };
+        payload(created, build).await
     }
 
     /// Deletes a counter of the caller's with its integer, and the API keys that were limited to it. User errors:
@@ -267,7 +280,8 @@ impl CountersMutation {
 
     /// Replaces the current integer: the next `next` goes on from there. User errors: INVALID, NOT_FOUND,
     /// CONFLICT. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_WRITE or for
-    /// another counter, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used otherwise, UNAVAILABLE
+    /// another counter, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used otherwise, RATE_LIMITED
+    /// for a new key of a user who has too many, UNAVAILABLE
     /// when too many writes wait: in each case nothing was set. UNAVAILABLE without a retry time when the request took
     /// too long: then it may have been set, and a retry with the same idempotency key gets the answer.
     async fn set_current(

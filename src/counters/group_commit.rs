@@ -6,25 +6,31 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::counters::counter::Key;
+use crate::counters::idempotency::{BatchRecords, Room};
 use crate::counters::order::{Order, Outcome, Refusal};
+use crate::counters::record_quota::RecordQuota;
 use crate::counters::watch::Watch;
 use crate::counters::{answer, counter, statements};
 use crate::error::Error;
-use crate::id::CounterId;
+use crate::id::{CounterId, UserId};
 use crate::store::{Database, DatabaseTransaction};
 
 type Answer = Result<Outcome, Refusal>;
 /// What each counter's line asks for, and under which idempotency keys.
 type Orders = HashMap<Key, Vec<(Order, Option<Arc<str>>)>>;
-/// What was answered under an idempotency key of a counter.
-type Given = HashMap<(CounterId, Arc<str>), answer::Model>;
+/// What a batch has come to.
+struct Decided {
+    answers: HashMap<Key, Vec<Answer>>,
+    /// How many idempotency records users have added.
+    added: HashMap<UserId, i64>,
+}
 
 /// A write that waits for its commit.
 struct Waiting {
@@ -42,9 +48,16 @@ pub(super) struct GroupCommit {
 }
 
 impl GroupCommit {
-    pub(super) fn start(database: Database, clock: Clock, watch: Arc<Watch>, settings: &config::Counters) -> Self {
+    pub(super) fn start(
+        database: Database,
+        clock: Clock,
+        watch: Arc<Watch>,
+        quota: Arc<RecordQuota>,
+        settings: &config::Counters,
+    ) -> Self {
         let (queue, waiting) = mpsc::channel(settings.queue);
-        let task = tokio::spawn(commit_until_closed(Commit { database, watch }, clock, waiting, settings.max_batch));
+        let commit = Commit { database, watch, quota };
+        let task = tokio::spawn(commit_until_closed(commit, clock, waiting, settings.max_batch));
         Self { queue: std::sync::RwLock::new(Some(queue)), task: Mutex::new(Some(task)) }
     }
 
@@ -76,6 +89,7 @@ impl GroupCommit {
 struct Commit {
     database: Database,
     watch: Arc<Watch>,
+    quota: Arc<RecordQuota>,
 }
 
 async fn commit_until_closed(to: Commit, clock: Clock, mut waiting: mpsc::Receiver<Waiting>, max_batch: usize) {
@@ -90,7 +104,7 @@ async fn commit_until_closed(to: Commit, clock: Clock, mut waiting: mpsc::Receiv
     }
 }
 
-async fn commit(Commit { database, watch }: Commit, now: DateTime<Utc>, batch: Vec<Waiting>) {
+async fn commit(Commit { database, watch, quota }: Commit, now: DateTime<Utc>, batch: Vec<Waiting>) {
     let mut by_counter: HashMap<Key, Vec<Waiting>> = HashMap::new();
     for waiting in batch {
         match by_counter.get_mut(&waiting.key) {
@@ -105,7 +119,7 @@ async fn commit(Commit { database, watch }: Commit, now: DateTime<Utc>, batch: V
     };
     let (plain, mixed) = by_counter.into_iter().partition(|(_, line)| plain(line));
     let refused = take(&database, now, plain).await;
-    decide(&database, now, mixed.into_iter().chain(refused).collect()).await;
+    decide(&database, &quota, now, mixed.into_iter().chain(refused).collect()).await;
     watch.changed(written.iter());
 }
 
@@ -156,7 +170,7 @@ fn steps(line: &[Waiting]) -> i64 {
 
 /// Everything else: the rows are locked and read, the orders applied one after the other, and what changed
 /// is written, in one transaction.
-async fn decide(database: &Database, now: DateTime<Utc>, lines: HashMap<Key, Vec<Waiting>>) {
+async fn decide(database: &Database, quota: &RecordQuota, now: DateTime<Utc>, lines: HashMap<Key, Vec<Waiting>>) {
     if lines.is_empty() {
         return;
     }
@@ -164,10 +178,14 @@ async fn decide(database: &Database, now: DateTime<Utc>, lines: HashMap<Key, Vec
         .iter()
         .map(|(key, line)| (key.clone(), line.iter().map(|waiting| (waiting.order, waiting.once.clone())).collect()))
         .collect();
-    let orders = Arc::new(orders);
-    let decided = database.write(move |transaction| Box::pin(decide_within(transaction, now, Arc::clone(&orders))));
+    let is_keyed = |line: &Vec<(Order, Option<Arc<str>>)>| line.iter().any(|(_, once)| once.is_some());
+    let keyed = orders.iter().filter(|(_, line)| is_keyed(line)).map(|(key, _)| key.owner).collect();
+    let (room, orders) = (quota.room(&keyed, now).await, Arc::new(orders));
+    let decided =
+        database.write(move |transaction| Box::pin(decide_within(transaction, now, Arc::clone(&orders), room.clone())));
     match decided.await {
-        Ok(mut answers) => {
+        Ok(Decided { mut answers, added }) => {
+            added.into_iter().for_each(|(owner, records)| quota.add(owner, records));
             for (key, line) in lines {
                 let answers = answers.remove(&key).unwrap_or_default();
                 line.into_iter().zip(answers).for_each(|(waiting, given)| give(waiting, given));
@@ -181,13 +199,15 @@ async fn decide_within(
     transaction: &DatabaseTransaction,
     now: DateTime<Utc>,
     orders: Arc<Orders>,
-) -> Result<HashMap<Key, Vec<Answer>>, Error> {
+    room: Room,
+) -> Result<Decided, Error> {
     let mut counters: HashMap<Key, counter::Model> = statements::lock(transaction, orders.keys())
         .await?
         .into_iter()
         .map(|counter| (key_of(&counter), counter))
         .collect();
-    let mut given = given_before(transaction, now, &orders, &counters).await?;
+    let keys = keys_in(&orders, &counters);
+    let mut records = BatchRecords::read(transaction, now, &keys, room).await?;
     let (mut answers, mut changed, mut kept) = (HashMap::new(), Vec::new(), Vec::new());
     for (key, orders) in orders.iter() {
         let Some(counter) = counters.get_mut(key) else {
@@ -198,58 +218,30 @@ async fn decide_within(
         for (order, once) in orders {
             outcomes.push(match once {
                 None => order.apply(counter, now),
-                Some(once) => apply_once(*order, once, counter, now, &mut given).inspect(|outcome| {
+                Some(once) => records.apply_once(*order, once, counter, now).inspect(|outcome| {
                     kept.extend((!outcome.replayed).then(|| answer::Model::new(once, *order, outcome)));
                 }),
             });
         }
         if outcomes.iter().flatten().any(|outcome| !outcome.replayed) {
-            changed.push((counter.id, counter.current));
+            changed.push((counter.id, counter.current, counter.idempotency_records));
         }
         answers.insert(key.clone(), outcomes);
     }
     statements::store(transaction, now, &changed).await?;
     statements::keep_answers(transaction, now, &kept).await?;
-    Ok(answers)
+    Ok(Decided { answers, added: records.into_added() })
 }
 
-/// The answers given under the keys of these orders, by counter and key.
-async fn given_before(
-    transaction: &DatabaseTransaction,
-    now: DateTime<Utc>,
-    orders: &Orders,
-    counters: &HashMap<Key, counter::Model>,
-) -> Result<Given, Error> {
-    let mut asked = Vec::new();
+/// The idempotency keys of these orders, each with its counter, if there is one.
+fn keys_in<'o>(orders: &'o Orders, counters: &HashMap<Key, counter::Model>) -> Vec<(CounterId, &'o str)> {
+    let mut keys = Vec::new();
     for (key, orders) in orders {
         if let Some(counter) = counters.get(key) {
-            asked.extend(orders.iter().filter_map(|(_, once)| Some((counter.id, once.as_deref()?))));
+            keys.extend(orders.iter().filter_map(|(_, once)| Some((counter.id, once.as_deref()?))));
         }
     }
-    let since = now - TimeDelta::hours(answer::KEPT_HOURS);
-    let given = statements::list_answers(transaction, since, &asked).await?;
-    Ok(given.into_iter().map(|answer| ((answer.counter_id, answer.key.as_str().into()), answer)).collect())
-}
-
-/// Does it, unless it was done under this key: then the first answer is given again. A refusal is not kept: nothing was
-/// done, and a retry may find it possible.
-fn apply_once(
-    order: Order,
-    once: &Arc<str>,
-    counter: &mut counter::Model,
-    now: DateTime<Utc>,
-    given: &mut Given,
-) -> Answer {
-    let key = (counter.id, Arc::clone(once));
-    match given.get(&key) {
-        Some(answer) if answer.answers(order) => Ok(answer.outcome(counter)),
-        Some(_) => Err(Refusal::KeyReused),
-        None => {
-            let outcome = order.apply(counter, now)?;
-            given.insert(key, answer::Model::new(once, order, &outcome));
-            Ok(outcome)
-        }
-    }
+    keys
 }
 
 fn key_of(counter: &counter::Model) -> Key {

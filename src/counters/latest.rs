@@ -21,7 +21,11 @@ pub struct LatestCounter {
 /// # Errors
 /// Errors of the database.
 pub async fn list_latest(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<LatestCounter>, Error> {
-    let latest = counter::Entity::find().order_by_desc(Column::UpdatedAt).order_by_asc(Column::Id).limit(limit);
+    let latest = counter::Entity::find()
+        .filter(Column::DeletedAt.is_null())
+        .order_by_desc(Column::UpdatedAt)
+        .order_by_asc(Column::Id)
+        .limit(limit);
     let counters = latest.all(db).await?;
     let usernames = user::list_usernames(db, counters.iter().map(|counter| counter.user_id)).await?;
     let username = |counter: &counter::Model| {

@@ -10,6 +10,9 @@
 //! **Invariant:** a caller that goes away may leave its number taken, but never breaks the batch; nothing is
 //! retried on its behalf once the commit may have happened.
 //! **Invariant:** `0 <= current <= max <= 2^53 - 1`.
+//! **Invariant:** a user's live idempotency records are bounded (`record_quota.rs`).
+//! **Invariant:** a deleted counter is gone from its commit on; what it leaves behind is purged in short transactions
+//! (`purge.rs`).
 
 mod advance;
 pub mod answer;
@@ -19,35 +22,41 @@ mod export;
 mod furnish;
 pub mod graphql;
 mod group_commit;
+mod idempotency;
 mod latest;
 mod list;
 pub mod loader;
 mod next;
 mod order;
+mod purge;
 mod read;
+mod record_quota;
 mod set_current;
 mod statements;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config;
-use crate::error::Error;
 use crate::store::Database;
 
 pub use advance::{Advance, Advanced, Which, advance_counters};
-pub use create::{CreateCounter, MAX_STEP};
+pub use counter::lock_counter;
+pub use create::{CreateCounter, Created, MAX_STEP};
 pub use furnish::furnish;
 pub use latest::{LatestCounter, list_latest};
 pub use next::{MAX_COUNT, Next, Taken};
+pub use purge::purge_users;
 pub use set_current::{Replaced, SetCurrent};
 
 use group_commit::GroupCommit;
+use record_quota::RecordQuota;
 use watch::Watch;
 
 /// The name of the counter that every user has.
@@ -58,6 +67,10 @@ pub struct Counters {
     database: Database,
     group_commit: GroupCommit,
     watch: Arc<Watch>,
+    record_quota: Arc<RecordQuota>,
+    purge_wanted: Arc<Notify>,
+    /// The tasks of [`Counters::start_upkeep`].
+    upkeep: Mutex<Vec<AbortHandle>>,
     default: Arc<str>,
     accounts: Arc<Accounts>,
     clock: Clock,
@@ -70,27 +83,27 @@ impl Counters {
     pub fn start(database: Database, accounts: Arc<Accounts>, clock: Clock, settings: &config::Counters) -> Self {
         let poll = Duration::from_millis(settings.poll_milliseconds);
         let watch = Arc::new(Watch::start(database.clone(), poll));
-        let group_commit = GroupCommit::start(database.clone(), clock.clone(), Arc::clone(&watch), settings);
-        let max_per_user = settings.max_per_user;
-        Self { database, group_commit, watch, default: DEFAULT.into(), accounts, clock, max_per_user }
+        let record_quota = Arc::new(RecordQuota::new(database.clone(), settings.max_idempotency_records));
+        let shared = (Arc::clone(&watch), Arc::clone(&record_quota));
+        let group_commit = GroupCommit::start(database.clone(), clock.clone(), shared.0, shared.1, settings);
+        let (default, max_per_user) = (DEFAULT.into(), settings.max_per_user);
+        Self {
+            database,
+            group_commit,
+            watch,
+            record_quota,
+            purge_wanted: Arc::default(),
+            upkeep: Mutex::default(),
+            default,
+            accounts,
+            clock,
+            max_per_user,
+        }
     }
 
-    /// Removes the answers that no retry gets any more.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn sweep(&self) -> Result<(), Error> {
-        let moment = self.clock.now() - TimeDelta::hours(answer::KEPT_HOURS);
-        let some = || {
-            self.database
-                .write(move |transaction| Box::pin(async move { answer::remove_before(transaction, moment).await }))
-        };
-        while some().await? {}
-        Ok(())
-    }
-
-    /// Commits what is waiting, and takes nothing more.
+    /// Commits what is waiting, and takes nothing more. A purge that is under way stops after its batch.
     pub async fn drain(&self) {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|task| task.abort());
         self.group_commit.drain().await;
     }
 }

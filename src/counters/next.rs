@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::accounts::idempotency;
 use crate::caller::{Caller, Scope};
 use crate::counters::counter::Key;
 use crate::counters::order::{Order, Outcome, Refusal};
-use crate::counters::{Counters, answer, counter};
+use crate::counters::{Counters, counter};
 use crate::error::Error;
 
 /// Integers taken at once, at most.
@@ -37,13 +38,13 @@ pub struct Next<'n> {
 
 impl Counters {
     /// Takes integers of a counter of the caller's: all of them or none. Under an idempotency key the same order is done
-    /// once in [`answer::KEPT_HOURS`], and gets the same answer each time.
+    /// once in [`idempotency::RETENTION_HOURS`], and gets the same answer each time.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `COUNTERS_NEXT` on it;
     /// [`Error::NotFound`]; [`Error::BadInput`] for a count that is not from 1 to [`MAX_COUNT`], or what is no key;
-    /// [`Error::Conflict`] for a key that was used for another order; [`Error::CounterExhausted`];
-    /// [`Error::Unavailable`] when too many writes wait: nothing was taken. [`Error::Internal`] may leave the integers
+    /// [`Error::Conflict`] for a key that was used for another order; [`Error::TooManyRecords`] for a new key beyond
+    /// `counters.max_idempotency_records`; [`Error::CounterExhausted`]; [`Error::Unavailable`] when too many writes wait: nothing was taken. [`Error::Internal`] may leave the integers
     /// taken.
     pub async fn next(&self, caller: &Caller, input: Next<'_>) -> Result<Taken, Error> {
         let Next { counter, count, idempotency_key } = input;
@@ -55,12 +56,13 @@ impl Counters {
             Some(name) => Key::of(owner, name).ok_or(Error::NotFound("counter"))?,
             None => Key { owner, name: Arc::clone(&self.default) },
         };
-        idempotency_key.as_deref().map_or(Ok(()), answer::check_key)?;
+        idempotency_key.as_deref().map_or(Ok(()), idempotency::check_key)?;
         let outcome = self.group_commit.order(key, Order::Take { count }, idempotency_key).await;
         let outcome = outcome.map_err(|refusal| match refusal {
             Refusal::NotFound => Error::NotFound("counter"),
             Refusal::Exhausted { max } => Error::CounterExhausted { max },
-            Refusal::KeyReused => answer::reused(),
+            Refusal::KeyReused => idempotency::conflict(),
+            Refusal::TooManyRecords { max } => idempotency::too_many(max),
             Refusal::Failed(error) => error,
             other => Error::internal(anyhow::anyhow!("next was refused with {other:?}")),
         })?;

@@ -38,6 +38,8 @@ pub(super) enum Refusal {
     Changed { current: i64 },
     /// The idempotency key was used for another order.
     KeyReused,
+    /// The user has as many idempotency records as one may have.
+    TooManyRecords { max: i64 },
     /// The batch failed as a whole.
     Failed(Error),
 }

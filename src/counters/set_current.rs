@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::accounts::idempotency;
 use crate::caller::{Caller, Scope};
 use crate::counters::counter::Key;
 use crate::counters::order::{Order, Refusal};
-use crate::counters::{Counters, answer, counter};
+use crate::counters::{Counters, counter};
 use crate::error::{Error, UserError, UserErrorCode};
 
 /// What to set.
@@ -37,11 +38,11 @@ impl Counters {
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `COUNTERS_WRITE` on it; [`Error::Invalid`]
     /// with `INVALID` for an integer out of range, `NOT_FOUND`, or `CONFLICT` when `if_current` no longer holds;
     /// [`Error::BadInput`] for what is no key; [`Error::Conflict`] for a key that was used for another order;
-    /// [`Error::Unavailable`] when too many writes wait.
+    /// [`Error::TooManyRecords`] as for [`Counters::next`]; [`Error::Unavailable`] when too many writes wait.
     pub async fn set_current(&self, caller: &Caller, input: SetCurrent) -> Result<Replaced, Error> {
         let order = Order::Set { current: input.current, if_current: input.if_current };
         let owner = caller.require_on(Scope::CountersWrite, &input.counter)?;
-        input.idempotency_key.as_deref().map_or(Ok(()), answer::check_key)?;
+        input.idempotency_key.as_deref().map_or(Ok(()), idempotency::check_key)?;
         let outcome = match Key::of(owner, &input.counter) {
             Some(key) => self.group_commit.order(key, order, input.idempotency_key).await,
             None => Err(Refusal::NotFound),
@@ -56,7 +57,8 @@ impl Counters {
                 let message = format!("The current integer is {current}.");
                 UserError::of("ifCurrent", UserErrorCode::Conflict, message).into()
             }
-            Refusal::KeyReused => answer::reused(),
+            Refusal::KeyReused => idempotency::conflict(),
+            Refusal::TooManyRecords { max } => idempotency::too_many(max),
             Refusal::Failed(error) => error,
             Refusal::Exhausted { .. } => Error::internal(anyhow::anyhow!("setCurrent cannot be exhausted")),
         })?;

@@ -55,7 +55,12 @@ pub(super) struct RequestContext {
 /// Runs the rest within the time limit and completes the response's headers.
 pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::next();
-    let context = RequestContext { id, accepted: Accepted::of(request.headers()) };
+    // Parsing `Accept` takes memory, and nothing else than the API has a choice.
+    let accepted = match request.uri().path().starts_with("/graphql") {
+        true => Accepted::of(request.headers()),
+        false => Accepted::default(),
+    };
+    let context = RequestContext { id, accepted };
     request.extensions_mut().insert(context);
     let mut limit = Duration::from_secs(server.settings.request_seconds);
     if request.method() == Method::POST && media_type::is_form(request.headers()) {

@@ -1,6 +1,7 @@
 //! The header `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a string as structured fields have it
 //! (RFC 8941, section 3.3.3). Clients that send the bare key are understood as well: `k1` and `"k1"` are one key.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
@@ -18,14 +19,18 @@ const NOT_SINGLE: &str = "The header Idempotency-Key is the key of one field: se
 ///
 /// # Errors
 /// A message for the client, if the header is malformed or the operation cannot honor it.
-pub(super) fn of_operation(headers: &HeaderMap, operation: &Operation) -> Result<Option<Arc<str>>, &'static str> {
+pub(super) fn of_operation(headers: &HeaderMap, operation: &Operation) -> Result<Option<Arc<str>>, Cow<'static, str>> {
     let mut values = headers.get_all(NAME).iter();
     let Some(value) = values.next().filter(|_| operation.kind() == Kind::Mutation) else { return Ok(None) };
     if values.next().is_some() {
-        return Err(TWICE);
+        return Err(TWICE.into());
     }
     let key = parse(value.as_bytes()).ok_or(MALFORMED)?;
-    if operation.is_single() { Ok(Some(key.into())) } else { Err(NOT_SINGLE) }
+    // A client that sends the header relies on it.
+    if let Some(field) = operation.field_without_idempotency() {
+        return Err(format!("{field} cannot honor the header Idempotency-Key: send it without one.").into());
+    }
+    if operation.is_single() { Ok(Some(key.into())) } else { Err(NOT_SINGLE.into()) }
 }
 
 /// The string that the value of the header stands for.

@@ -50,11 +50,18 @@ impl MediaType {
     const GRAPHQL_RESPONSE: Self = Self::Json(JsonType::GraphqlResponse);
 }
 
+/// Without an `Accept` header.
+impl Default for Accepted {
+    fn default() -> Self {
+        Self { response: Some(MediaType::JSON), error: JsonType::Legacy }
+    }
+}
+
 impl Accepted {
     /// The media types that the `Accept` header prefers (RFC 9110, section 12.5.1).
     pub(super) fn of(headers: &HeaderMap) -> Self {
         if !headers.contains_key(ACCEPT) {
-            return Self { response: Some(MediaType::JSON), error: JsonType::Legacy };
+            return Self::default();
         }
         let media_types = [MediaType::JSON, MediaType::GRAPHQL_RESPONSE, MediaType::EventStream];
         let mut verdicts = media_types.map(|media_type| (media_type, None));

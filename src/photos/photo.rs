@@ -153,6 +153,16 @@ pub(super) async fn set_thumbhash(db: &impl ConnectionTrait, id: PhotoId, thumbh
     Ok(())
 }
 
+/// Some photos of these authors.
+pub(super) async fn list_ids_of(
+    db: &impl ConnectionTrait,
+    authors: &[UserId],
+    limit: u64,
+) -> Result<Vec<PhotoId>, Error> {
+    let photos = Entity::find().filter(Column::UserId.is_in(authors.iter().copied())).limit(limit);
+    Ok(photos.select_only().column(Column::Id).into_tuple().all(db).await?)
+}
+
 /// Some photos whose author is no more.
 pub(super) async fn list_abandoned(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<PhotoId>, Error> {
     let abandoned = Entity::find().filter(Column::UserId.is_null()).limit(limit);

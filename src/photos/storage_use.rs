@@ -77,6 +77,8 @@ pub(super) async fn list_counted(
         .from(user::Entity)
         .left_join(Entity, Expr::col((Entity, Column::UserId)).equals((user::Entity, user::Column::Id)))
         .and_where(Expr::col((user::Entity, user::Column::Id)).gt(after))
+        // While an account is purged its photos go, and nobody counts them.
+        .and_where(Expr::col((user::Entity, user::Column::PurgeStartedAt)).is_null())
         .order_by((user::Entity, user::Column::Id), Order::Asc)
         .limit(limit)
         .take();

@@ -12,6 +12,7 @@ use futures_util::future::try_join_all;
 use sea_orm::prelude::Uuid;
 use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _};
 
+use crate::accounts::idempotency::{self, Claim, KeyedRequest, Recorded};
 use crate::accounts::user;
 use crate::caller::{Caller, Scope};
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ use crate::id::{PhotoId, UserId};
 use crate::photos::blob::Content;
 use crate::photos::claims::Claims;
 use crate::photos::picture::{self, Prepared, Refusal, Rendition, Size};
+use crate::photos::replay::RecordedPhoto;
 use crate::photos::studio::{Reserved, Table};
 use crate::photos::{Photos, blob, caption, hex, photo, photo_image, photo_tag, storage_use};
 use crate::store::DatabaseTransaction;
@@ -58,9 +60,26 @@ struct Stored {
 struct Batch {
     author: UserId,
     published: bool,
+    request: Option<KeyedRequest>,
     stored: Vec<Stored>,
     quota: i64,
     clock: Clock,
+}
+
+/// What became of a batch.
+enum Added {
+    New(Vec<photo::Model>),
+    /// A request with the same idempotency key was faster.
+    Replay(Recorded<Vec<RecordedPhoto>>),
+}
+
+/// The photos of an upload.
+#[derive(Clone, Debug)]
+pub struct Uploaded {
+    /// In the order of the files.
+    pub photos: Vec<photo::Model>,
+    /// Whether an earlier request with the same idempotency key uploaded them.
+    pub replayed: bool,
 }
 
 /// How much an author may store, and how much of it is taken.
@@ -71,40 +90,71 @@ struct Room {
 }
 
 impl Photos {
-    /// Makes photos of these files, as drafts or published at once.
+    /// Makes photos of these files, as drafts or published at once. With an idempotency key it does so once.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `PHOTOS_WRITE`; [`Error::Invalid`] with
     /// `REQUIRED`, `UNSUPPORTED_MEDIA`, `TOO_LARGE`, `INVALID`, `TOO_LONG` or `LIMIT_REACHED`, naming the photo's place;
-    /// [`Error::Unavailable`] when too many pictures wait.
+    /// [`Error::Unavailable`] when too many pictures wait; those of [`idempotency::claim`].
     pub async fn upload(
         &self,
         caller: &Caller,
         mut photos: Vec<NewPhoto>,
         publish: bool,
-    ) -> Result<Vec<photo::Model>, Error> {
+        idempotency_key: Option<Arc<str>>,
+    ) -> Result<Uploaded, Error> {
         let author = caller.require(Scope::PhotosWrite)?;
         let captions = self.check_input(&photos)?;
-        for (photo, caption) in photos.iter_mut().zip(captions) {
-            photo.caption = caption;
+        for (photo, caption) in photos.iter_mut().zip(&captions) {
+            photo.caption.clone_from(caption);
         }
+        let mut request = None;
+        if let Some(key) = idempotency_key {
+            let files = photos.iter().map(|photo| Arc::clone(&photo.file)).collect();
+            let keyed = self.keyed_upload(author, key, files, &captions, publish).await?;
+            if let Some(recorded) = idempotency::find(self.database.reader(), &keyed, self.clock.now()).await? {
+                let photos = self.replay(author, recorded, &captions, publish).await?;
+                return Ok(Uploaded { photos, replayed: true });
+            }
+            request = Some(keyed);
+        }
+        match self.upload_new(author, &photos, publish, request).await? {
+            Added::New(photos) => Ok(Uploaded { photos, replayed: false }),
+            Added::Replay(recorded) => {
+                let photos = self.replay(author, recorded, &captions, publish).await?;
+                Ok(Uploaded { photos, replayed: true })
+            }
+        }
+    }
+
+    async fn upload_new(
+        &self,
+        author: UserId,
+        photos: &[NewPhoto],
+        publish: bool,
+        request: Option<KeyedRequest>,
+    ) -> Result<Added, Error> {
         let room = self.room_of(author).await?;
         self.blobs.ensure_verified().await?;
         let studio = self.studio.reserve(photos.len())?;
         let mut attempt = 1;
         loop {
             let mut claims = Claims::begin(&self.database, &self.clock);
-            let added = match self.store(&studio, &photos, room, &mut claims).await {
-                Ok(stored) => self.add(author, publish, stored, room.quota).await,
+            let added = match self.store(&studio, photos, room, &mut claims).await {
+                Ok(stored) => self.add(author, publish, request.clone(), stored, room.quota).await,
                 Err(error) => Err(error),
             };
             let error = match added {
-                Ok(added) => {
+                Ok(Added::New(added)) => {
                     claims.settle();
                     if publish {
                         self.watch.announced();
                     }
-                    return Ok(added);
+                    return Ok(Added::New(added));
+                }
+                Ok(replay @ Added::Replay(_)) => {
+                    claims.give_up().await;
+                    return Ok(replay);
                 }
                 Err(error) => error,
             };
@@ -212,10 +262,11 @@ impl Photos {
         &self,
         author: UserId,
         published: bool,
+        request: Option<KeyedRequest>,
         stored: Vec<Stored>,
         quota: i64,
-    ) -> Result<Vec<photo::Model>, Error> {
-        let batch = Batch { author, published, stored, quota, clock: self.clock.clone() };
+    ) -> Result<Added, Error> {
+        let batch = Batch { author, published, request, stored, quota, clock: self.clock.clone() };
         self.database
             .write(move |transaction| {
                 let batch = batch.clone();
@@ -260,10 +311,15 @@ fn prepare(path: &Path, limits: &picture::Limits, table: &mut Table) -> Result<R
 }
 
 impl Batch {
-    async fn add(self, transaction: &DatabaseTransaction) -> Result<Vec<photo::Model>, Error> {
-        let bytes = self.stored.iter().map(|stored| stored.original_bytes).sum();
+    async fn add(self, transaction: &DatabaseTransaction) -> Result<Added, Error> {
         user::lock_row(transaction, self.author).await?;
-        // First, so that two uploads of one user wait for each other here and nowhere else.
+        if let Some(request) = &self.request
+            && let Claim::Replay(recorded) =
+                idempotency::claim(transaction, request, &self.recorded(), self.clock.now()).await?
+        {
+            return Ok(Added::Replay(recorded));
+        }
+        let bytes = self.stored.iter().map(|stored| stored.original_bytes).sum();
         if !storage_use::add(transaction, self.author, bytes, self.quota).await? {
             let used = storage_use::find(transaction, self.author).await?;
             return Err(Room { quota: self.quota, used }.refusal());
@@ -281,7 +337,12 @@ impl Batch {
             tags.into_iter().map(|tag| (photo.id, tag.key))
         });
         photo_tag::add(transaction, tags).await?;
-        Ok(photos)
+        Ok(Added::New(photos))
+    }
+
+    fn recorded(&self) -> Vec<RecordedPhoto> {
+        let record = |stored: &Stored| RecordedPhoto { id: stored.id.to_string(), thumbhash: stored.thumbhash.clone() };
+        self.stored.iter().map(record).collect()
     }
 
     fn photos(&self, now: DateTime<Utc>) -> Vec<photo::Model> {

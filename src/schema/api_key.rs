@@ -86,6 +86,11 @@ pub(super) struct CreateApiKeyInput {
     counter: Option<String>,
     /// When it is to end by itself.
     expires_at: Option<DateTime>,
+    /// Idempotency key: a retry with the same key and the same input returns the first key with its secret again, for 24
+    /// hours. 1 to 128 printable ASCII characters. The same key with another input ends in CONFLICT, and an EXPIRED user
+    /// error says that the API key was revoked or has expired since. The header Idempotency-Key does the same for a
+    /// request for a single field.
+    idempotency_key: Option<String>,
 }
 
 /// What `createApiKey` did.
@@ -93,8 +98,11 @@ pub(super) struct CreateApiKeyInput {
 pub(super) struct CreateApiKeyPayload {
     /// The new key. Null when there are user errors.
     api_key: Option<ApiKey>,
-    /// The key itself, shown this once. It goes where an access token goes: `Authorization: Bearer`.
+    /// The key itself, shown this once, and in retries with the same idempotency key. It goes where an access token
+    /// goes: `Authorization: Bearer`.
     secret: Option<String>,
+    /// True if an idempotency key brought back an earlier result.
+    replayed: bool,
     /// What to correct; empty on success.
     user_errors: Vec<UserError>,
 }
@@ -122,7 +130,9 @@ pub(super) struct ApiKeysMutation;
 #[Object]
 impl ApiKeysMutation {
     /// Makes an API key of the caller's. User errors: REQUIRED, INVALID, TOO_LONG, NOT_FOUND for the counter,
-    /// LIMIT_REACHED. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key.
+    /// LIMIT_REACHED, EXPIRED for the idempotency key. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key,
+    /// BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used with another input, RATE_LIMITED for a new
+    /// one of a user who has too many.
     async fn create_api_key(
         &self,
         ctx: &Context<'_>,
@@ -145,12 +155,14 @@ impl ApiKeysMutation {
                 scopes: input.scopes.into_iter().map(caller::Scope::from).collect(),
                 counter,
                 expires_at: input.expires_at.map(|moment| moment.0),
+                idempotency_key: caller.idempotency_key_or(input.idempotency_key),
             };
-            ctx.data_unchecked::<Arc<Accounts>>().create_api_key(caller, input).await
+            Box::pin(ctx.data_unchecked::<Arc<Accounts>>().create_api_key(caller, input)).await
         };
         let build = |created: Option<Created>, user_errors| {
-            let (api_key, secret) = created.map(|Created { key, secret }| (ApiKey(key), secret)).unzip();
-            CreateApiKeyPayload { api_key, secret, user_errors }
+            let replayed = created.as_ref().is_some_and(|created| created.replayed);
+            let (api_key, secret) = created.map(|created| (ApiKey(created.key), created.secret)).unzip();
+            CreateApiKeyPayload { api_key, secret, replayed, user_errors }
         };
         payload(created, build).await
     }

@@ -1,5 +1,6 @@
 //! From a query's text to an operation that may run: counted, parsed, within the limits, and kept.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_graphql::parser::types::{
@@ -11,6 +12,8 @@ use quick_cache::sync::Cache;
 use crate::error::ErrorCode;
 use crate::schema::limits::{Excess, Limits, MAX_NAME_BYTES, MAX_NESTING};
 
+/// The mutations whose input has an `idempotencyKey`.
+const HONORS_IDEMPOTENCY_KEY: [&str; 5] = ["createApiKey", "createCounter", "next", "setCurrent", "uploadPhotos"];
 /// Longer texts are rare, and not worth the memory.
 const MAX_KEPT_BYTES: usize = 8192;
 
@@ -63,6 +66,34 @@ impl Operation {
             }
             _ => false,
         }
+    }
+
+    /// A field of a mutation that honors no idempotency key. A query changes nothing, however often it is sent.
+    #[must_use]
+    pub fn field_without_idempotency(&self) -> Option<String> {
+        let operation = choose(&self.document, self.name.as_deref()).ok().filter(|_| self.kind == Kind::Mutation);
+        let (_, operation) = operation?;
+        // Fragments do not lead back to themselves, and their number is limited.
+        let (mut sets, mut seen) = (vec![&operation.node.selection_set.node], HashSet::new());
+        while let Some(set) = sets.pop() {
+            for selection in &set.items {
+                match &selection.node {
+                    Selection::Field(field) => {
+                        let name = field.node.name.node.as_str();
+                        if name != "__typename" && !HONORS_IDEMPOTENCY_KEY.contains(&name) {
+                            return Some(name.to_owned());
+                        }
+                    }
+                    Selection::InlineFragment(fragment) => sets.push(&fragment.node.selection_set.node),
+                    Selection::FragmentSpread(spread) => {
+                        let name = &spread.node.fragment_name.node;
+                        let fragment = self.document.fragments.get(name).filter(|_| seen.insert(name));
+                        sets.extend(fragment.map(|fragment| &fragment.node.selection_set.node));
+                    }
+                }
+            }
+        }
+        None
     }
 
     /// Sees to it that no variable is missing that the operation cannot do without: the framework looks only at

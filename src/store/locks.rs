@@ -7,6 +7,7 @@
 //! | rows | order |
 //! |---|---|
 //! | `users` | by id |
+//! | `idempotency_records` | those of a locked user |
 //! | `sessions` | by id |
 //! | `counters`, then `counter_answers` | by owner and name (`counters/statements`) |
 //! | `api_keys` | by id |

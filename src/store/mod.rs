@@ -10,6 +10,7 @@
 //! whole server, only warns.
 //! **Invariant:** a transaction that has begun runs to its end, even if the request that wanted it is gone.
 
+mod batches;
 mod catalog;
 mod database;
 mod failure;
@@ -33,6 +34,7 @@ mod sqlite;
 mod transaction;
 mod writer;
 
+pub use batches::{MAX_BATCH_ROWS, Pace};
 pub use database::{Backend, Database};
 pub use file_lock::FileLock;
 pub use locks::{PRIMARY, delete_locked, lock_keys, locked};

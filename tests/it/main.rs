@@ -21,6 +21,7 @@ mod crash;
 mod database;
 mod examples;
 mod http;
+mod idempotency;
 mod live;
 mod locks;
 mod mail;

@@ -58,6 +58,7 @@ async fn sqlite_syncs_every_commit_and_keeps_foreign_keys() {
         ("foreign_keys", "1"),
         ("busy_timeout", "5000"),
         ("fullfsync", "1"),
+        ("journal_size_limit", "67108864"),
     ] {
         assert_eq!(ask(&database, &format!("PRAGMA {pragma}")).await, value, "{pragma}");
     }

@@ -22,7 +22,8 @@ use crate::config::Config;
 #[command(after_help = "\
 A deleted user is gone for everybody at once; for `accounts.deletion_grace_days` `reinstate` brings
 them back. Then, or with --now, the account goes with everything that is theirs: sessions, API keys,
-counters and audit log. `users export` saves it before.")]
+counters, photos and audit log. `users export` saves it before. A removal that is interrupted is
+continued by the server.")]
 pub(super) struct Delete {
     /// Username, e-mail address or id
     who: String,

@@ -4,7 +4,7 @@ mod mysql;
 mod postgres;
 mod sqlite;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::ArrayType;
@@ -28,12 +28,16 @@ struct Sql {
     lock: &'static str,
     /// What the counters show.
     show: &'static str,
-    /// Writes what the counters show.
+    /// Writes what the counters show, and how many idempotency records they have.
     store: &'static str,
-    /// The answers that were given under keys.
+    /// The answers that were given under keys, however old.
     answers: &'static str,
     /// Keeps answers, in place of those that are too old to count.
     keep: &'static str,
+    /// Removes answers by counter and key.
+    remove: &'static str,
+    /// Subtracts removed answers from the counters' numbers of idempotency records.
+    subtract: &'static str,
 }
 
 fn sql(backend: DbBackend) -> &'static Sql {
@@ -76,6 +80,9 @@ fn read(row: &QueryResult, now: DateTime<Utc>) -> Result<counter::Model, DbErr> 
         max: row.try_get_by_index(5)?,
         created_at: row.try_get_by_index(6)?,
         updated_at: now,
+        // A deleted counter has no name that a line could have.
+        deleted_at: None,
+        idempotency_records: row.try_get_by_index(7)?,
     })
 }
 
@@ -115,26 +122,25 @@ pub(super) async fn show(database: &Database, keys: &[Key]) -> Result<HashMap<Ke
     Ok(shown.collect::<Result<_, DbErr>>()?)
 }
 
-/// Writes what these counters show, as of `now`.
+/// Writes what these locked counters show, as of `now`, and how many idempotency records they have.
 pub(super) async fn store(
     transaction: &DatabaseTransaction,
     now: DateTime<Utc>,
-    counters: &[(CounterId, i64)],
+    counters: &[(CounterId, i64, i64)],
 ) -> Result<(), Error> {
     if counters.is_empty() {
         return Ok(());
     }
-    let lines: Vec<_> = counters.iter().map(|(id, current)| (hex(id.uuid()), current)).collect();
+    let lines: Vec<_> = counters.iter().map(|(id, current, records)| (hex(id.uuid()), current, records)).collect();
     let backend = transaction.get_database_backend();
     let statement = by_lines(backend, sql(backend).store, [now.into()], &lines)?;
     transaction.execute_raw(statement).await?;
     Ok(())
 }
 
-/// The answers given under these keys after `since`.
+/// The answers given under these keys, however old.
 pub(super) async fn list_answers(
     transaction: &DatabaseTransaction,
-    since: DateTime<Utc>,
     keys: &[(CounterId, &str)],
 ) -> Result<Vec<answer::Model>, Error> {
     if keys.is_empty() {
@@ -142,8 +148,25 @@ pub(super) async fn list_answers(
     }
     let lines: Vec<_> = keys.iter().map(|(counter, key)| (hex(counter.uuid()), key)).collect();
     let backend = transaction.get_database_backend();
-    let statement = by_lines(backend, sql(backend).answers, [since.into()], &lines)?;
+    let statement = by_lines(backend, sql(backend).answers, [], &lines)?;
     Ok(answer::Entity::find().from_raw_sql(statement).all(transaction).await?)
+}
+
+/// Removes these answers of locked counters, and subtracts them from the counters' numbers of records.
+pub(super) async fn remove_answers(transaction: &DatabaseTransaction, keys: &[(CounterId, &str)]) -> Result<(), Error> {
+    let mut removed: BTreeMap<CounterId, i64> = BTreeMap::new();
+    for (counter, _) in keys {
+        *removed.entry(*counter).or_default() += 1;
+    }
+    if removed.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<_> = keys.iter().map(|(counter, key)| (hex(counter.uuid()), key)).collect();
+    let counts: Vec<_> = removed.iter().map(|(counter, count)| (hex(counter.uuid()), count)).collect();
+    let backend = transaction.get_database_backend();
+    transaction.execute_raw(by_lines(backend, sql(backend).remove, [], &lines)?).await?;
+    transaction.execute_raw(by_lines(backend, sql(backend).subtract, [], &counts)?).await?;
+    Ok(())
 }
 
 /// Keeps answers, all of them given at `now`, in place of those that are too old to count.

@@ -16,11 +16,12 @@ pub(super) const SQL: Sql = Sql {
     FROM JSON_TABLE(?, '$[*]' COLUMNS (owner CHAR(32) PATH '$[0]', counter VARCHAR(128) PATH '$[1]')) AS line \
     JOIN counters ON user_id = UNHEX(line.owner) AND name = line.counter",
     store: "UPDATE \
-    JSON_TABLE(?, '$[*]' COLUMNS (counter CHAR(32) PATH '$[0]', shown BIGINT PATH '$[1]')) AS line \
-    STRAIGHT_JOIN counters FORCE INDEX (PRIMARY) ON id = UNHEX(line.counter) SET current = line.shown, updated_at = ?",
+    JSON_TABLE(?, '$[*]' COLUMNS (counter CHAR(32) PATH '$[0]', shown BIGINT PATH '$[1]', records BIGINT PATH '$[2]')) \
+    AS line STRAIGHT_JOIN counters FORCE INDEX (PRIMARY) ON id = UNHEX(line.counter) \
+    SET current = line.shown, idempotency_records = line.records, updated_at = ?",
     answers: "SELECT STRAIGHT_JOIN counter_answers.* \
     FROM JSON_TABLE(?, '$[*]' COLUMNS (counter CHAR(32) PATH '$[0]', once VARCHAR(128) PATH '$[1]')) AS line \
-    JOIN counter_answers ON counter_id = UNHEX(line.counter) AND `key` = line.once WHERE created_at > ?",
+    JOIN counter_answers ON counter_id = UNHEX(line.counter) AND `key` = line.once",
     keep: "INSERT INTO counter_answers \
     (counter_id, `key`, `count`, set_to, if_current, previous, `current`, created_at) \
     WITH line AS (SELECT * FROM JSON_TABLE(?, '$[*]' COLUMNS ( \
@@ -31,4 +32,11 @@ pub(super) const SQL: Sql = Sql {
     ON DUPLICATE KEY UPDATE `count` = VALUES(`count`), set_to = VALUES(set_to), \
     if_current = VALUES(if_current), previous = VALUES(previous), `current` = VALUES(`current`), \
     created_at = VALUES(created_at)",
+    remove: "DELETE counter_answers FROM \
+    JSON_TABLE(?, '$[*]' COLUMNS (counter CHAR(32) PATH '$[0]', once VARCHAR(128) PATH '$[1]')) AS line \
+    STRAIGHT_JOIN counter_answers ON counter_id = UNHEX(line.counter) AND `key` = line.once",
+    subtract: "UPDATE \
+    JSON_TABLE(?, '$[*]' COLUMNS (counter CHAR(32) PATH '$[0]', removed BIGINT PATH '$[1]')) AS line \
+    STRAIGHT_JOIN counters ON id = UNHEX(line.counter) \
+    SET idempotency_records = GREATEST(idempotency_records - line.removed, 0)",
 };

@@ -7,7 +7,7 @@ pub(super) const SQL: Sql = Sql {
         "UPDATE counters SET current = current + line.amount * step, updated_at = ?1 \
     FROM (SELECT unhex(value ->> 0) AS owner, value ->> 1 AS counter, value ->> 2 AS amount FROM json_each(?2)) AS line \
     WHERE user_id = line.owner AND name = line.counter AND current <= max - line.amount * step \
-    RETURNING id, user_id, name, current, step, max, created_at",
+    RETURNING id, user_id, name, current, step, max, created_at, idempotency_records",
     ),
     lock: "SELECT counters.* \
     FROM (SELECT unhex(value ->> 0) AS owner, value ->> 1 AS counter FROM json_each(?1)) AS line \
@@ -15,12 +15,12 @@ pub(super) const SQL: Sql = Sql {
     show: "SELECT user_id, name, current \
     FROM (SELECT unhex(value ->> 0) AS owner, value ->> 1 AS counter FROM json_each(?1)) AS line \
     CROSS JOIN counters ON user_id = line.owner AND name = line.counter",
-    store: "UPDATE counters SET current = line.shown, updated_at = ?1 \
-    FROM (SELECT unhex(value ->> 0) AS counter, value ->> 1 AS shown FROM json_each(?2)) AS line \
+    store: "UPDATE counters SET current = line.shown, updated_at = ?1, idempotency_records = line.records \
+    FROM (SELECT unhex(value ->> 0) AS counter, value ->> 1 AS shown, value ->> 2 AS records FROM json_each(?2)) AS line \
     WHERE id = line.counter",
     answers: "SELECT counter_answers.* \
-    FROM (SELECT unhex(value ->> 0) AS counter, value ->> 1 AS once FROM json_each(?2)) AS line \
-    CROSS JOIN counter_answers ON counter_id = line.counter AND \"key\" = line.once WHERE created_at > ?1",
+    FROM (SELECT unhex(value ->> 0) AS counter, value ->> 1 AS once FROM json_each(?1)) AS line \
+    CROSS JOIN counter_answers ON counter_id = line.counter AND \"key\" = line.once",
     keep: "INSERT INTO counter_answers \
     (counter_id, \"key\", \"count\", set_to, if_current, previous, \"current\", created_at) \
     SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?1 \
@@ -28,4 +28,9 @@ pub(super) const SQL: Sql = Sql {
     ON CONFLICT (counter_id, \"key\") DO UPDATE SET \"count\" = excluded.\"count\", \
     set_to = excluded.set_to, if_current = excluded.if_current, previous = excluded.previous, \
     \"current\" = excluded.\"current\", created_at = excluded.created_at",
+    remove: "DELETE FROM counter_answers WHERE (counter_id, \"key\") IN \
+    (SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?1))",
+    subtract: "UPDATE counters SET idempotency_records = max(idempotency_records - line.removed, 0) \
+    FROM (SELECT unhex(value ->> 0) AS counter, value ->> 1 AS removed FROM json_each(?1)) AS line \
+    WHERE id = line.counter",
 };

@@ -17,6 +17,10 @@ pub struct UploadPhotosInput {
     /// Whether they are published at once.
     #[graphql(default = false)]
     publish: bool,
+    /// Idempotency key: a retry with the same key, files, captions and `publish` returns the first photos again and
+    /// stores nothing, for 24 hours. 1 to 128 printable ASCII characters. The same key with another input ends in
+    /// CONFLICT. The header Idempotency-Key does the same for a request for a single field.
+    idempotency_key: Option<String>,
 }
 
 /// A photo to be.
@@ -33,6 +37,8 @@ pub struct NewPhoto {
 pub struct UploadPhotosPayload {
     /// The new photos, in the order of the input. Null when there are user errors.
     photos: Option<Vec<Photo>>,
+    /// True if an idempotency key brought back an earlier result.
+    replayed: bool,
     /// What to correct; empty on success.
     user_errors: Vec<UserError>,
 }
@@ -120,7 +126,8 @@ impl PhotosMutation {
     /// as drafts or published at once. User errors, each with the place of its photo: REQUIRED, UNSUPPORTED_MEDIA,
     /// TOO_LARGE, INVALID, TOO_LONG, LIMIT_REACHED. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key
     /// without PHOTOS_WRITE, PAYLOAD_TOO_LARGE beyond a limit of `server { limits }`, UNAVAILABLE when too many pictures
-    /// wait.
+    /// wait, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used with another input, RATE_LIMITED for
+    /// a new one of a user who has too many.
     async fn upload_photos(
         &self,
         ctx: &Context<'_>,
@@ -134,9 +141,15 @@ impl PhotosMutation {
                 Ok(photos::NewPhoto { file, caption })
             };
             let new: Vec<photos::NewPhoto> = input.photos.into_iter().map(new).collect::<Result<_, Error>>()?;
-            photos(ctx).upload(caller(ctx), new, input.publish).await
+            let key = caller(ctx).idempotency_key_or(input.idempotency_key);
+            photos(ctx).upload(caller(ctx), new, input.publish, key).await
         };
-        payload(uploaded, |rows, user_errors| UploadPhotosPayload { photos: shown(ctx, rows), user_errors }).await
+        let build = |uploaded: Option<photos::Uploaded>, user_errors| {
+            let replayed = uploaded.as_ref().is_some_and(|uploaded| uploaded.replayed);
+            let photos = shown(ctx, uploaded.map(|uploaded| uploaded.photos));
+            UploadPhotosPayload { photos, replayed, user_errors }
+        };
+        payload(uploaded, build).await
     }
 
     /// Replaces captions of the caller's photos, and with them their tags. User errors, each with the place of its photo:

@@ -31,6 +31,7 @@ pub async fn another_counter(test: &TestApp, user: &str, name: &'static str) -> 
         max: Set(1000),
         created_at: Set(now),
         updated_at: Set(now),
+        ..Default::default()
     };
     let written = test.app.database.write(move |transaction| {
         let row = row.clone();

@@ -30,6 +30,7 @@ mod outside;
 mod password_queue;
 mod passwords;
 mod profile;
+mod purge;
 mod refresh;
 mod retention;
 mod secrets;

@@ -127,6 +127,15 @@ pub const PLACES: &[Place] = &[
         OPTIONAL,
         place("createApiKey", "expiresAt", "DateTime", r#"name: "x", scopes: [COUNTERS_READ], expiresAt: $value"#),
     ),
+    taking(
+        OPTIONAL,
+        place(
+            "createApiKey",
+            "idempotencyKey",
+            "String",
+            r#"name: "x", scopes: [COUNTERS_READ], idempotencyKey: $value"#,
+        ),
+    ),
     taking(IDS, place("revokeApiKey", "apiKeyId", "ID!", "apiKeyId: $value")),
     taking(IDS, place("setUserRole", "userId", "ID!", "userId: $value, role: USER")),
     taking(
@@ -168,6 +177,7 @@ pub const PLACES: &[Place] = &[
     taking(&["number"], place("createCounter", "start", "SafeInt!", r#"name: "fresh", start: $value"#)),
     taking(&["number"], place("createCounter", "step", "Int!", r#"name: "fresh", step: $value"#)),
     taking(&["number", "null"], place("createCounter", "max", "SafeInt", r#"name: "fresh", max: $value"#)),
+    taking(OPTIONAL, place("createCounter", "idempotencyKey", "String", r#"name: "fresh", idempotencyKey: $value"#)),
     place("deleteCounter", "name", "String!", "name: $value"),
     taking(
         &["number", "null"],
@@ -211,6 +221,10 @@ pub const PLACES: &[Place] = &[
     ),
     place("photoPublished", "tags", "String!", "subscription { photoPublished(tags: [$value]) { id } }"),
     taking(&[], place("uploadPhotos", "photos", "[NewPhoto!]!", "photos: $value")),
+    taking(
+        OPTIONAL,
+        place("uploadPhotos", "idempotencyKey", "String", "photos: [{ file: $file }], idempotencyKey: $value"),
+    ),
     taking(&["boolean"], place("uploadPhotos", "publish", "Boolean!", "photos: [], publish: $value")),
     taking(&[], place("uploadPhotos", "photos.0.file", "Upload!", "photos: [{ file: $value }]")),
     taking(OPTIONAL, place("uploadPhotos", "photos.0.caption", "String", "photos: [{ file: $file, caption: $value }]")),

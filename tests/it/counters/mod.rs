@@ -1,6 +1,7 @@
 //! Counters: unique, gap-free, in one order, whatever happens around them.
 
 mod clock;
+mod deletion;
 mod exhaustion;
 mod failing_neighbours;
 mod history;
@@ -17,6 +18,7 @@ mod proxy;
 mod queue;
 mod ranges;
 mod reconnect;
+mod record_limit;
 mod replicas;
 mod retries;
 pub mod sequential;

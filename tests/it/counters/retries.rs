@@ -108,7 +108,7 @@ async fn thousands_of_counters_are_decided_at_once() {
     let user = in_person(&test.sign_up("anna").await).await;
     let names: Vec<_> = (0..COUNTERS).map(|counter| counter.to_string()).collect();
     for (name, start) in names.iter().zip(0..) {
-        let input = CreateCounter { name: name.clone(), start, step: 1, max: None };
+        let input = CreateCounter { name: name.clone(), start, step: 1, max: None, idempotency_key: None };
         test.app.counters.create(&user, input).await.expect("a counter");
     }
     for again in [false, true] {

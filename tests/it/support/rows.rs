@@ -12,6 +12,7 @@ use super::TestApp;
 pub struct Rows {
     pub users: u64,
     pub sessions: u64,
+    /// Without those that wait for their purge.
     pub counters: u64,
     pub photos: u64,
     pub images: u64,
@@ -27,7 +28,11 @@ impl TestApp {
         Rows {
             users: user::Entity::find().count(reader).await.expect("users are counted"),
             sessions: session::Entity::find().count(reader).await.expect("sessions are counted"),
-            counters: counter::Entity::find().count(reader).await.expect("counters are counted"),
+            counters: counter::Entity::find()
+                .filter(counter::Column::DeletedAt.is_null())
+                .count(reader)
+                .await
+                .expect("counters are counted"),
             photos: photo::Entity::find().count(reader).await.expect("photos are counted"),
             images: photo_image::Entity::find().count(reader).await.expect("images are counted"),
             tags: photo_tag::Entity::find().count(reader).await.expect("tags are counted"),

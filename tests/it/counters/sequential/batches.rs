@@ -44,7 +44,8 @@ impl World {
         let mut world = Self { counters, clock, callers, tag: tag.to_owned(), model, now: 0, orders: 0, endings };
         for (place, caller) in world.callers.iter().enumerate() {
             for (kind, start, step, max) in MADE {
-                let input = CreateCounter { name: world.name(kind), start, step, max: Some(max) };
+                let name = world.name(kind);
+                let input = CreateCounter { name, start, step, max: Some(max), idempotency_key: None };
                 world.counters.create(caller, input).await.expect("a counter");
                 world.model.insert((place, kind), Counter::new(start, step.into(), max));
             }
