@@ -11,7 +11,7 @@ use crate::photos::{self, Photos};
 use crate::store::{Database, migrations};
 use crate::upload::Folder;
 
-/// What the accounts ask of the slices above them.
+/// Calls of the accounts to the slices above them.
 const HOOKS: Hooks = Hooks {
     furnish: counters::furnish,
     lock_counter: counters::lock_counter,

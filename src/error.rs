@@ -174,9 +174,9 @@ pub enum Error {
     },
     /// The user has as many idempotency records as one may have; nothing was done.
     TooManyRecords {
-        /// How many that is.
+        /// The limit.
         max: i64,
-        /// After how many seconds some may have expired.
+        /// Seconds after which some may have expired.
         retry_after_seconds: u32,
     },
     /// A bounded resource is taken; nothing was done.

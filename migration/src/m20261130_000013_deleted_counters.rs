@@ -2,7 +2,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::steps::{add_column, create_index, drop_column, drop_index, moment_null};
+use crate::steps::{add_column, create_index, drop_column, drop_index, fill, moment_null};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -18,7 +18,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // Without the column nothing would tell a deleted counter from another one.
-        manager.get_connection().execute_unprepared("DELETE FROM counters WHERE name LIKE '!%'").await?;
+        fill(manager, "DELETE FROM counters WHERE name LIKE '!%'").await?;
         drop_index(manager, "counters", "counters_by_deletion").await?;
         for column in ["idempotency_records", "deleted_at"] {
             drop_column(manager, "counters", column).await?;

@@ -5,17 +5,18 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::steps::fill;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let fill = "UPDATE counters SET idempotency_records = \
+        let counts = "UPDATE counters SET idempotency_records = \
                     (SELECT COUNT(*) FROM counter_answers WHERE counter_answers.counter_id = counters.id) \
                     WHERE EXISTS (SELECT 1 FROM counter_answers WHERE counter_answers.counter_id = counters.id)";
-        manager.get_connection().execute_unprepared(fill).await?;
-        Ok(())
+        fill(manager, counts).await
     }
 
     async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {

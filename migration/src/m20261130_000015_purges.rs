@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::steps::{add_column, create_index, drop_column, drop_index, is_mysql, moment_null};
+use crate::steps::{add_column, create_index, drop_column, drop_index, fill, is_mysql, moment_null};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -23,7 +23,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // Without the column nothing would continue their purge.
-        manager.get_connection().execute_unprepared("DELETE FROM users WHERE username_key LIKE '!%'").await?;
+        fill(manager, "DELETE FROM users WHERE username_key LIKE '!%'").await?;
         drop_index(manager, "revoked_access_tokens", "revoked_access_tokens_by_session").await?;
         drop_index(manager, "users", "users_by_purge").await?;
         drop_column(manager, "users", "purge_started_at").await

@@ -133,7 +133,7 @@ pub(super) fn of(user: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(user))
 }
 
-/// Which entries are from before `moment`.
+/// Matches entries from before `moment`.
 pub(super) fn before(moment: chrono::DateTime<Utc>) -> Condition {
     Condition::all().add(Column::CreatedAt.lt(moment))
 }

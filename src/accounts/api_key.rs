@@ -207,7 +207,7 @@ pub(super) async fn remove(db: &impl ConnectionTrait, id: ApiKeyId) -> Result<bo
     Ok(Entity::delete_by_id(id).exec(db).await?.rows_affected == 1)
 }
 
-/// Which keys expired before `moment`.
+/// Matches keys that expired before `moment`.
 pub(super) fn expired_before(moment: chrono::DateTime<Utc>) -> Condition {
     Condition::all().add(Column::ExpiresAt.lt(moment))
 }

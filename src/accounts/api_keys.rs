@@ -49,7 +49,7 @@ pub struct Created {
     pub key: api_key::Model,
     /// The key itself, which nobody can read again.
     pub secret: String,
-    /// Whether an earlier request with the same idempotency key created it.
+    /// True if an earlier request with the same idempotency key created it.
     pub replayed: bool,
 }
 

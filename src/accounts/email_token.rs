@@ -130,7 +130,7 @@ pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<
     Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::ExpiresAt).all(db).await?)
 }
 
-/// Which tokens expired before `moment`.
+/// Matches tokens that expired before `moment`.
 pub(super) fn expired_before(moment: chrono::DateTime<Utc>) -> Condition {
     Condition::all().add(Column::ExpiresAt.lt(moment))
 }

@@ -22,11 +22,11 @@ use crate::error::Error;
 use crate::id::UserId;
 use crate::store::DatabaseTransaction;
 
-/// How long a record is live.
+/// Lifetime of a record.
 pub const RETENTION_HOURS: i64 = 24;
 /// The most characters of a key.
 const MAX_KEY_CHARS: usize = 128;
-/// How often a record that is removed at the same time is looked for.
+/// Attempts to insert or find a record that others insert and remove at the same time.
 const ATTEMPTS: usize = 3;
 /// `Retry-After` of `next` and `setCurrent`: expired records of counters are removed once a minute.
 const RETRY_AFTER_SECONDS: u32 = 60;
@@ -48,7 +48,7 @@ pub struct Model {
     pub request_hash: String,
     /// The first result, as JSON.
     pub result: String,
-    /// When it was written.
+    /// Time of the first request.
     pub created_at: DateTimeUtc,
 }
 
@@ -92,7 +92,7 @@ pub enum Claim<R> {
 pub struct Recorded<R> {
     /// The result.
     pub result: R,
-    /// When it was recorded.
+    /// Time of the first request.
     pub at: chrono::DateTime<Utc>,
 }
 
@@ -221,7 +221,7 @@ pub fn live_since(now: chrono::DateTime<Utc>) -> chrono::DateTime<Utc> {
     now - TimeDelta::hours(RETENTION_HOURS)
 }
 
-/// Which records have expired at `now`.
+/// Matches records that have expired at `now`.
 pub(super) fn expired_at(now: chrono::DateTime<Utc>) -> Condition {
     Condition::all().add(Column::CreatedAt.lte(live_since(now)))
 }

@@ -108,7 +108,7 @@ pub type LockCounter = for<'t> fn(&'t DatabaseTransaction, UserId, CounterId) ->
 /// Removes the rows of another slice that belong to these users, in bounded batches.
 pub type PurgeUsers = fn(Database, Clock, Vec<UserId>) -> BoxFuture<'static, Result<(), Error>>;
 
-/// What the other slices do for this one, which does not know them.
+/// Calls to the other slices, which this one does not know.
 #[derive(Clone, Copy)]
 pub struct Hooks {
     /// Called for each new user.

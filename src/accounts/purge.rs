@@ -30,8 +30,7 @@ impl Accounts {
             self.database.rest_after(begun).await?;
         }
         loop {
-            let marked = Condition::all().add(user::Column::PurgeStartedAt.is_not_null());
-            let users = user::list_ids(self.database.reader(), marked, USERS_AT_ONCE).await?;
+            let users = user::list_ids(self.database.reader(), user::is_marked(), USERS_AT_ONCE).await?;
             if users.is_empty() {
                 return Ok(());
             }
@@ -45,7 +44,7 @@ impl Accounts {
         self.purge_rows(vec![id]).await
     }
 
-    /// Those of these users who still match `condition`.
+    /// Marks those of these users who still match `condition`.
     async fn mark_purged(&self, users: Vec<UserId>, condition: Condition) -> Result<(), Error> {
         let now = self.clock.now();
         let mark = self.database.write(move |transaction| {
@@ -76,7 +75,7 @@ impl Accounts {
         for purge_users in self.hooks.purge_users {
             purge_users(database.clone(), self.clock.clone(), users().collect()).await?;
         }
-        let rows = of_users(user::Column::Id.is_in(users())).add(user::Column::PurgeStartedAt.is_not_null());
+        let rows = of_users(user::Column::Id.is_in(users())).add(user::is_marked());
         database.remove_in_batches::<UserId, _>(user::Column::Id, rows).await?;
         Ok(())
     }

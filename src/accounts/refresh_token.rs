@@ -112,7 +112,7 @@ impl RefreshKey {
     }
 }
 
-/// How many bytes are derived.
+/// Number of bytes to derive.
 struct Length(usize);
 
 impl hkdf::KeyType for Length {

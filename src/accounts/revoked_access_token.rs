@@ -56,7 +56,7 @@ pub(super) async fn list(db: &impl ConnectionTrait, ids: &HashSet<Uuid>) -> Resu
     Ok(revoked)
 }
 
-/// Which tokens are refused anyhow at `moment`.
+/// Matches tokens that are refused anyhow at `moment`.
 pub(super) fn expired_at(moment: chrono::DateTime<Utc>) -> Condition {
     Condition::all().add(Column::ExpiresAt.lte(moment))
 }

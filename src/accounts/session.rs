@@ -222,7 +222,7 @@ pub(super) async fn list_live(
     Ok(live(now).filter(Column::UserId.eq(user)).order_by_desc(Column::Id).all(db).await?)
 }
 
-/// Which sessions ended before `moment`.
+/// Matches sessions that ended before `moment`.
 pub(super) fn ended_before(moment: chrono::DateTime<Utc>) -> Condition {
     Condition::any().add(Column::EndedAt.lt(moment)).add(Column::ExpiresAt.lt(moment))
 }

@@ -44,7 +44,7 @@ pub struct Model {
     pub deleted_at: Option<DateTimeUtc>,
     /// Username and name in one form, for searching.
     pub search_key: String,
-    /// When the purge of the account began: the row stays until everything that refers to it is removed.
+    /// Start of the account's purge. The row stays until everything that refers to it is removed.
     pub purge_started_at: Option<DateTimeUtc>,
 }
 
@@ -203,7 +203,7 @@ pub async fn lock_all(
     transaction: &DatabaseTransaction,
     ids: impl IntoIterator<Item = UserId>,
 ) -> Result<Vec<Model>, Error> {
-    let users = Entity::find().filter(Column::Id.is_in(ids)).order_by_asc(Column::Id);
+    let users = kept().filter(Column::Id.is_in(ids)).order_by_asc(Column::Id);
     Ok(locked(transaction, users).all(transaction).await?)
 }
 
@@ -214,7 +214,7 @@ pub(super) async fn lock_admins_and(
     id: UserId,
 ) -> Result<(Vec<UserId>, Option<Model>), Error> {
     let admins = is_welcome().add(Column::Role.eq(Role::Admin));
-    let users = Entity::find().filter(Condition::any().add(admins).add(Column::Id.eq(id))).order_by_asc(Column::Id);
+    let users = kept().filter(Condition::any().add(admins).add(Column::Id.eq(id))).order_by_asc(Column::Id);
     let users = locked(transaction, users).all(transaction).await?;
     let is_admin = |user: &&Model| user.role == Role::Admin && user.may_act();
     let admins = users.iter().filter(is_admin).map(|admin| admin.id).collect();
@@ -298,8 +298,7 @@ pub(super) async fn set_deleted(
     Ok(())
 }
 
-/// Whose accounts are to be purged: those who were deleted before `deleted`, and those whom nobody confirmed before
-/// `unconfirmed`.
+/// Matches users whose accounts are due for a purge: deleted before `deleted`, or not confirmed before `unconfirmed`.
 pub(super) fn is_due(deleted: chrono::DateTime<chrono::Utc>, unconfirmed: chrono::DateTime<chrono::Utc>) -> Condition {
     let gone = Condition::any().add(Column::DeletedAt.lt(deleted)).add(Column::UnconfirmedUntil.lt(unconfirmed));
     Condition::all().add(Column::PurgeStartedAt.is_null()).add(gone)
@@ -330,6 +329,11 @@ pub(super) async fn mark_purged(
         .filter(Column::PurgeStartedAt.is_null())
         .filter(condition);
     Ok(update.exec(db).await?.rows_affected == 1)
+}
+
+/// Matches users whose purge has begun. A range, because SQLite does not use the index for IS NOT NULL.
+pub(super) fn is_marked() -> Condition {
+    Condition::all().add(Column::PurgeStartedAt.gt(chrono::DateTime::UNIX_EPOCH))
 }
 
 /// Some users who match `condition`.

@@ -47,7 +47,7 @@ impl Model {
         (self.count, self.set_to, self.if_current) == asked(order)
     }
 
-    /// Whether a retry at `now` still gets it.
+    /// True if a retry at `now` still gets it.
     pub(super) fn is_live(&self, now: chrono::DateTime<Utc>) -> bool {
         self.created_at > idempotency::live_since(now)
     }

@@ -6,7 +6,7 @@ use chrono::Utc;
 use futures_util::future::BoxFuture;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
-use sea_orm::{DbBackend, QueryOrder as _, QuerySelect};
+use sea_orm::{Condition, DbBackend, QueryOrder as _, QuerySelect};
 
 use crate::counters::DEFAULT;
 use crate::error::Error;
@@ -37,7 +37,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// When `current` last changed.
     pub updated_at: DateTimeUtc,
-    /// When it was deleted. The row stays until `purge.rs` has removed what refers to it.
+    /// Time of its deletion. The row stays until `purge.rs` has removed what refers to it.
     pub deleted_at: Option<DateTimeUtc>,
     /// Number of its rows in `counter_answers`, changed only in the transaction that adds or removes them.
     pub idempotency_records: i64,
@@ -97,6 +97,11 @@ pub(super) async fn list_all(db: &impl ConnectionTrait, owner: UserId) -> Result
 /// A user's counters, to be filtered and ordered further.
 pub(super) fn of(owner: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(owner)).filter(Column::DeletedAt.is_null())
+}
+
+/// Matches deleted counters. A range, because SQLite does not use the index for IS NOT NULL.
+pub(super) fn is_deleted() -> Condition {
+    Condition::all().add(Column::DeletedAt.gt(chrono::DateTime::UNIX_EPOCH))
 }
 
 /// How many counters a user has.

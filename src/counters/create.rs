@@ -37,7 +37,7 @@ pub struct CreateCounter {
 pub struct Created {
     /// The counter.
     pub counter: counter::Model,
-    /// Whether an earlier request with the same idempotency key created it.
+    /// True if an earlier request with the same idempotency key created it.
     pub replayed: bool,
 }
 

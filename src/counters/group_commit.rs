@@ -25,10 +25,10 @@ use crate::store::{Database, DatabaseTransaction};
 type Answer = Result<Outcome, Refusal>;
 /// What each counter's line asks for, and under which idempotency keys.
 type Orders = HashMap<Key, Vec<(Order, Option<Arc<str>>)>>;
-/// What a batch has come to.
+/// The outcome of a batch.
 struct Decided {
     answers: HashMap<Key, Vec<Answer>>,
-    /// How many idempotency records users have added.
+    /// Numbers of idempotency records that users have added.
     added: HashMap<UserId, i64>,
 }
 

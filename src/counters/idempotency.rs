@@ -14,7 +14,7 @@ use crate::store::DatabaseTransaction;
 /// An idempotency key of a counter.
 type OnceKey = (CounterId, Arc<str>);
 
-/// How many records users may add, as far as this server knows.
+/// Numbers of records that users may add, as far as this server knows.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     /// The most records of a user.
@@ -28,7 +28,7 @@ pub(super) struct BatchRecords {
     live: HashMap<OnceKey, answer::Model>,
     /// Keys whose records have expired, and are still counted.
     expired: HashSet<OnceKey>,
-    /// How many records users have added.
+    /// Numbers of records that users have added.
     added: HashMap<UserId, i64>,
 }
 
@@ -75,7 +75,7 @@ impl BatchRecords {
         }
     }
 
-    /// How many records users have added.
+    /// Numbers of records that users have added.
     pub(super) fn into_added(self) -> HashMap<UserId, i64> {
         self.added
     }

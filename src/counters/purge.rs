@@ -25,7 +25,7 @@ use crate::store::{Database, DatabaseTransaction, Pace};
 /// Expired records that one statement lists.
 const LISTED_RECORDS: u64 = 10_000;
 
-/// How often expired idempotency records are removed, and deleted counters of other servers looked for.
+/// Interval between removals of expired records, and between searches for counters that other servers deleted.
 const PAUSE: Duration = Duration::from_secs(60);
 
 impl Counters {
@@ -66,7 +66,7 @@ impl Counters {
     /// # Errors
     /// Database errors. The next purge continues.
     pub async fn purge_deleted(&self) -> Result<(), Error> {
-        purge(&self.database, Condition::all().add(Column::DeletedAt.is_not_null())).await?;
+        purge(&self.database, counter::is_deleted()).await?;
         self.record_quota.clear();
         Ok(())
     }

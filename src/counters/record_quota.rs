@@ -20,16 +20,16 @@ use crate::error::Error;
 use crate::id::UserId;
 use crate::store::Database;
 
-/// How long a sum is used.
+/// Age at which a sum is read again.
 const REFRESH_SECONDS: i64 = 5;
-/// Which part of the room that was left one server may use before it reads the sum again.
+/// A server reads the sum again when it has used this fraction (1/16) of the room that it saw.
 const SHARE: i64 = 16;
 /// Users whose sums are remembered, before old ones are dropped.
 const MAX_USERS: usize = 10_000;
 /// Users in one statement at most.
 const READ_AT_ONCE: usize = 500;
 
-/// What this server knows of the users who send idempotency keys.
+/// Sums of the users who send idempotency keys.
 pub(super) struct RecordQuota {
     database: Database,
     max: i64,
@@ -40,7 +40,7 @@ pub(super) struct RecordQuota {
 #[derive(Clone, Copy)]
 struct Known {
     records: i64,
-    /// Of these, how many this server has added since the sum was read.
+    /// Records that this server has added since the sum was read, included in `records`.
     added: i64,
     read_at: DateTime<Utc>,
 }
@@ -61,7 +61,7 @@ impl RecordQuota {
         Self { database, max: i64::try_from(max).unwrap_or(i64::MAX), known: Mutex::default() }
     }
 
-    /// How many records these users may add.
+    /// Numbers of records that these users may add.
     pub(super) async fn room(&self, users: &HashSet<UserId>, now: DateTime<Utc>) -> Room {
         let due = self.list_due(users, now);
         for some in due.chunks(READ_AT_ONCE) {

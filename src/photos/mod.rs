@@ -17,6 +17,7 @@ mod claims;
 mod delete;
 mod edit;
 pub mod graphql;
+mod insert;
 pub mod links;
 mod list;
 pub mod loader;

@@ -13,8 +13,8 @@ use crate::store::Database;
 /// Photos that one transaction removes. Each has up to 4 images and 30 tags.
 const BATCH_PHOTOS: u64 = 25;
 
-/// Removes the photos of these users; the sweep removes their contents. What the users have stored is not counted any
-/// more: it goes with them.
+/// Removes the photos of these users; the sweep removes their contents. Their storage use is
+/// not updated: its rows go with the users.
 pub fn purge_users(database: Database, clock: Clock, users: Vec<UserId>) -> BoxFuture<'static, Result<(), Error>> {
     Box::pin(async move {
         loop {

@@ -7,24 +7,19 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use sea_orm::prelude::Uuid;
-use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _};
 
-use crate::accounts::idempotency::{self, Claim, KeyedRequest, Recorded};
-use crate::accounts::user;
+use crate::accounts::idempotency::{self, KeyedRequest};
 use crate::caller::{Caller, Scope};
-use crate::clock::Clock;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::{PhotoId, UserId};
 use crate::photos::blob::Content;
 use crate::photos::claims::Claims;
+use crate::photos::insert::{Added, Batch, Room, StoredPhoto};
 use crate::photos::picture::{self, Prepared, Refusal, Rendition, Size};
-use crate::photos::replay::RecordedPhoto;
 use crate::photos::studio::{Reserved, Table};
-use crate::photos::{Photos, blob, caption, hex, photo, photo_image, photo_tag, storage_use};
-use crate::store::DatabaseTransaction;
+use crate::photos::{Photos, caption, hex, photo, photo_image, storage_use};
 use crate::upload::ReceivedFile;
 
 /// How often contents are stored that the sweep takes away again, for an upload of the same that has failed.
@@ -45,48 +40,13 @@ pub(super) struct Hashed {
     contents: Vec<Content>,
 }
 
-/// A photo whose contents are stored.
-#[derive(Clone)]
-struct Stored {
-    id: PhotoId,
-    caption: Option<String>,
-    thumbhash: String,
-    images: Vec<photo_image::Model>,
-    original_bytes: i64,
-}
-
-/// Photos to be added together.
-#[derive(Clone)]
-struct Batch {
-    author: UserId,
-    published: bool,
-    request: Option<KeyedRequest>,
-    stored: Vec<Stored>,
-    quota: i64,
-    clock: Clock,
-}
-
-/// What became of a batch.
-enum Added {
-    New(Vec<photo::Model>),
-    /// A request with the same idempotency key was faster.
-    Replay(Recorded<Vec<RecordedPhoto>>),
-}
-
 /// The photos of an upload.
 #[derive(Clone, Debug)]
 pub struct Uploaded {
     /// In the order of the files.
     pub photos: Vec<photo::Model>,
-    /// Whether an earlier request with the same idempotency key uploaded them.
+    /// True if an earlier request with the same idempotency key uploaded them.
     pub replayed: bool,
-}
-
-/// How much an author may store, and how much of it is taken.
-#[derive(Clone, Copy)]
-struct Room {
-    quota: i64,
-    used: i64,
 }
 
 impl Photos {
@@ -202,7 +162,7 @@ impl Photos {
         photos: &[NewPhoto],
         room: Room,
         claims: &mut Claims,
-    ) -> Result<Vec<Stored>, Error> {
+    ) -> Result<Vec<StoredPhoto>, Error> {
         let (mut stored, mut faults, mut bytes) = (Vec::with_capacity(photos.len()), Vec::new(), 0);
         for (place, new) in photos.iter().enumerate() {
             match self.prepare(studio, Arc::clone(&new.file)).await? {
@@ -242,12 +202,12 @@ impl Photos {
         caption: Option<String>,
         hashed: &Hashed,
         claims: &mut Claims,
-    ) -> Result<Stored, Error> {
+    ) -> Result<StoredPhoto, Error> {
         let (id, blobs) = (PhotoId::generate(), self.store_renditions(hashed, claims).await?);
         let images = hashed.prepared.renditions.iter().zip(blobs);
         let images = images.map(|(rendition, blob)| image(id, rendition, blob)).collect();
         let thumbhash = STANDARD.encode(&hashed.prepared.thumbhash);
-        Ok(Stored { id, caption, thumbhash, images, original_bytes: hashed.original_bytes() })
+        Ok(StoredPhoto { id, caption, thumbhash, images, original_bytes: hashed.original_bytes() })
     }
 
     /// Stores contents under a term, and returns their rows' ids in order.
@@ -263,7 +223,7 @@ impl Photos {
         author: UserId,
         published: bool,
         request: Option<KeyedRequest>,
-        stored: Vec<Stored>,
+        stored: Vec<StoredPhoto>,
         quota: i64,
     ) -> Result<Added, Error> {
         let batch = Batch { author, published, request, stored, quota, clock: self.clock.clone() };
@@ -273,18 +233,6 @@ impl Photos {
                 Box::pin(async move { batch.add(transaction).await })
             })
             .await
-    }
-}
-
-impl Room {
-    fn has(self, bytes: i64) -> bool {
-        self.used.saturating_add(bytes) <= self.quota
-    }
-
-    fn refusal(self) -> Error {
-        let Self { quota, used } = self;
-        let message = format!("There is room for {quota} bytes, of which {used} are taken: the photos need more.");
-        UserError::of("photos", UserErrorCode::LimitReached, message).into()
     }
 }
 
@@ -308,58 +256,6 @@ impl Hashed {
 fn prepare(path: &Path, limits: &picture::Limits, table: &mut Table) -> Result<Result<Hashed, Refusal>, Error> {
     let file = std::fs::read(path).map_err(Error::internal)?;
     Ok(table.prepare(Bytes::from(file), limits).map(Hashed::of))
-}
-
-impl Batch {
-    async fn add(self, transaction: &DatabaseTransaction) -> Result<Added, Error> {
-        user::lock_row(transaction, self.author).await?;
-        if let Some(request) = &self.request
-            && let Claim::Replay(recorded) =
-                idempotency::claim(transaction, request, &self.recorded(), self.clock.now()).await?
-        {
-            return Ok(Added::Replay(recorded));
-        }
-        let bytes = self.stored.iter().map(|stored| stored.original_bytes).sum();
-        if !storage_use::add(transaction, self.author, bytes, self.quota).await? {
-            let used = storage_use::find(transaction, self.author).await?;
-            return Err(Room { quota: self.quota, used }.refusal());
-        }
-        let images: Vec<photo_image::Model> = self.stored.iter().flat_map(|stored| stored.images.clone()).collect();
-        let blobs: Vec<Uuid> = images.iter().map(|image| image.blob_id).collect();
-        blob::hold(transaction, &blobs).await?;
-        // As late as can be: whoever has read a list, or listens, looks for what comes behind that.
-        let photos = self.photos(self.clock.now());
-        let rows = photos.iter().map(|photo| photo.clone().into_active_model().reset_all());
-        photo::Entity::insert_many(rows).exec_without_returning(transaction).await?;
-        photo_image::add(transaction, images).await?;
-        let tags = photos.iter().flat_map(|photo| {
-            let tags = caption::tags(photo.caption.as_deref().unwrap_or_default());
-            tags.into_iter().map(|tag| (photo.id, tag.key))
-        });
-        photo_tag::add(transaction, tags).await?;
-        Ok(Added::New(photos))
-    }
-
-    fn recorded(&self) -> Vec<RecordedPhoto> {
-        let record = |stored: &Stored| RecordedPhoto { id: stored.id.to_string(), thumbhash: stored.thumbhash.clone() };
-        self.stored.iter().map(record).collect()
-    }
-
-    fn photos(&self, now: DateTime<Utc>) -> Vec<photo::Model> {
-        let published_at = self.published.then_some(now);
-        let photo = |stored: &Stored| photo::Model {
-            id: stored.id,
-            user_id: Some(self.author),
-            published: self.published,
-            caption: stored.caption.clone(),
-            thumbhash: stored.thumbhash.clone(),
-            created_at: now,
-            updated_at: now,
-            published_at,
-            announced_at: published_at,
-        };
-        self.stored.iter().map(photo).collect()
-    }
 }
 
 pub(super) fn image(photo: PhotoId, rendition: &Rendition, blob: Uuid) -> photo_image::Model {

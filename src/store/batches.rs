@@ -18,8 +18,9 @@ pub const MAX_BATCH_ROWS: usize = 1000;
 /// Rows of the smallest and of the first batch.
 const MIN_BATCH_ROWS: usize = 25;
 const FIRST_BATCH_ROWS: usize = 200;
-/// How long a batch should keep other writers waiting, at most.
-const MAX_BATCH_TIME: Duration = Duration::from_millis(20);
+/// Target for the time that a batch, or writing it back, keeps other writers waiting. On a busy disk single batches take
+/// longer.
+const MAX_BATCH_TIME: Duration = Duration::from_millis(15);
 /// Keys that one statement reads. Many batches share it, because a scan passes over the remains of rows that were
 /// removed before.
 const FOUND_ROWS: u64 = 20_000;
@@ -36,7 +37,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// How many rows the next batch should have.
+    /// Size of the next batch.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
@@ -47,13 +48,16 @@ impl Pace {
     /// # Errors
     /// Database errors.
     pub async fn rest(&mut self, database: &Database, begun: Instant) -> Result<(), Error> {
-        let took = begun.elapsed();
-        if took > MAX_BATCH_TIME {
+        let removal = begun.elapsed();
+        database.write_back().await?;
+        let longest = removal.max(begun.elapsed().saturating_sub(removal));
+        if longest > MAX_BATCH_TIME {
             self.rows = (self.rows / 2).max(MIN_BATCH_ROWS);
-        } else if took < MAX_BATCH_TIME / 2 {
+        } else if longest < MAX_BATCH_TIME / 2 {
             self.rows = (self.rows * 2).min(MAX_BATCH_ROWS);
         }
-        database.rest_after(begun).await
+        tokio::time::sleep(begun.elapsed()).await;
+        Ok(())
     }
 }
 
@@ -105,13 +109,18 @@ impl Database {
     /// # Errors
     /// Database errors.
     pub async fn rest_after(&self, begun: Instant) -> Result<(), Error> {
+        self.write_back().await?;
+        tokio::time::sleep(begun.elapsed()).await;
+        Ok(())
+    }
+
+    /// Writes the pages that a batch has changed back to SQLite's file while they are few. SQLite would gather thousands,
+    /// and the commit of somebody else would have to write them.
+    async fn write_back(&self) -> Result<(), Error> {
         if self.backend() == Backend::Sqlite {
-            // A removal changes many pages. Written back after each batch, they are few: SQLite would gather thousands,
-            // and the commit of somebody else would write them.
             let checkpoint = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(PASSIVE)");
             self.write_statement(checkpoint).await?;
         }
-        tokio::time::sleep(begun.elapsed()).await;
         Ok(())
     }
 }

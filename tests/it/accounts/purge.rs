@@ -167,7 +167,7 @@ fn session_row(user: UserId, now: Moment) -> session::ActiveModel {
     }
 }
 
-/// How many rows there are in each table that refers to users.
+/// Numbers of rows in each table that refers to users.
 async fn rows(test: &TestApp) -> [u64; 9] {
     let reader = test.app.database.reader();
     [
@@ -266,7 +266,7 @@ async fn an_operator_removes_an_account_with_many_rows_at_once() {
     assert_eq!((rows(&test).await, test.rows().await.users), (others, 1));
 }
 
-/// However many there were: a login before the deletion is none after it.
+/// A session from before the deletion never becomes valid again.
 #[tokio::test]
 async fn sessions_from_before_the_deletion_have_ended_when_the_account_comes_back() {
     let (test, anna) = TestApp::with_user().await;
@@ -320,7 +320,7 @@ async fn many_expired_rows_are_swept_in_batches() {
     assert!(before.in_transactions() >= 6 * 3, "{} statements", before.in_transactions());
 }
 
-/// However many mails somebody has sent to themselves: whoever removes their links removes so many.
+/// A bound on the rows that a request removes that invalidates all links.
 #[tokio::test]
 async fn a_user_has_a_bounded_number_of_links() {
     let (test, anna) = TestApp::with_user().await;

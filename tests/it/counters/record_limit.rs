@@ -25,7 +25,7 @@ fn assert_refused(reply: &Reply, limit: &str) {
     assert!(message.contains(&format!("{limit} idempotency records")), "{message}");
 }
 
-/// How many records there are, and how many the counters' rows say.
+/// Number of stored records, and the sum of the numbers in the counters' rows.
 async fn records(test: &TestApp) -> (u64, u64) {
     let reader = test.app.database.reader();
     let stored = answer::Entity::find().count(reader).await.expect("answers are counted");

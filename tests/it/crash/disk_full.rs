@@ -75,11 +75,11 @@ async fn a_full_disk_ends_in_errors_and_is_recovered_from_without_a_restart() {
             }
             assert!(last < 10_000, "the disk is never full");
         };
-        assert_eq!(refusal, "INTERNAL_SERVER_ERROR");
+        assert_eq!(refusal, "UNAVAILABLE");
         let sign_up = format!(
             r#"mutation {{ signUp(input: {{ username: "bob", password: "{PASSWORD}" }}) {{ userErrors {{ code }} }} }}"#
         );
-        assert_eq!(code(&process.run(None, &sign_up).await.expect("an answer")), "INTERNAL_SERVER_ERROR");
+        assert_eq!(code(&process.run(None, &sign_up).await.expect("an answer")), "UNAVAILABLE");
         assert_eq!(current(&process, &anna).await, last, "reads go on");
 
         std::fs::remove_file(&ballast).expect("room again");
@@ -109,7 +109,7 @@ async fn an_upload_to_a_full_disk_ends_in_an_error_and_leaves_nothing_behind() {
         if answer.pointer("/data/uploadPhotos/photos/0/id").is_some() {
             used += file.len();
         } else {
-            assert_eq!(code(&answer), "INTERNAL_SERVER_ERROR", "with {free} kB");
+            assert_eq!(code(&answer), "UNAVAILABLE", "with {free} kB");
             assert!(!answer.to_string().to_lowercase().contains("space"), "its cause is for the log: {answer}");
             refused += 1;
         }

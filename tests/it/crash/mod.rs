@@ -7,6 +7,7 @@ mod crowd;
 mod disk_full;
 mod durability;
 mod first_start;
+mod idempotency;
 mod kill;
 mod load;
 mod migrations;

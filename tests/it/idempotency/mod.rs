@@ -1,5 +1,5 @@
 //! Idempotency keys of `createCounter`, `createApiKey` and `uploadPhotos`, and the header on everything else.
-//! Those of `next` and `setCurrent` are in `counters/idempotency.rs`.
+//! `counters/idempotency.rs` tests `next` and `setCurrent`.
 
 mod create_api_key;
 mod create_counter;
