@@ -22,8 +22,11 @@ pub struct Caller {
 /// As whom somebody acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// Nobody signed in.
+    /// No user: the request carried no credential.
     Anonymous,
+    /// No user: the request carried a credential that was rejected. Operations that need no user run as for
+    /// [`Identity::Anonymous`]; the others end in [`Error::InvalidToken`].
+    Rejected,
     /// A user, by the access token of a live session.
     Session {
         /// The user who signed in.
@@ -199,13 +202,14 @@ impl Caller {
     /// The user who asks, in whatever way.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when nobody is signed in.
+    /// [`Error::Unauthenticated`] when nobody is signed in; [`Error::InvalidToken`] when the credential was rejected.
     pub fn user(&self) -> Result<UserId, Error> {
         match self.identity {
             Identity::Session { user, .. } | Identity::ApiKey { user, .. } | Identity::Impersonated { user, .. } => {
                 Ok(user)
             }
             Identity::Anonymous | Identity::Operator => Err(Error::Unauthenticated),
+            Identity::Rejected => Err(Error::InvalidToken),
         }
     }
 
@@ -256,6 +260,12 @@ impl Caller {
         }
     }
 
+    /// Returns true if the request carried a credential that was rejected.
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        self.identity == Identity::Rejected
+    }
+
     /// The session that asks.
     ///
     /// # Errors
@@ -297,10 +307,15 @@ impl Caller {
         }
     }
 
-    /// The idempotency key of a mutation: its argument, or else the request's header.
+    /// The idempotency key of a mutation: its argument, or the request's header. If there are both and they differ, an
+    /// empty key, which every operation refuses.
     #[must_use]
     pub fn idempotency_key_or(&self, argument: Option<String>) -> Option<Arc<str>> {
-        argument.map(Arc::from).or_else(|| self.idempotency_key.clone())
+        match (&self.idempotency_key, argument) {
+            (Some(header), Some(argument)) if **header != *argument => Some("".into()),
+            (Some(header), _) => Some(Arc::clone(header)),
+            (None, argument) => argument.map(Arc::from),
+        }
     }
 
     /// Whether an administrator asks.

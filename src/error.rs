@@ -12,8 +12,6 @@ use std::sync::Arc;
 
 use async_graphql::resolver_utils::EnumType as _;
 use async_graphql::{Enum, ErrorExtensionValues, SimpleObject};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 
 /// `extensions.code` of an entry in the response's `errors`: the request, the caller's rights or the server
 /// is at fault. What a person can correct by typing something else comes in a payload's `userErrors`.
@@ -334,42 +332,4 @@ impl From<Error> for async_graphql::Error {
             source: error.cause().map(|cause| Arc::clone(cause) as _),
         }
     }
-}
-
-/// The edge towards HTTP, for what ends before GraphQL begins: the same shape, with a status. A bug's cause
-/// rides along as an extension, for the log.
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let status = match self.code() {
-            ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-            ErrorCode::Forbidden => StatusCode::FORBIDDEN,
-            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            ErrorCode::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        let mut response = error_response(status, self.code(), &self.message());
-        if let Some(seconds) = self.retry_after_seconds() {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        }
-        match self {
-            Self::InvalidToken => {
-                let challenge = HeaderValue::from_static("Bearer realm=\"cloakroom\", error=\"invalid_token\"");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            Self::Internal(cause) | Self::OutcomeUnknown(cause) | Self::DependencyUnavailable { cause, .. } => {
-                drop(response.extensions_mut().insert(cause));
-            }
-            _ => {}
-        }
-        response
-    }
-}
-
-/// A response with one GraphQL error and no `data`, for a request that never reached a resolver.
-#[must_use]
-pub fn error_response(status: StatusCode, code: ErrorCode, message: &str) -> Response {
-    let body = serde_json::json!({ "errors": [{ "message": message, "extensions": { "code": code.name() } }] });
-    let media_type = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
-    (status, media_type, body.to_string()).into_response()
 }

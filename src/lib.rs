@@ -28,7 +28,7 @@
 //!
 //! # The road of one request
 //!
-//! `http/graphql.rs` reads headers and body, and has `accounts` turn the token into a `Caller` →
+//! `http/graphql.rs` reads headers and body; `http/authorization.rs` turns the token into a `Caller` →
 //! `schema` parses, weighs and executes → `counters/graphql.rs` calls a verb → `counters/next.rs` authorises
 //! and does it → `store` commits.
 

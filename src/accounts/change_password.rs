@@ -41,11 +41,14 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Invalid`] with `WRONG_CREDENTIALS`, or for a new password that cannot be; [`Error::Forbidden`] for an
-    /// API key, or for somebody who may not sign in; [`Error::RateLimited`]; [`Error::Unavailable`].
+    /// API key, or for somebody who may not sign in; [`Error::InvalidToken`] for a rejected credential without an
+    /// identifier; [`Error::RateLimited`]; [`Error::Unavailable`].
     pub async fn change_password(&self, caller: &Caller, input: ChangePassword) -> Result<user::Model, Error> {
         let claim = match (caller.in_person(), input.identifier) {
             (Ok(user), _) => Claim::User(user, "currentPassword"),
-            (Err(Error::Unauthenticated), Some(text)) => Claim::Identifier(identity::identifier("identifier", &text)?),
+            (Err(Error::Unauthenticated | Error::InvalidToken), Some(text)) => {
+                Claim::Identifier(identity::identifier("identifier", &text)?)
+            }
             (Err(Error::Unauthenticated), None) => {
                 let message = "When nobody is signed in, the e-mail address or username is needed.";
                 return Err(UserError::of("identifier", UserErrorCode::Required, message).into());

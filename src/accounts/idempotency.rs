@@ -235,7 +235,7 @@ pub fn check_key(key: &str) -> Result<(), Error> {
         (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     let message = || {
         let form = format!("idempotencyKey has 1 to {MAX_KEY_CHARS} printable ASCII characters");
-        format!("{form}; the header Idempotency-Key too, and it is sent once, with a single field.")
+        format!("{form}, and is equal to the header Idempotency-Key if both are sent.")
     };
     if good { Ok(()) } else { Err(Error::BadInput(message())) }
 }

@@ -35,7 +35,8 @@ impl Accounts {
     /// replaced more than once ends its own session, whatever the scope.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] without a caller and a refresh token; [`Error::Forbidden`] for an API key;
+    /// [`Error::Unauthenticated`] without a caller and a refresh token, and [`Error::InvalidToken`] with a rejected
+    /// credential where one is needed; [`Error::Forbidden`] for an API key;
     /// [`Error::BadInput`] for a refresh token that is not ours, or for `AccessToken` without a caller.
     pub async fn logout(&self, caller: &Caller, scope: LogoutScope, refresh_token: Option<&str>) -> Result<u64, Error> {
         // Also if it brings a refresh token: whoever holds that needs no key beside it.
@@ -47,6 +48,7 @@ impl Accounts {
         let id = given.map_or_else(|| caller.session(), |token| Ok(token.session))?;
         let access_token = match (scope, &caller.identity) {
             (LogoutScope::AccessToken, Identity::Session { session, token, .. }) => Some((*session, *token)),
+            (LogoutScope::AccessToken, Identity::Rejected) => return Err(Error::InvalidToken),
             (LogoutScope::AccessToken, _) => {
                 return Err(Error::BadInput("An access token can be ended only by sending it.".to_owned()));
             }

@@ -12,9 +12,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat, LogLevel};
@@ -32,6 +34,7 @@ struct Gathered {
 
 /// Keeps the log going; what is still waiting is written when it is dropped.
 pub(super) struct Guard {
+    filter: Handle<Targets, Registry>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -44,15 +47,7 @@ pub(super) fn start(settings: &Log) -> anyhow::Result<Guard> {
     let (stop, stopped) = channel();
     let lines = Arc::clone(&gathered);
     let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_until(&stopped, &lines))?;
-    let level = match settings.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    // The libraries beneath only warn: what they trace can hold a statement's values.
-    let filter = Targets::new().with_default(LevelFilter::WARN).with_target(env!("CARGO_CRATE_NAME"), level);
+    let (filter, handle) = reload::Layer::new(filter_of(settings.level));
     let lines = fmt::layer().with_ansi(false).with_writer(gathered);
     let registry = tracing_subscriber::registry().with(filter);
     match settings.format {
@@ -60,7 +55,19 @@ pub(super) fn start(settings: &Log) -> anyhow::Result<Guard> {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     }
     .context("the log was started twice")?;
-    Ok(Guard { stop: Some(stop), thread: Some(thread) })
+    Ok(Guard { filter: handle, stop: Some(stop), thread: Some(thread) })
+}
+
+/// The libraries beneath only warn: what they trace can hold a statement's values.
+fn filter_of(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    Targets::new().with_default(LevelFilter::WARN).with_target(env!("CARGO_CRATE_NAME"), level)
 }
 
 /// Starts logging to standard error what is worth a warning, for a command whose standard output is its answer.
@@ -75,6 +82,13 @@ fn write_until(stopped: &Receiver<()>, lines: &Gathered) {
         lines.write_out();
     }
     lines.write_out();
+}
+
+impl Guard {
+    /// Logs at another level from now on.
+    pub(super) fn set_level(&self, level: LogLevel) -> anyhow::Result<()> {
+        Ok(self.filter.reload(filter_of(level))?)
+    }
 }
 
 impl Drop for Guard {

@@ -11,6 +11,7 @@ mod migrate;
 mod photos;
 mod schema;
 mod serve;
+mod signals;
 mod table;
 mod terminal;
 mod users;
@@ -109,9 +110,10 @@ impl Cli {
     /// # Errors
     /// Whatever keeps it from being done, for the person at the terminal.
     pub fn run(self) -> anyhow::Result<()> {
-        let config = Config::load(self.settings.config.as_deref(), &self.settings.overrides())?;
+        let load = || Config::load(self.settings.config.as_deref(), &self.settings.overrides());
+        let config = load()?;
         match self.command {
-            None | Some(Command::Serve) => serve::run(config),
+            None | Some(Command::Serve) => serve::run(config, load),
             Some(Command::Migrate(command)) => migrate::run(&config, &command),
             Some(Command::Schema) => schema::run(),
             Some(Command::Keys(command)) => keys::run(&config, &command),
@@ -128,7 +130,7 @@ impl Cli {
 
 impl Settings {
     fn overrides(&self) -> Overrides {
-        let listen = self.serve.listen.map(|address| address.to_string());
+        let listen = self.serve.listen.as_ref().map(ToString::to_string);
         let migrate = self.serve.migrate.then(|| "true".to_owned());
         let settings = [
             ("server.listen", listen),

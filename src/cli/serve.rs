@@ -1,20 +1,17 @@
 //! `cloakroom serve`: the server, from its banner to its graceful end.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::cli::fault::fault;
+use crate::cli::signals::Survived;
 use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl};
-use crate::http;
+use crate::config::{self, Config, DatabaseUrl, Listen};
+use crate::http::{self, Cors, Listeners};
 use crate::photos::FirstUse;
 use crate::store::{Database, RunningServer};
 
@@ -25,35 +22,63 @@ const NO_ADMIN: &str = "No administrator yet: sign up, then run `cloakroom users
 /// Settings of the server alone.
 #[derive(Args)]
 pub(super) struct Options {
-    /// Address and port to listen on [default: 127.0.0.1:8000]
-    #[arg(long, global = true, value_name = "ADDR:PORT")]
-    pub(super) listen: Option<SocketAddr>,
+    /// Address to listen on: HOST:PORT, PORT (on 127.0.0.1), :PORT (on all interfaces) or unix:PATH [default:
+    /// 127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(super) listen: Option<Listen>,
     /// Apply pending migrations at start (always done on SQLite)
     #[arg(long, global = true)]
     pub(super) migrate: bool,
 }
 
-pub(super) fn run(config: Config) -> anyhow::Result<()> {
-    let _written_at_the_end = log::start(&config.log)?;
+/// Serves with `config`; `load` reads the settings again.
+pub(super) fn run(config: Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<()> {
+    let log = log::start(&config.log)?;
     create_data_dir(&config.server.data_dir)?;
-    runtime()?.block_on(serve(config))
+    runtime()?.block_on(serve(config, Reload { load, log: &log }))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+/// Reads the settings again.
+struct Reload<'l, L> {
+    load: L,
+    log: &'l log::Guard,
+}
+
+impl<L: Fn() -> anyhow::Result<Config>> Reload<'_, L> {
+    /// Applies the settings that need no restart. All others stay as they are, `[server]` among them.
+    fn apply(&self, server: &config::Server, cors: &Cors) {
+        let applied = (self.load)().and_then(|config| {
+            let level = config.log.level;
+            cors.reload(&Config { server: server.clone(), ..config })?;
+            self.log.set_level(level)
+        });
+        match applied {
+            Ok(()) => tracing::info!("reloaded log.level and http.cors_origins; other settings need a restart"),
+            Err(error) => tracing::error!("kept the settings in force: {error:#}"),
+        }
+    }
+}
+
+async fn serve(config: Config, reload: Reload<'_, impl Fn() -> anyhow::Result<Config>>) -> anyhow::Result<()> {
+    let signals = Survived::install()?;
     raise_open_files();
     let database = Database::open(&config.database, &config.server.data_dir).await?;
     let server = RunningServer::register(&database, config.database.migrate).await?;
-    let served = serve_from(config, database.clone()).await;
+    let served = serve_from(config, database.clone(), signals, reload).await;
     server.close(database).await;
     tracing::info!("stopped");
     served
 }
 
-async fn serve_from(mut config: Config, database: Database) -> anyhow::Result<()> {
-    let address = config.server.listen;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+async fn serve_from(
+    mut config: Config,
+    database: Database,
+    signals: Survived,
+    reload: Reload<'_, impl Fn() -> anyhow::Result<Config>>,
+) -> anyhow::Result<()> {
+    let listeners = Listeners::bind(&config.server.listen, config.server.socket_mode).await?;
     // Port 0 has become a real one: links in mails have it.
-    config.server.listen = listener.local_addr()?;
+    config.server.listen = listeners.listen().clone();
     let app = Arc::new(App::start(&config, database, Clock::System)?);
     match app.photos.attach_storage(FirstUse::Assign).await {
         Err(fault) if fault.is_temporary() && config.storage.is_remote() => {
@@ -63,13 +88,15 @@ async fn serve_from(mut config: Config, database: Database) -> anyhow::Result<()
         attached => attached?,
     }
     app.start_upkeep();
-    let router = http::router(Arc::clone(&app), &config)?;
-    let signalled = shutdown_signal()?;
-    say(banner(&config, config.server.listen))?;
+    let cors = Arc::new(Cors::new(&config)?);
+    let router = http::router_with(Arc::clone(&app), &config, Arc::clone(&cors));
+    let server = config.server.clone();
+    let stopped = signals.until_shutdown(move || reload.apply(&server, &cors))?;
+    say(banner(&config))?;
     if !app.accounts.has_admin().await.map_err(fault)? {
         say(NO_ADMIN)?;
     }
-    http::serve(listener, router, &config, signalled).await;
+    http::serve(listeners, router, &config, stopped).await;
     app.drain().await;
     Ok(())
 }
@@ -83,33 +110,27 @@ fn raise_open_files() {
     }
 }
 
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping: requests that were accepted are finished first");
-    })
-}
-
-fn banner(config: &Config, address: SocketAddr) -> String {
+fn banner(config: &Config) -> String {
+    let authority = config.server.listen.url_authority();
     let (version, data) = (env!("CARGO_PKG_VERSION"), config.server.data_dir.display());
     let database = match &config.database.url {
         DatabaseUrl::Embedded => format!("SQLite, {}", config.server.data_dir.join("cloakroom.db").display()),
         url => url.to_string(),
     };
     let playground = match config.graphql.playground {
-        true => format!("http://{address}/"),
+        true => format!("http://{authority}/"),
         false => "off".to_owned(),
     };
     let next = match config.graphql.playground {
         true => "Next: open the playground; its tabs lead from sign-up to the first number.",
         false => "Next: send `mutation { signUp(input: { … }) { … } }` to the API.",
     };
+    let socket = match &config.server.listen {
+        Listen::Unix(path) => format!("  Socket      {}\n", path.display()),
+        Listen::Tcp { .. } => String::new(),
+    };
     format!(
-        "Cloakroom {version}\n  Playground  {playground}\n  API         http://{address}/graphql\n  \
+        "Cloakroom {version}\n{socket}  Playground  {playground}\n  API         http://{authority}/graphql\n  \
          Data        {data}\n  Database    {database}\n{next}\n"
     )
 }

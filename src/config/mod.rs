@@ -4,10 +4,10 @@
 
 mod check;
 mod database_url;
+mod listen;
 mod mask;
 mod storage;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use database_url::{
     DatabaseUrl, Endpoint, Host, MysqlSslMode, MysqlUrl, PostgresUrl, SessionTarget, SqliteUrl, SslMode, SslRootCert,
 };
+pub use listen::{Listen, ListenHost, SocketMode};
 pub use mask::mask_password;
 pub use storage::{S3Place, StoragePlace};
 
@@ -48,7 +49,8 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "config.default.toml is the manual")]
 pub struct Server {
-    pub listen: SocketAddr,
+    pub listen: Listen,
+    pub socket_mode: SocketMode,
     pub data_dir: PathBuf,
     pub public_url: String,
     pub max_connections: usize,
@@ -79,6 +81,7 @@ pub struct Http {
     pub max_header_bytes: usize,
     #[serde(deserialize_with = "list_or_commas")]
     pub cors_origins: Vec<String>,
+    pub cors_loopback_origins: bool,
     #[serde(deserialize_with = "list_or_commas")]
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -334,7 +337,7 @@ impl Config {
     #[must_use]
     pub fn public_url(&self) -> String {
         match self.server.public_url.as_str() {
-            "" => format!("http://{}", self.server.listen),
+            "" => format!("http://{}", self.server.listen.url_authority()),
             url => url.trim_end_matches('/').to_owned(),
         }
     }

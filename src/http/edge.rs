@@ -7,15 +7,15 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
-use serde_json::json;
+use axum::response::Response;
 use uuid::Uuid;
 
-use crate::error::{Error, ErrorCode, error_response};
+use crate::error::{Error, ErrorCode};
+use crate::http::media_type::{Accepted, JsonType};
+use crate::http::response::{error_response, name_cause, refuse};
 use crate::http::{Server, media_type};
 
 /// The response header with the request's id, which the log has too.
@@ -45,25 +45,36 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The id of a request and the media types that its client accepts; an extension of every request.
+#[derive(Clone, Copy)]
+pub(super) struct RequestContext {
+    pub(super) id: RequestId,
+    pub(super) accepted: Accepted,
+}
+
 /// Runs the rest within the time limit and completes the response's headers.
 pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::next();
-    request.extensions_mut().insert(id);
+    // Parsing `Accept` takes memory, and nothing else than the API has a choice.
+    let accepted = match request.uri().path().starts_with("/graphql") {
+        true => Accepted::of(request.headers()),
+        false => Accepted::default(),
+    };
+    let context = RequestContext { id, accepted };
+    request.extensions_mut().insert(context);
     let mut limit = Duration::from_secs(server.settings.request_seconds);
     if request.method() == Method::POST && media_type::is_form(request.headers()) {
         limit = limit.saturating_add(server.intake.time());
     }
-    let mut response = match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => too_slow(id, limit),
+    let (origin, is_preflight) = (server.cors.decide(request.headers()), request.method() == Method::OPTIONS);
+    let mut response = match origin.preflight(&request) {
+        Some(response) => response,
+        None => match tokio::time::timeout(limit, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => too_slow(context, limit),
+        },
     };
-    if let Some(cause) = response.extensions_mut().remove::<Arc<anyhow::Error>>() {
-        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-            tracing::warn!(request_id = %id, error = format!("{cause:#}"), "a request was refused");
-        } else {
-            name_fault(&mut response, id, &cause);
-        }
-    }
+    name_cause(context.accepted.error, &mut response, id);
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {
         headers.insert(HeaderName::from_static(REQUEST_ID), id);
@@ -71,32 +82,24 @@ pub(super) async fn around(State(server): State<Arc<Server>>, mut request: Reque
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    origin.complete(is_preflight, headers);
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
 }
 
-fn too_slow(id: RequestId, limit: Duration) -> Response {
-    tracing::warn!(request_id = %id, seconds = limit.as_secs(), "a request took too long");
+fn too_slow(context: RequestContext, limit: Duration) -> Response {
+    tracing::warn!(request_id = %context.id, seconds = limit.as_secs(), "a request took too long");
     let message =
         format!("The request took longer than {} s and was given up; it may have taken effect.", limit.as_secs());
     // Without `Retry-After`, which everywhere else says that nothing was done.
-    error_response(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, &message)
+    error_response(context.accepted.error, StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, &message)
 }
 
-/// Tells the client the id under which the log has the cause.
-fn name_fault(response: &mut Response, id: RequestId, cause: &anyhow::Error) {
-    tracing::error!(request_id = %id, error = format!("{cause:#}"), "internal error");
-    let extensions = json!({ "code": ErrorCode::InternalServerError.name(), "requestId": id.to_string() });
-    let body = json!({ "errors": [{ "message": "Internal error.", "extensions": extensions }] });
-    response.headers_mut().remove(header::CONTENT_LENGTH);
-    *response.body_mut() = Body::from(body.to_string());
-}
-
-/// A panic is a bug like any other.
+/// A panic is a bug like any other. [`around`] sets the media type.
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    Error::internal(cause_of(panic)).into_response()
+    refuse(JsonType::Legacy, Error::internal(cause_of(panic)))
 }
 
 /// What a panic says, for the log.
@@ -115,7 +118,7 @@ mod tests {
         let caught = std::panic::catch_unwind(|| panic!("the secret is {}", 42)).expect_err("it panics");
         let response = panicked(caught);
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        let cause = response.extensions().get::<Arc<anyhow::Error>>().expect("the cause is for the log");
+        let cause = response.extensions().get::<Error>().and_then(Error::cause).expect("the cause is for the log");
         assert_eq!(cause.to_string(), "panic: the secret is 42");
     }
 }

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
 use crate::http::Server;
+use crate::http::media_type::JsonType;
+use crate::http::response::refuse;
 
 /// The process answers.
 pub(super) async fn alive() -> Json<serde_json::Value> {
@@ -34,6 +36,6 @@ pub(super) async fn jwks(State(server): State<Arc<Server>>) -> Response {
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
             response
         }
-        Err(error) => error.into_response(),
+        Err(error) => refuse(JsonType::Legacy, error),
     }
 }

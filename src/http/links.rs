@@ -10,7 +10,10 @@ use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::error::{ErrorCode, error_response};
+use crate::error::ErrorCode;
+use crate::http::NOT_FOUND;
+use crate::http::media_type::JsonType;
+use crate::http::response::error_response;
 
 /// Nothing inline, nothing from elsewhere, and no form is sent by the browser itself.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -35,7 +38,7 @@ pub(super) async fn file(name: Result<Path<String>, PathRejection>) -> Response 
         "links.js" => script(include_str!("links/links.js")),
         "verify-email.js" => script(include_str!("links/verify-email.js")),
         "reset-password.js" => script(include_str!("links/reset-password.js")),
-        _ => error_response(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is nothing here."),
+        _ => error_response(JsonType::Legacy, StatusCode::NOT_FOUND, ErrorCode::NotFound, NOT_FOUND),
     }
 }
 

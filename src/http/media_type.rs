@@ -8,33 +8,63 @@ const FORM: &[u8] = b"multipart/form-data";
 /// RFC 2046, section 5.1.1.
 const MAX_BOUNDARY_CHARS: usize = 70;
 
-/// The media types of an answer.
+/// The media types of a GraphQL response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
-    /// `application/json`: 200 for every well-formed request, the default.
-    Json,
-    /// `application/graphql-response+json`: the status tells how it went.
-    GraphqlResponse,
-    /// `text/event-stream`: answers one by one, only where it is asked for by its name.
+    /// A single response.
+    Json(JsonType),
+    /// `text/event-stream`: a stream of responses, only if `Accept` names it.
     EventStream,
 }
 
-impl MediaType {
-    /// As the `Content-Type` header has it.
-    pub(super) fn header(self) -> &'static str {
-        match self {
-            Self::Json => "application/json; charset=utf-8",
-            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
-            Self::EventStream => "text/event-stream",
-        }
-    }
+/// The media types of a single GraphQL response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum JsonType {
+    /// `application/json`: 200 for every well-formed request, the default.
+    Legacy,
+    /// `application/graphql-response+json`: the status is that of the operation.
+    GraphqlResponse,
+}
 
-    /// The one that the `Accept` header prefers (RFC 9110, section 12.5.1); `None` if it accepts none of them.
-    pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
+/// The media types that a client accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// The media type of a response; `None` if the client accepts none of them.
+    pub(super) response: Option<MediaType>,
+    /// The media type of an HTTP error, which is never a stream.
+    pub(super) error: JsonType,
+}
+
+impl JsonType {
+    /// The value of the `Content-Type` header.
+    pub(super) fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Legacy => "application/json; charset=utf-8",
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        })
+    }
+}
+
+impl MediaType {
+    const JSON: Self = Self::Json(JsonType::Legacy);
+    const GRAPHQL_RESPONSE: Self = Self::Json(JsonType::GraphqlResponse);
+}
+
+/// Without an `Accept` header.
+impl Default for Accepted {
+    fn default() -> Self {
+        Self { response: Some(MediaType::JSON), error: JsonType::Legacy }
+    }
+}
+
+impl Accepted {
+    /// The media types that the `Accept` header prefers (RFC 9110, section 12.5.1).
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         if !headers.contains_key(ACCEPT) {
-            return Some(Self::Json);
+            return Self::default();
         }
-        let mut verdicts = [Self::Json, Self::GraphqlResponse, Self::EventStream].map(|media_type| (media_type, None));
+        let media_types = [MediaType::JSON, MediaType::GRAPHQL_RESPONSE, MediaType::EventStream];
+        let mut verdicts = media_types.map(|media_type| (media_type, None));
         let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         for (place, range) in values.flat_map(|value| value.split(',')).enumerate() {
             let Some((range, weight)) = weighed(range) else { continue };
@@ -45,27 +75,36 @@ impl MediaType {
                 }
             }
         }
-        let mut best: Option<(Self, Verdict)> = None;
+        let mut best: Option<(MediaType, Verdict)> = None;
+        let mut best_json: Option<(JsonType, Verdict)> = None;
         for (media_type, verdict) in verdicts {
             let Some(verdict) = verdict.filter(|verdict| verdict.weight > 0.0) else { continue };
             if best.is_none_or(|(_, best)| verdict.is_before(best)) {
                 best = Some((media_type, verdict));
             }
+            if let MediaType::Json(json) = media_type
+                && best_json.is_none_or(|(_, best)| verdict.is_before(best))
+            {
+                best_json = Some((json, verdict));
+            }
         }
-        best.map(|(media_type, _)| media_type)
+        let response = best.map(|(media_type, _)| media_type);
+        Self { response, error: best_json.map_or(JsonType::Legacy, |(json, _)| json) }
     }
+}
 
+impl MediaType {
     /// How precisely this range means it, if it does.
     fn matched_by(self, range: &Mime) -> Option<Precision> {
         match (self, range.type_().as_str(), range.subtype().as_str(), range.suffix()) {
-            (Self::Json, "application", "json", None) | (Self::EventStream, "text", "event-stream", None) => {
+            (Self::JSON, "application", "json", None) | (Self::EventStream, "text", "event-stream", None) => {
                 Some(Precision::Name)
             }
-            (Self::GraphqlResponse, "application", "graphql-response", Some(suffix)) if suffix == "json" => {
+            (Self::GRAPHQL_RESPONSE, "application", "graphql-response", Some(suffix)) if suffix == "json" => {
                 Some(Precision::Name)
             }
-            (Self::Json | Self::GraphqlResponse, "application", "*", None) => Some(Precision::Type),
-            (Self::Json | Self::GraphqlResponse, "*", "*", None) => Some(Precision::Any),
+            (Self::Json(_), "application", "*", None) => Some(Precision::Type),
+            (Self::Json(_), "*", "*", None) => Some(Precision::Any),
             _ => None,
         }
     }
@@ -149,20 +188,20 @@ mod tests {
         let accepted = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, value.parse().expect("a header value"));
-            MediaType::accepted(&headers)
+            Accepted::of(&headers).response
         };
-        assert_eq!(MediaType::accepted(&HeaderMap::new()), Some(MediaType::Json));
-        assert_eq!(accepted("*/*"), Some(MediaType::Json));
-        assert_eq!(accepted("application/*"), Some(MediaType::Json));
-        assert_eq!(accepted("text/html, */*;q=0.1"), Some(MediaType::Json));
-        assert_eq!(accepted("application/graphql-response+json"), Some(MediaType::GraphqlResponse));
+        assert_eq!(Accepted::of(&HeaderMap::new()).response, Some(MediaType::JSON));
+        assert_eq!(accepted("*/*"), Some(MediaType::JSON));
+        assert_eq!(accepted("application/*"), Some(MediaType::JSON));
+        assert_eq!(accepted("text/html, */*;q=0.1"), Some(MediaType::JSON));
+        assert_eq!(accepted("application/graphql-response+json"), Some(MediaType::GRAPHQL_RESPONSE));
         assert_eq!(
             accepted("application/graphql-response+json,application/json;q=0.9"),
-            Some(MediaType::GraphqlResponse)
+            Some(MediaType::GRAPHQL_RESPONSE)
         );
-        assert_eq!(accepted("application/graphql-response+json;q=0.5, application/json"), Some(MediaType::Json));
+        assert_eq!(accepted("application/graphql-response+json;q=0.5, application/json"), Some(MediaType::JSON));
         assert_eq!(accepted("text/event-stream"), Some(MediaType::EventStream));
-        assert_eq!(accepted("text/*, */*;q=0.1"), Some(MediaType::Json));
+        assert_eq!(accepted("text/*, */*;q=0.1"), Some(MediaType::JSON));
         assert_eq!(accepted("application/json;q=0"), None);
         assert_eq!(accepted("text/html"), None);
         assert_eq!(accepted("nonsense"), None);
@@ -171,33 +210,49 @@ mod tests {
     #[test]
     fn the_most_specific_range_decides_for_each_media_type() {
         for (accept, expected) in [
-            ("*/*, application/json;q=0", Some(MediaType::GraphqlResponse)),
+            ("*/*, application/json;q=0", Some(MediaType::GRAPHQL_RESPONSE)),
             ("application/json;q=0, application/graphql-response+json;q=0, */*", None),
             ("application/*;q=0, */*", None),
-            ("*/*;q=0, application/json", Some(MediaType::Json)),
-            ("application/json;q=0.5, */*", Some(MediaType::GraphqlResponse)),
-            ("*/*, application/graphql-response+json;q=0.9", Some(MediaType::Json)),
-            ("application/*;q=0.5, application/graphql-response+json;q=0.6", Some(MediaType::GraphqlResponse)),
+            ("*/*;q=0, application/json", Some(MediaType::JSON)),
+            ("application/json;q=0.5, */*", Some(MediaType::GRAPHQL_RESPONSE)),
+            ("*/*, application/graphql-response+json;q=0.9", Some(MediaType::JSON)),
+            ("application/*;q=0.5, application/graphql-response+json;q=0.6", Some(MediaType::GRAPHQL_RESPONSE)),
             // Between equals, what stands first; by one range, the default.
-            ("application/graphql-response+json, application/json", Some(MediaType::GraphqlResponse)),
-            ("application/graphql-response+json, */*", Some(MediaType::GraphqlResponse)),
-            ("application/json, application/graphql-response+json, text/event-stream", Some(MediaType::Json)),
+            ("application/graphql-response+json, application/json", Some(MediaType::GRAPHQL_RESPONSE)),
+            ("application/graphql-response+json, */*", Some(MediaType::GRAPHQL_RESPONSE)),
+            ("application/json, application/graphql-response+json, text/event-stream", Some(MediaType::JSON)),
             ("text/event-stream, application/json", Some(MediaType::EventStream)),
             // A stream only by its name.
             ("application/json;q=0, application/graphql-response+json;q=0, text/*, */*", None),
-            ("text/event-stream;q=0, */*;q=0.1", Some(MediaType::Json)),
+            ("text/event-stream;q=0, */*;q=0.1", Some(MediaType::JSON)),
             ("text/event-stream;q=0.2, */*;q=0.1", Some(MediaType::EventStream)),
             // A weight is from 0 to 1; a range with none that is one is passed over.
-            ("application/json;q=7, application/graphql-response+json", Some(MediaType::Json)),
-            ("application/graphql-response+json, application/json;q=7", Some(MediaType::GraphqlResponse)),
+            ("application/json;q=7, application/graphql-response+json", Some(MediaType::JSON)),
+            ("application/graphql-response+json, application/json;q=7", Some(MediaType::GRAPHQL_RESPONSE)),
             ("application/json;q=-1", None),
             ("application/json;q=inf", None),
             ("application/json;q=NaN", None),
-            ("application/json;q=inf, application/graphql-response+json;q=0.1", Some(MediaType::GraphqlResponse)),
-            ("application/json;q=NaN, */*;q=0.1", Some(MediaType::Json)),
+            ("application/json;q=inf, application/graphql-response+json;q=0.1", Some(MediaType::GRAPHQL_RESPONSE)),
+            ("application/json;q=NaN, */*;q=0.1", Some(MediaType::JSON)),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(MediaType::accepted(&headers), expected, "{accept}");
+            assert_eq!(Accepted::of(&headers).response, expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn errors_have_the_preferred_json_type_even_where_a_stream_is_accepted() {
+        for (accept, expected) in [
+            ("text/event-stream", JsonType::Legacy),
+            ("text/event-stream, application/graphql-response+json;q=0.1", JsonType::GraphqlResponse),
+            ("text/event-stream, */*;q=0.1", JsonType::Legacy),
+            ("application/graphql-response+json, application/json;q=0.9", JsonType::GraphqlResponse),
+            ("application/json;q=0, */*", JsonType::GraphqlResponse),
+            ("text/html", JsonType::Legacy),
+            ("nonsense", JsonType::Legacy),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(Accepted::of(&headers).error, expected, "{accept}");
         }
     }
 

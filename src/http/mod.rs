@@ -15,12 +15,17 @@
 //! **Invariant:** a request that could come from another site's page without a preflight executes nothing but
 //! queries and, as an event stream, subscriptions: it changes nothing. Credentials are never taken from cookies or URLs.
 
+mod authorization;
 mod callers;
 mod conditions;
+mod cors;
 mod edge;
 mod graphql;
 mod health;
+mod host;
+mod idempotency_key;
 mod links;
+mod listener;
 mod live;
 mod media_type;
 mod multipart;
@@ -29,29 +34,39 @@ mod origin;
 mod parameters;
 mod photos;
 mod playground;
+mod response;
 mod serve;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::app::App;
 use crate::config::{self, Config};
-use crate::error::{ErrorCode, error_response};
+use crate::error::ErrorCode;
 use crate::schema::Schema;
 
+use edge::RequestContext;
+use response::error_response;
+
+pub use cors::Cors;
+pub use listener::Listeners;
 pub use origin::Peer;
 pub use serve::serve;
+
+/// The message for a path that has no resource.
+const NOT_FOUND: &str = "There is nothing here.";
 
 /// What every handler needs.
 pub struct Server {
     app: Arc<App>,
     schema: Schema,
     settings: config::Http,
+    cors: Arc<Cors>,
     live: live::Live,
     intake: multipart::Intake,
 }
@@ -59,12 +74,17 @@ pub struct Server {
 /// Every route and layer of the server over `app`.
 ///
 /// # Errors
-/// An origin in `http.cors_origins` that is none.
+/// An origin in `http.cors_origins` that is not one.
 pub fn router(app: Arc<App>, config: &Config) -> anyhow::Result<Router> {
+    Ok(router_with(app, config, Arc::new(Cors::new(config)?)))
+}
+
+/// The same, with the origins that `cors` allows.
+pub fn router_with(app: Arc<App>, config: &Config, cors: Arc<Cors>) -> Router {
     let schema = Schema::new(Arc::clone(&app), config);
     let intake = multipart::Intake::new(app.uploads.clone(), config);
-    let server = Server { app, schema, settings: config.http.clone(), live: live::Live::new(config), intake };
-    let server = Arc::new(server);
+    let (settings, live) = (config.http.clone(), live::Live::new(config));
+    let server = Arc::new(Server { app, schema, settings, cors, live, intake });
     let mut router = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/verify-email", get(links::verify_email))
@@ -78,32 +98,18 @@ pub fn router(app: Arc<App>, config: &Config) -> anyhow::Result<Router> {
     if config.graphql.playground {
         router = router.route("/", get(playground::index)).route("/playground/{file}", get(playground::file));
     }
-    let router = router
-        .fallback(|| async { error_response(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is nothing here.") })
-        .method_not_allowed_fallback(|| async {
-            error_response(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "This method is not allowed here.")
-        })
-        .with_state(Arc::clone(&server));
+    let router =
+        router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Arc::clone(&server));
     // The first is the outermost. Together, because each call of `layer` costs every request an allocation.
     let around = axum::middleware::from_fn_with_state(server, edge::around);
-    let panics = CatchPanicLayer::custom(edge::panicked);
-    Ok(match config.http.cors_origins.is_empty() {
-        true => router.layer((around, panics)),
-        false => router.layer((around, cors(&config.http)?, panics)),
-    })
+    router.layer((around, CatchPanicLayer::custom(edge::panicked)))
 }
 
-/// Lets the front ends of other origins in. No cookies, so no credentials.
-fn cors(settings: &config::Http) -> anyhow::Result<CorsLayer> {
-    let origins: Vec<HeaderValue> =
-        settings.cors_origins.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
-    let any = origins.iter().any(|origin| origin == "*");
-    let own = [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, HeaderName::from_static("idempotency-key")];
-    let allowed = own.into_iter().chain(multipart::PREFLIGHT);
-    Ok(CorsLayer::new()
-        .allow_origin(if any { AllowOrigin::any() } else { AllowOrigin::list(origins) })
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers(AllowHeaders::list(allowed))
-        .expose_headers([header::RETRY_AFTER, HeaderName::from_static(edge::REQUEST_ID)])
-        .max_age(std::time::Duration::from_secs(3600)))
+async fn not_found(Extension(context): Extension<RequestContext>) -> Response {
+    error_response(context.accepted.error, StatusCode::NOT_FOUND, ErrorCode::NotFound, NOT_FOUND)
+}
+
+async fn method_not_allowed(Extension(context): Extension<RequestContext>) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    error_response(context.accepted.error, status, ErrorCode::BadUserInput, "This method is not allowed here.")
 }

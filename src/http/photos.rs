@@ -17,9 +17,11 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorCode, error_response};
+use crate::error::{Error, ErrorCode};
 use crate::http::Server;
 use crate::http::conditions::{Wanted, wanted};
+use crate::http::media_type::JsonType;
+use crate::http::response::{error_response, refuse};
 use crate::photos::serve::{Content, Served};
 
 /// An image is shown, and does nothing, wherever it is opened.
@@ -43,14 +45,18 @@ pub(super) async fn image(
 ) -> Response {
     let (Ok(Path((photo, file))), Ok(Query(link))) = (path, query) else { return absent() };
     match server.app.photos.find_served(&photo, &file, &link.until, &link.signature).await {
-        Ok(Some(served)) => answer(&server, &method, &headers, &served).await.unwrap_or_else(Error::into_response),
+        Ok(Some(served)) => match answer(&server, &method, &headers, &served).await {
+            Ok(response) => response,
+            Err(error) => refuse(JsonType::Legacy, error),
+        },
         Ok(None) => absent(),
-        Err(error) => error.into_response(),
+        Err(error) => refuse(JsonType::Legacy, error),
     }
 }
 
 fn absent() -> Response {
-    error_response(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is no such image, or its link is no longer good.")
+    let message = "There is no such image, or its link is no longer good.";
+    error_response(JsonType::Legacy, StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
 }
 
 async fn answer(server: &Server, method: &Method, headers: &HeaderMap, served: &Served) -> Result<Response, Error> {
@@ -68,11 +74,13 @@ async fn answer(server: &Server, method: &Method, headers: &HeaderMap, served: &
         Wanted::Nothing => StatusCode::NOT_MODIFIED.into_response(),
         Wanted::Refused => {
             let message = "The image is not the one that `If-Match` names.";
-            return Ok(error_response(StatusCode::PRECONDITION_FAILED, ErrorCode::Conflict, message));
+            let status = StatusCode::PRECONDITION_FAILED;
+            return Ok(error_response(JsonType::Legacy, status, ErrorCode::Conflict, message));
         }
         Wanted::NoSuchPart => {
             let message = format!("The image has {length} bytes.");
-            let mut response = error_response(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::BadUserInput, &message);
+            let status = StatusCode::RANGE_NOT_SATISFIABLE;
+            let mut response = error_response(JsonType::Legacy, status, ErrorCode::BadUserInput, &message);
             response.headers_mut().insert(header::CONTENT_RANGE, value(format!("bytes */{length}"))?);
             return Ok(response);
         }

@@ -9,7 +9,10 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use rust_embed::{Embed, EmbeddedFile};
 
-use crate::error::{ErrorCode, error_response};
+use crate::error::ErrorCode;
+use crate::http::NOT_FOUND;
+use crate::http::media_type::JsonType;
+use crate::http::response::error_response;
 
 /// Only what the build brought along runs; GraphiQL's editor styles itself inline. Pictures are those of this server,
 /// the `blob:` of a file that is about to be uploaded, and the `data:` that is drawn until a picture has arrived.
@@ -35,7 +38,7 @@ pub(super) async fn file(headers: HeaderMap, name: Result<Path<String>, PathReje
 
 fn answer(headers: &HeaderMap, name: &str) -> Response {
     let Some(file) = Dist::get(name) else {
-        return error_response(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is nothing here.");
+        return error_response(JsonType::Legacy, StatusCode::NOT_FOUND, ErrorCode::NotFound, NOT_FOUND);
     };
     let etag = etag(&file);
     let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| Some(known) == etag.as_ref());

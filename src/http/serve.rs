@@ -5,20 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderValue, Request, StatusCode, Version, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt as _;
 
 use crate::config::Config;
-use crate::error::{ErrorCode, error_response};
+use crate::error::ErrorCode;
+use crate::http::host;
+use crate::http::listener::{Listeners, Stream};
+use crate::http::media_type::Accepted;
 use crate::http::origin::Peer;
+use crate::http::response::error_response;
 
 /// The connection that a request came over; an extension of each request.
 #[derive(Clone)]
@@ -39,16 +43,23 @@ impl Stopping {
     }
 }
 
-/// Serves `router` on `listener` until `shutdown` resolves, then finishes what was accepted.
+/// Serves `router` on `listeners` until `shutdown` resolves, then finishes what was accepted.
 ///
 /// HTTP/1.1 only: HTTP/2 is the reverse proxy's to speak. A client gets `http.header_seconds` for the head of
 /// a request, which also bounds how long a connection may be idle, and `http.answer_seconds` to take more of an
 /// answer.
-pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutdown: impl Future<Output = ()>) {
+pub async fn serve(
+    listeners: impl Into<Listeners>,
+    router: Router,
+    config: &Config,
+    shutdown: impl Future<Output = ()>,
+) {
+    let listeners = listeners.into();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(config.http.header_seconds))
         .max_header_size(config.http.max_header_bytes);
+    let answer_timeout = Duration::from_secs(config.http.answer_seconds);
     let most = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
     let connections = Arc::new(Semaphore::new(most as usize));
     let (stop, stopping) = watch::channel(false);
@@ -56,42 +67,18 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutd
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = accept(&listeners, &connections) => accepted,
             () = &mut shutdown => break,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        let router = router.clone();
-        let held = Connection { _place: Arc::new(place), stopping: stopping.clone() };
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            let router = router.clone();
-            request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(held.clone());
-            async move {
-                match names_its_host(&request) {
-                    true => router.oneshot(request).await,
-                    false => Ok(hostless()),
-                }
-            }
-        });
-        let mut stream = TimeoutWriter::new(stream);
-        stream.set_timeout(Some(Duration::from_secs(config.http.answer_seconds)));
-        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades();
-        let mut stopping = stopping.clone();
-        tokio::spawn(async move {
-            let mut connection = std::pin::pin!(connection);
-            let outcome = tokio::select! {
-                outcome = connection.as_mut() => outcome,
-                () = stopping.wait() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = outcome {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
+        let connection = Connection { _place: Arc::new(place), stopping: stopping.clone() };
+        let served = Served { http: http.clone(), router: router.clone(), peer, connection, answer_timeout };
+        match stream {
+            Stream::Tcp(stream) => drop(tokio::spawn(served.run(stream))),
+            Stream::Unix(stream) => drop(tokio::spawn(served.run(stream))),
+        }
     }
-    drop(listener);
+    drop(listeners);
     stop.send_replace(true);
     let limit = Duration::from_secs(config.server.shutdown_seconds);
     // Each connection that is open has a place.
@@ -100,32 +87,68 @@ pub async fn serve(listener: TcpListener, router: Router, config: &Config, shutd
     }
 }
 
-/// RFC 9112, section 3.2: once, or a proxy before us may have taken the request for another host's.
-fn names_its_host<B>(request: &Request<B>) -> bool {
-    let named = request.headers().get_all(header::HOST).iter().take(2).count();
-    named == 1 || (named == 0 && request.version() < Version::HTTP_11)
+/// What serving one connection needs.
+struct Served {
+    http: http1::Builder,
+    router: Router,
+    peer: Peer,
+    connection: Connection,
+    answer_timeout: Duration,
 }
 
-fn hostless() -> Response {
-    let message = "A request has one Host header.";
-    let mut response = error_response(StatusCode::BAD_REQUEST, ErrorCode::BadUserInput, message);
+impl Served {
+    /// Serves the connection to its end.
+    async fn run(self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
+        let Self { http, router, peer, connection, answer_timeout } = self;
+        let mut stopping = connection.stopping.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let router = router.clone();
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(connection.clone());
+            async move {
+                match host::is_named(&request) {
+                    true => router.oneshot(request).await,
+                    false => Ok(without_host(&request)),
+                }
+            }
+        });
+        let mut stream = TimeoutWriter::new(stream);
+        stream.set_timeout(Some(answer_timeout));
+        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let outcome = tokio::select! {
+            outcome = connection.as_mut() => outcome,
+            () = stopping.wait() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+fn without_host(request: &Request<Incoming>) -> Response {
+    let message = "A request has one valid Host header.";
+    let media_type = Accepted::of(request.headers()).error;
+    let mut response = error_response(media_type, StatusCode::BAD_REQUEST, ErrorCode::BadUserInput, message);
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
+async fn accept(listeners: &Listeners, connections: &Arc<Semaphore>) -> Option<(Stream, Peer, OwnedSemaphorePermit)> {
     let place = Arc::clone(connections).acquire_owned().await.ok()?;
-    match listener.accept().await {
+    match listeners.accept().await {
         Ok((stream, peer)) => {
             // Answers are small and written whole: there is nothing to wait for.
-            if let Err(error) = stream.set_nodelay(true) {
+            if let Stream::Tcp(stream) = &stream
+                && let Err(error) = stream.set_nodelay(true)
+            {
                 tracing::debug!(%error, "TCP_NODELAY was refused");
             }
-            Some((stream, Peer(peer), place))
+            Some((stream, peer, place))
         }
         Err(error) => {
             // Out of file descriptors, most likely: one second for others to end.

@@ -25,6 +25,17 @@ pub(super) fn has_no_result(response: &Response) -> bool {
     }
 }
 
+/// Returns true if one of the errors has this code.
+pub(super) fn has_code(errors: &[ServerError], code: ErrorCode) -> bool {
+    errors.iter().any(|error| {
+        let extensions = error.extensions.as_ref();
+        extensions.and_then(|extensions| extensions.get("code")).is_some_and(|name| match name {
+            Value::String(name) => name == code.name(),
+            _ => false,
+        })
+    })
+}
+
 /// Keeps the answer to a refused request short, however much is wrong with it.
 pub(super) fn shorten(errors: &mut Vec<ServerError>) {
     errors.truncate(MAX_ERRORS);

@@ -92,6 +92,12 @@ impl Answer {
         errors::has_no_result(&self.response)
     }
 
+    /// Returns true if the operation needed a user and had none.
+    #[must_use]
+    pub fn is_unauthenticated(&self) -> bool {
+        errors::has_code(&self.response.errors, ErrorCode::Unauthenticated)
+    }
+
     /// An operation that ended in a bug of ours: the cause goes to the log.
     #[must_use]
     pub fn fault(cause: anyhow::Error, request_id: impl Display) -> Self {

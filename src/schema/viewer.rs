@@ -133,8 +133,13 @@ pub(super) struct ViewerQuery;
 
 #[Object]
 impl ViewerQuery {
-    /// What the caller sees of their own. Null when nobody is signed in.
-    async fn viewer(&self, ctx: &Context<'_>) -> Option<Viewer> {
-        ctx.data_unchecked::<Caller>().user().ok().map(|_| Viewer)
+    /// What the caller sees of their own. Null when nobody is signed in. UNAUTHENTICATED for a rejected credential.
+    async fn viewer(&self, ctx: &Context<'_>) -> Option<Result<Viewer, Error>> {
+        match ctx.data_unchecked::<Caller>().user() {
+            Ok(_) => Some(Ok(Viewer)),
+            Err(Error::Unauthenticated) => None,
+            // Null would tell a client with an expired token that it is signed out.
+            Err(error) => Some(Err(error)),
+        }
     }
 }

@@ -5,20 +5,17 @@
 //   CLOAKROOM_BINARY  a binary to start and stop for the restart (target/debug/cloakroom)
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
+import { freePort, start } from './server.mjs';
 
 const given = process.env.CLOAKROOM_URL ?? 'http://127.0.0.1:8000/graphql';
-const binary = process.env.CLOAKROOM_BINARY ?? fileURLToPath(new URL('../../target/debug/cloakroom', import.meta.url));
 
 const CURRENT = 'subscription Current { current }';
 const NEXT = 'mutation Next { next { value } }';
@@ -208,23 +205,4 @@ async function ask(url, query, token) {
 async function signUp(url) {
   const input = `{ username: "live-${randomBytes(6).toString('hex')}", password: "correct horse battery" }`;
   return (await ask(url, `mutation { signUp(input: ${input}) { tokens { accessToken } } }`)).signUp.tokens.accessToken;
-}
-
-async function start(data, port) {
-  const server = spawn(binary, ['--data-dir', data, '--listen', `127.0.0.1:${port}`, '--migrate'], { stdio: 'ignore' });
-  for (let attempt = 0; attempt < 300; attempt += 1) {
-    const ready = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
-    if (ready?.ok) return server;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`${binary} does not start`);
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }

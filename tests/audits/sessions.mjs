@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, ServerError, gql } from '@apollo/client';
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from '@apollo/client';
 import { SetContextLink } from '@apollo/client/link/context';
 import { ErrorLink } from '@apollo/client/link/error';
 import { Client, fetchExchange } from '@urql/core';
@@ -163,8 +163,7 @@ function tooMany() {
 }
 
 function apolloCodes(error) {
-  if (CombinedGraphQLErrors.is(error)) return codes(error.errors);
-  return ServerError.is(error) && error.statusCode === 401 ? ['UNAUTHENTICATED'] : [];
+  return CombinedGraphQLErrors.is(error) ? codes(error.errors) : [];
 }
 
 function codes(errors) {

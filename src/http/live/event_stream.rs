@@ -18,10 +18,10 @@ use crate::accounts::graphql::Renewal;
 use crate::caller::Caller;
 use crate::error::ErrorCode;
 use crate::http::callers::Place;
-use crate::http::edge::RequestId;
-use crate::http::graphql::Envelope;
+use crate::http::edge::RequestContext;
 use crate::http::live::operations;
 use crate::http::operation_log::OperationLog;
+use crate::http::response::{Envelope, json_response, refuse};
 use crate::http::serve::Connection;
 use crate::http::{Server, live};
 use crate::schema::{Answer, Operation};
@@ -33,7 +33,7 @@ pub(in crate::http) struct Asked {
     pub(in crate::http) caller: Caller,
     /// What the caller was known by.
     pub(in crate::http) token: Option<String>,
-    pub(in crate::http) id: RequestId,
+    pub(in crate::http) context: RequestContext,
     pub(in crate::http) log: OperationLog,
 }
 
@@ -56,7 +56,8 @@ pub(in crate::http) async fn event_stream(
     asked: Asked,
     connection: Option<Connection>,
 ) -> Response {
-    let Asked { operation, variables, caller, token, id, mut log } = asked;
+    let Asked { operation, variables, caller, token, context, mut log } = asked;
+    let error_type = context.accepted.error;
     let standing = match token {
         None => Ok(None),
         Some(token) => server.app.accounts.stand(&token).await.map(|(_, standing)| Some(standing)),
@@ -66,14 +67,23 @@ pub(in crate::http) async fn event_stream(
         Ok(entered) => entered,
         Err(error) => {
             log.refused(error.code());
-            return error.into_response();
+            return refuse(error_type, error);
         }
     };
     let now = server.app.clock.now();
     let expires_at = standing.as_ref().and_then(|standing| standing.expires_at);
     let expires_at = expires_at.map(|expires_at| live::instant_of(expires_at, now));
-    let answers = operations::run(&server, operation, variables, (caller, Renewal::default()), id);
-    let ready = VecDeque::new();
+    let is_rejected = caller.is_rejected();
+    let mut answers = operations::run(&server, operation, variables, (caller, Renewal::default()), context.id);
+    let mut ready = VecDeque::new();
+    if is_rejected && let Some(first) = answers.next().await {
+        log.answered(&first);
+        // The status is the first that is sent, so the first answer decides.
+        if first.is_unauthenticated() {
+            return json_response(error_type, &first, true);
+        }
+        ready.push_back(next(&first));
+    }
     let events = Events { answers, standing, expires_at, connection, log, _place: place, ready, ended: false };
     let pause = Duration::from_secs(server.live.settings.ping_seconds);
     let events = stream::unfold(events, |mut events| async move {

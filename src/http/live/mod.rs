@@ -15,19 +15,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 
 use crate::config::{self, Config};
-use crate::error::{ErrorCode, error_response};
+use crate::error::{Error, ErrorCode};
 use crate::http::Server;
+use crate::http::authorization::{authenticate, bearer};
 use crate::http::callers::Callers;
-use crate::http::graphql::{authenticate, bearer};
+use crate::http::edge::RequestContext;
 use crate::http::origin::Peer;
+use crate::http::response::{error_response, refuse};
 use crate::http::serve::Connection;
 
 pub(super) use event_stream::{Asked, event_stream, only_answer};
+
+use crate::http::cors::REFUSED_ORIGIN;
 
 use operations::Operations;
 use socket::Socket;
@@ -52,17 +56,20 @@ impl Live {
 pub(super) async fn upgrade(
     server: Arc<Server>,
     upgrade: WebSocketUpgrade,
+    context: RequestContext,
     headers: &HeaderMap,
     peer: Option<Peer>,
     connection: Option<Connection>,
 ) -> Response {
-    if !is_welcome(&server.settings, headers) {
-        let message = "This page's origin is none of this server's, nor of `http.cors_origins`.";
-        return error_response(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message);
+    let error_type = context.accepted.error;
+    // A browser lets every page open a WebSocket anywhere, without asking first.
+    if !server.cors.decide(headers).is_welcome() {
+        return error_response(error_type, StatusCode::FORBIDDEN, ErrorCode::Forbidden, REFUSED_ORIGIN);
     }
     let caller = match authenticate(&server, headers, peer).await {
+        Ok(caller) if caller.is_rejected() => return refuse(error_type, Error::InvalidToken),
         Ok(caller) => caller,
-        Err(error) => return error.into_response(),
+        Err(error) => return refuse(error_type, error),
     };
     let token = bearer(headers).ok().flatten().map(str::to_owned);
     let max_bytes = server.settings.max_body_bytes;
@@ -73,15 +80,6 @@ pub(super) async fn upgrade(
         .max_message_size(max_bytes.saturating_mul(2))
         .max_frame_size(max_bytes.saturating_mul(2))
         .on_upgrade(move |socket| Box::pin(Socket::new(server, socket, caller.origin, token, connection).serve()))
-}
-
-/// A browser lets every page open a WebSocket anywhere, and says which page it is.
-fn is_welcome(settings: &config::Http, headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    let own = origin.split_once("://").is_some_and(|(_, host)| text(header::HOST) == Some(host));
-    own || settings.cors_origins.iter().any(|known| known == "*" || known == origin)
 }
 
 /// When the moment comes at which a token expires.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorCode};
-use crate::http::graphql::Envelope;
 use crate::http::parameters::Parameters;
+use crate::http::response::Envelope;
 
 /// The WebSocket subprotocol.
 pub(super) const NAME: &str = "graphql-transport-ws";

@@ -12,13 +12,13 @@ use crate::caller::{Caller, Identity, Origin};
 use crate::error::ErrorCode;
 use crate::http::Server;
 use crate::http::edge::RequestId;
-use crate::http::graphql::Envelope;
 use crate::http::live::acting::{self, Acting};
 use crate::http::live::operations::{self, Step};
 use crate::http::live::protocol::{Ending, FromClient, NAME, ToClient};
 use crate::http::live::{self, Operations};
 use crate::http::operation_log::OperationLog;
 use crate::http::parameters::Parameters;
+use crate::http::response::Envelope;
 use crate::http::serve::Connection;
 use crate::schema::Answer;
 

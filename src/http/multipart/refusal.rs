@@ -1,9 +1,11 @@
 //! Why a form was refused, and what its sender hears.
 
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use crate::error::{Error, ErrorCode, error_response};
+use crate::error::{Error, ErrorCode};
+use crate::http::media_type::JsonType;
+use crate::http::response::{error_response, refuse};
 
 /// A form that is not executed.
 #[derive(Debug)]
@@ -34,33 +36,32 @@ impl Refusal {
             Self::Error(error) => error.code(),
         }
     }
-}
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
+    /// The response, in the media type that the client accepts.
+    pub(in crate::http) fn into_response(self, media_type: JsonType) -> Response {
         let code = self.code();
         match self {
             Self::Unasked => {
                 let message = "A request with files needs the header `Authorization`, `Apollo-Require-Preflight`, \
                                `X-Apollo-Operation-Name` or `GraphQL-Preflight`: a page of another site cannot send \
                                these without asking first.";
-                error_response(StatusCode::FORBIDDEN, code, message)
+                error_response(media_type, StatusCode::FORBIDDEN, code, message)
             }
-            Self::Malformed(message) => error_response(StatusCode::BAD_REQUEST, code, &message),
-            Self::TooLarge(message) => error_response(StatusCode::PAYLOAD_TOO_LARGE, code, &message),
+            Self::Malformed(message) => error_response(media_type, StatusCode::BAD_REQUEST, code, &message),
+            Self::TooLarge(message) => error_response(media_type, StatusCode::PAYLOAD_TOO_LARGE, code, &message),
             Self::TooSlow => {
                 let message = "The files took too long to arrive.";
-                let mut response = error_response(StatusCode::REQUEST_TIMEOUT, code, message);
+                let mut response = error_response(media_type, StatusCode::REQUEST_TIMEOUT, code, message);
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 response
             }
-            Self::Error(error) => error.into_response(),
+            Self::Error(error) => refuse(media_type, error),
         }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
     }
 }

@@ -117,9 +117,11 @@ async fn a_token_of_1_mb_is_refused_like_any_other() {
 }
 
 #[tokio::test]
-async fn whoever_sends_a_bad_token_gets_nothing_even_where_none_is_needed() {
+async fn a_bad_token_is_refused_in_the_url_form_too_and_only_where_one_is_needed() {
     let test = TestApp::start().await;
     let stranger = test.bearer(Some("garbage"));
-    assert_refusal(&test, &stranger.run("{ hello }").await).await;
-    assert_refusal(&test, &stranger.get("/graphql?query=%7Bhello%7D").await).await;
+    assert_refusal(&test, &stranger.run("{ current }").await).await;
+    assert_refusal(&test, &stranger.get("/graphql?query=%7Bcurrent%7D").await).await;
+    assert!(stranger.run("{ hello }").await.data()["hello"].is_string());
+    assert!(stranger.get("/graphql?query=%7Bhello%7D").await.data()["hello"].is_string());
 }

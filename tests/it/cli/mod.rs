@@ -4,11 +4,13 @@ mod backup;
 mod console;
 mod counters;
 mod keys;
+mod listen;
 mod migrate;
 mod photos;
 mod running_servers;
 mod serve;
 mod settings;
+mod signals;
 mod storage;
 mod terminal;
 mod users;
@@ -113,6 +115,20 @@ impl Said {
 
 /// A child that is killed when the test ends.
 struct Running(Child);
+
+impl Running {
+    /// Sends a signal.
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([&format!("-{signal}"), &self.0.id().to_string()]).status();
+        assert!(status.expect("kill runs").success(), "kill -{signal}");
+    }
+
+    /// Sends a signal and waits for the end.
+    fn end_with(mut self, signal: &str) -> std::process::ExitStatus {
+        self.signal(signal);
+        self.0.wait().expect("it ends")
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

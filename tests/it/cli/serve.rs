@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use cloakroom::store::Backend;
 
@@ -12,8 +12,12 @@ use crate::support::{Process, TestDatabase};
 
 /// Starts a server on a free port; returns its banner.
 fn serve(place: &Place, arguments: &[&str]) -> (Running, String) {
-    let mut command = place.command(&["--listen", "127.0.0.1:0", "--migrate"]);
-    let mut child = command.args(arguments).stderr(Stdio::inherit()).spawn().expect("the server starts");
+    start(place.command(&["--listen", "127.0.0.1:0", "--migrate"]).args(arguments))
+}
+
+/// Starts a server by this command; returns its banner.
+pub(super) fn start(command: &mut Command) -> (Running, String) {
+    let mut child = command.stderr(Stdio::inherit()).spawn().expect("the server starts");
     let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
     let running = Running(child);
     let mut banner = String::new();
@@ -115,7 +119,7 @@ async fn a_data_directory_that_cannot_be_made_is_named() {
 async fn it_ends_with_success_on_sigterm_and_sigint() {
     for signal in ["TERM", "INT"] {
         let place = Place::create().await;
-        let adapt = |command: &mut std::process::Command| {
+        let adapt = |command: &mut Command| {
             if !place.url.is_empty() {
                 command.args(["--database", &place.url]);
             }

@@ -130,7 +130,7 @@ async fn what_is_no_key_is_refused_with_the_limit() {
 }
 
 #[tokio::test]
-async fn the_header_does_the_same_and_the_argument_goes_first() {
+async fn the_header_does_the_same() {
     let (_test, user) = TestApp::with_user().await;
     let next = format!("mutation {{ next {TAKEN} }}");
     for replayed in [false, true, true] {
@@ -139,15 +139,33 @@ async fn the_header_does_the_same_and_the_argument_goes_first() {
     }
     assert!(answer(&take(&user, "idempotencyKey: \"k\"").await).1, "they mean the same");
     let both = format!("mutation {{ next(input: {{ idempotencyKey: \"argument\" }}) {TAKEN} }}");
-    assert_eq!(range(&run_under(&user, &[b"k"], &both).await), Ok((2, 2)));
-    assert_eq!(range(&run_under(&user, &[b"\xff"], &both).await), Ok((2, 2)), "the header is not looked at");
+    assert_eq!(range(&run_under(&user, &[b"argument"], &both).await), Ok((2, 2)), "they are equal");
+    for key in [&b"k"[..], b"\"k\"", b"\xff", b"ARGUMENT", b"\"argument \""] {
+        let refused = run_under(&user, &[key], &both).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (200, "BAD_USER_INPUT"), "{key:?}: {}", refused.body);
+    }
     assert_eq!(range(&take(&user, "idempotencyKey: \"argument\"").await), Ok((2, 2)));
 
     let long = [b'k'; 129];
-    for keys in [&[&b""[..]][..], &[b"\xc3\xa4"], &[b"a\tb"], &[&long], &[b"k", b"k"], &[b"k", b"other"]] {
+    for keys in [
+        &[&b""[..]][..],
+        &[b"\xc3\xa4"],
+        &[b"a\tb"],
+        &[&long],
+        &[b"k", b"k"],
+        &[b"k", b"other"],
+        &[b"\"k"],
+        &[b"k\""],
+        &[b"\"\""],
+        &[b"\"k\";p=1"],
+        &[b"k;p=1"],
+        &[b"\"k\", \"other\""],
+        &[b"k, other"],
+        &[b"\"k\\x\""],
+    ] {
         let refused = run_under(&user, keys, &next).await;
         assert_eq!((refused.status.as_u16(), refused.code()), (200, "BAD_USER_INPUT"), "{keys:?}");
-        assert_eq!(run_under(&user, keys, "{ current }").await.data()["current"], 2, "nobody asked for it");
+        assert_eq!(run_under(&user, keys, "{ current }").await.data()["current"], 2, "a query needs no key");
     }
     assert_eq!(user.next().await, 3);
 }
@@ -156,22 +174,46 @@ async fn the_header_does_the_same_and_the_argument_goes_first() {
 #[tokio::test]
 async fn the_header_is_the_key_of_one_field_of_a_request() {
     let (_test, user) = TestApp::with_user().await;
-    let two = format!("mutation {{ a: next {TAKEN} b: next {TAKEN} }}");
-    let reply = run_under(&user, &[b"k"], &two).await;
-    for at in 0..2 {
-        assert_eq!(reply.at(&format!("/errors/{at}/extensions/code")), "BAD_USER_INPUT", "{}", reply.body);
+    let with_own =
+        "a: next(input: { idempotencyKey: \"k\" }) { value } b: next(input: { idempotencyKey: \"k\" }) { value }";
+    for fields in ["a: next { value } b: next { value }", with_own, "... on Mutation { next { value } }"] {
+        let reply = run_under(&user, &[b"k"], &format!("mutation {{ {fields} }}")).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (200, "BAD_USER_INPUT"), "{fields}: {}", reply.body);
+        assert!(reply.at("/errors/0/message").to_string().contains("Idempotency-Key"), "{}", reply.body);
+        assert!(reply.has_no_result(), "{}", reply.body);
     }
-    assert!(reply.has_no_result(), "{}", reply.body);
     assert_eq!(current(&user).await, 0, "nothing was taken");
     let own = ["a", "b"].map(|key| format!("{key}: next(input: {{ idempotencyKey: \"{key}\" }}) {TAKEN}"));
     let own = format!("mutation {{ {} }}", own.join(" "));
     for replayed in [false, true] {
-        let reply = run_under(&user, &[b"one"], &own).await;
+        let reply = user.run(&own).await;
         assert_eq!(
             (&reply.data()["a"]["replayed"], &reply.data()["b"]["replayed"]),
             (&json!(replayed), &json!(replayed))
         );
         assert_ne!(reply.data()["a"]["value"], reply.data()["b"]["value"]);
+    }
+}
+
+/// RFC 8941, section 3.3.3.
+#[tokio::test]
+async fn a_quoted_and_a_bare_header_are_one_key() {
+    let (_test, user) = TestApp::with_user().await;
+    let next = format!("mutation {{ next {TAKEN} }}");
+    for (keys, argument) in [
+        (&[&b"k1"[..], b"\"k1\"", b" \"k1\" "][..], "k1"),
+        (&[b"\"order 4711; a, b\""], "order 4711; a, b"),
+        (&[br#""a\"b\\c""#], r#"a\"b\\c"#),
+        (
+            &[b"8e03978e-40d5-43dd-bc93-6894a57f9324", b"\"8e03978e-40d5-43dd-bc93-6894a57f9324\""],
+            "8e03978e-40d5-43dd-bc93-6894a57f9324",
+        ),
+    ] {
+        let first = take(&user, &format!("idempotencyKey: \"{argument}\"")).await;
+        for key in keys {
+            let replayed = run_under(&user, &[key], &next).await;
+            assert_eq!((range(&replayed), answer(&replayed).1), (range(&first), true), "{argument}: {}", replayed.body);
+        }
     }
 }
 

@@ -123,6 +123,35 @@ async fn a_request_names_its_host_once() {
     assert_eq!(statuses(&server, absolute).await, [200], "the form that proxies send");
 }
 
+/// Values of `Host` that are none (RFC 9112, section 3.2; RFC 9110, section 7.2).
+const INVALID_HOSTS: &str = "|a b|a\tb|user@evil|user:password@evil|http://x/|x/|x/../y|x?y|x#y|[::1|[]|[::1]x|\
+    [fe80::1%25lo]|::1|x, y|x:y|x:-1|x:65536|x:99999999|x:80:80|x\\y|\"x\"|<x>|x%zz|caf\u{e9}";
+const VALID_HOSTS: &str = "localhost|localhost:|LOCALHOST:8000|example.org.|a_b-c.example|127.0.0.1:8000|[::1]|\
+    [::1]:8000|xn--mnchen-3ya.example|caf%C3%A9|x:65535|  localhost  ";
+
+#[tokio::test]
+async fn an_invalid_host_is_refused() {
+    let test = TestApp::start().await;
+    let server = Listening::start(&test).await;
+    for host in INVALID_HOSTS.split('|').chain([" ", &"x".repeat(300)]) {
+        for target in ["GET /healthz", "GET /nothing", "POST /graphql", "GET /graphql?query=%7Bhello%7D"] {
+            let request = format!("{target} HTTP/1.1\r\nhost: {host}\r\n\r\n");
+            assert_eq!(statuses(&server, &request).await, [400], "{host:?} {target}");
+        }
+        let older = format!("GET /healthz HTTP/1.0\r\nhost: {host}\r\n\r\n");
+        assert_eq!(statuses(&server, &older).await, [400], "{host:?}");
+    }
+    let mut wire = server.connect().await;
+    wire.send(b"GET /healthz HTTP/1.1\r\nhost: \xff\xfe\r\n\r\n").await;
+    assert_eq!(wire.hear().await.map(|heard| heard.status), Some(400));
+    for host in VALID_HOSTS.split('|') {
+        let request = format!("GET /healthz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        assert_eq!(statuses(&server, &request).await, [200], "{host:?}");
+    }
+    let with_user = "GET http://user@elsewhere.example/healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    assert_eq!(statuses(&server, with_user).await, [400], "userinfo in the target (RFC 9110, section 4.2.4)");
+}
+
 #[tokio::test]
 async fn http_1_0_is_answered_and_closed() {
     let test = TestApp::start().await;

@@ -2,7 +2,9 @@
 
 mod bodies;
 mod cors;
+mod credentials;
 mod cross_site;
+mod error_types;
 mod errors;
 mod framing;
 mod headers;

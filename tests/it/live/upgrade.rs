@@ -18,6 +18,9 @@ async fn a_page_of_another_site_may_not_open_a_socket() {
         from(&server, good).await.expect("a page of this server's may").init(user.token.as_deref()).await;
     }
     let other_port = format!("http://127.0.0.1:{}", server.address.port() ^ 1);
+    from(&server, &other_port).await.expect("one of the same machine may, as in requests").init(None).await;
+    let test = TestApp::with_config(|config| config.http.cors_loopback_origins = false).await;
+    let server = Listening::start(&test).await;
     for bad in ["https://evil.example.org", "null", "", &other_port, &format!("{own}.evil.example.org"), "\u{fc}"] {
         let Err((status, body)) = from(&server, bad).await else { panic!("{bad} is let in") };
         assert_eq!(status, 403, "{bad}");

@@ -48,9 +48,9 @@ impl Caller {
         reply.at("/data/viewer/user/id").as_str().unwrap_or_else(|| panic!("an id, not {}", reply.body)).to_owned()
     }
 
-    /// Whether the token is refused as a whole.
+    /// Returns true if the token is rejected.
     pub async fn is_refused(&self) -> bool {
-        let reply = self.run("{ __typename }").await;
+        let reply = self.run("{ viewer { __typename } }").await;
         (reply.status.as_u16(), reply.code()) == (401, "UNAUTHENTICATED")
     }
 }

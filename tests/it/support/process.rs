@@ -82,6 +82,14 @@ impl Process {
         self.client.request(request).await.expect("an answer").status().as_u16()
     }
 
+    /// Sends any request; the status of its answer.
+    pub async fn send(&self, request: axum::http::Request<axum::body::Body>) -> u16 {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.expect("a whole body").to_bytes();
+        let request = axum::http::Request::from_parts(head, body.into());
+        self.client.request(request).await.expect("an answer").status().as_u16()
+    }
+
     async fn post(&self, token: Option<&str>, content_type: &str, body: impl Into<Full<Bytes>>) -> Option<Value> {
         let mut request = axum::http::Request::post(format!("http://{}/graphql", self.address));
         request = request.header("content-type", content_type);
