@@ -46,7 +46,7 @@ impl App {
     /// A data directory or a storage that cannot be used.
     pub fn start(config: &Config, database: Database, clock: Clock) -> anyhow::Result<Self> {
         let accounts = Arc::new(Accounts::open(database.clone(), clock.clone(), config, HOOKS)?);
-        let counters = Counters::start(database.clone(), Arc::clone(&accounts), clock.clone(), &config.counters);
+        let counters = Counters::start(database.clone(), Arc::clone(&accounts), clock.clone(), config);
         let photos = Photos::open(database.clone(), Arc::clone(&accounts), clock.clone(), config)?;
         let uploads = Folder::within(&config.server.data_dir);
         Ok(Self { accounts, counters: Arc::new(counters), photos: Arc::new(photos), database, uploads, clock })

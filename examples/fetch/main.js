@@ -48,13 +48,16 @@ async function signedIn(query, variables) {
   try {
     return await graphql(query, variables, sent);
   } catch (error) {
-    if (error.code !== 'UNAUTHENTICATED' || error.data || !tokens) throw error;
+    if (error.code !== 'UNAUTHENTICATED' || didSomething(error.data) || !tokens) throw error;
     // Of many operations that find the token expired, one refreshes; the others wait for it.
     if (sent === tokens.accessToken) await (refreshing ??= refresh().finally(() => { refreshing = null; }));
-    // Without `data`, the operation was refused before it ran, and can safely be sent again.
+    // Every field was refused, so that the operation can safely be sent again.
     return graphql(query, variables, tokens.accessToken);
   }
 }
+
+/** True if a field of the operation has a result: fields that need no caller ignore an expired token. */
+const didSomething = (data) => Object.values(data ?? {}).some((field) => field !== null);
 
 /** Replaces the tokens. Only `userErrors` mean that the session has ended. RATE_LIMITED (429), UNAVAILABLE and a
  *  broken network are thrown by `graphql` and leave the tokens as they are: the same refresh may be tried again. */

@@ -13,6 +13,7 @@ use crate::accounts::{account_event, user};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::counters::counter::{self, Column, Key};
+use crate::counters::statements::OnLock;
 use crate::counters::{Counters, statements};
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
@@ -159,7 +160,7 @@ async fn advance_page(
     let owners: BTreeSet<UserId> = keys.iter().map(|key| key.owner).collect();
     let owners = user::lock_all(transaction, owners).await?;
     let (mut advanced, mut changed, mut changed_owners) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for counter in statements::lock(transaction, keys.iter()).await? {
+    for counter in statements::lock(transaction, keys.iter(), OnLock::Wait).await? {
         let Some(owner) = owners.iter().find(|owner| owner.id == counter.user_id) else { continue };
         let (current, is_cut) = advance.apply(&counter);
         if let Advance::To(integer) = advance

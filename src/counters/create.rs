@@ -8,6 +8,7 @@ use crate::accounts::idempotency::{self, Claim, KeyedRequest, Operation};
 use crate::accounts::{Ended, api_key, user};
 use crate::caller::{Caller, Scope};
 use crate::counters::counter::{Key, MAX_NAME_CHARS};
+use crate::counters::statements::OnLock;
 use crate::counters::{Counters, DEFAULT, counter, statements};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::{CounterId, UserId};
@@ -87,7 +88,8 @@ impl Counters {
                 let key = key.clone();
                 Box::pin(async move {
                     // Locked, so that no API key can be limited to it any more.
-                    let counter = statements::lock(transaction, [&key].into_iter()).await?.into_iter().next();
+                    let counter =
+                        statements::lock(transaction, [&key].into_iter(), OnLock::Wait).await?.into_iter().next();
                     let counter = counter.ok_or_else(unknown)?;
                     let keys = api_key::end_limited_to(transaction, counter.id, now).await?;
                     match counter::mark_deleted(transaction, counter.id, now).await? {

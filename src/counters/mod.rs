@@ -43,7 +43,7 @@ use tokio::task::AbortHandle;
 
 use crate::accounts::Accounts;
 use crate::clock::Clock;
-use crate::config;
+use crate::config::Config;
 use crate::store::Database;
 
 pub use advance::{Advance, Advanced, Which, advance_counters};
@@ -80,12 +80,14 @@ pub struct Counters {
 impl Counters {
     /// Starts the group commit and the rounds of the watchers, on the current runtime.
     #[must_use]
-    pub fn start(database: Database, accounts: Arc<Accounts>, clock: Clock, settings: &config::Counters) -> Self {
+    pub fn start(database: Database, accounts: Arc<Accounts>, clock: Clock, config: &Config) -> Self {
+        let settings = &config.counters;
         let poll = Duration::from_millis(settings.poll_milliseconds);
         let watch = Arc::new(Watch::start(database.clone(), poll));
-        let record_quota = Arc::new(RecordQuota::new(database.clone(), settings.max_idempotency_records));
+        let record_quota = Arc::new(RecordQuota::new(settings.max_idempotency_records));
+        let patience = Duration::from_secs(config.database.answer_seconds);
         let shared = (Arc::clone(&watch), Arc::clone(&record_quota));
-        let group_commit = GroupCommit::start(database.clone(), clock.clone(), shared.0, shared.1, settings);
+        let group_commit = GroupCommit::start(database.clone(), clock.clone(), shared.0, shared.1, settings, patience);
         let (default, max_per_user) = (DEFAULT.into(), settings.max_per_user);
         Self {
             database,

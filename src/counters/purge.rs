@@ -17,6 +17,7 @@ use sea_orm::{Condition, QuerySelect as _};
 use crate::accounts::{api_key, idempotency};
 use crate::clock::Clock;
 use crate::counters::counter::{Column, Entity, Key};
+use crate::counters::statements::OnLock;
 use crate::counters::{Counters, answer, counter, statements};
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
@@ -168,7 +169,7 @@ async fn remove_expired(
         Box::pin(async move {
             // Locked first, in the order of the group commit, which may replace an expired record at the same time. A
             // counter that was deleted in between has another name: its records are purged with it.
-            let locked = statements::lock(transaction, keys.iter()).await?;
+            let locked = statements::lock(transaction, keys.iter(), OnLock::Wait).await?;
             let locked: BTreeSet<CounterId> = locked.into_iter().map(|counter| counter.id).collect();
             let batch: Vec<(CounterId, &str)> = batch.iter().map(|(counter, key)| (*counter, key.as_str())).collect();
             let mut records = statements::list_answers(transaction, &batch).await?;

@@ -3,7 +3,7 @@
 //! Each counter's row has the number of its records, changed by the write that adds or removes them and read with the
 //! row's lock. What this server knows of a user's counters together is their sum as of the last read, plus what it has
 //! added since. It reads the sum again [`REFRESH_SECONDS`] later, or when it has added more than 1/[`SHARE`] of the room
-//! that it saw: one short read before the batch, for all users of the batch whose sums are due.
+//! that it saw: one short statement of the batch's transaction, for all users of the batch whose sums are due.
 //!
 //! **Invariant:** the records of one counter never exceed the limit, on any number of servers. The sum over a user's
 //! counters never does on one server. Every other server may add what it does between two reads, at most 1/[`SHARE`] of
@@ -13,12 +13,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::ConnectionTrait;
 
 use crate::counters::counter;
 use crate::counters::idempotency::Room;
 use crate::error::Error;
 use crate::id::UserId;
-use crate::store::Database;
 
 /// Age at which a sum is read again.
 const REFRESH_SECONDS: i64 = 5;
@@ -31,7 +31,6 @@ const READ_AT_ONCE: usize = 500;
 
 /// Sums of the users who send idempotency keys.
 pub(super) struct RecordQuota {
-    database: Database,
     max: i64,
     known: Mutex<HashMap<UserId, Known>>,
 }
@@ -57,22 +56,24 @@ impl Known {
 }
 
 impl RecordQuota {
-    pub(super) fn new(database: Database, max: u64) -> Self {
-        Self { database, max: i64::try_from(max).unwrap_or(i64::MAX), known: Mutex::default() }
+    pub(super) fn new(max: u64) -> Self {
+        Self { max: i64::try_from(max).unwrap_or(i64::MAX), known: Mutex::default() }
     }
 
     /// Numbers of records that these users may add.
-    pub(super) async fn room(&self, users: &HashSet<UserId>, now: DateTime<Utc>) -> Room {
+    pub(super) async fn room(
+        &self,
+        db: &impl ConnectionTrait,
+        users: &HashSet<UserId>,
+        now: DateTime<Utc>,
+    ) -> Result<Room, Error> {
         let due = self.list_due(users, now);
         for some in due.chunks(READ_AT_ONCE) {
-            if let Err(error) = self.read(some, now).await {
-                // The numbers in the rows of the counters still count.
-                tracing::warn!(?error, "failed to read the numbers of idempotency records");
-            }
+            self.read(db, some, now).await?;
         }
         let known = self.lock();
         let left = |user: &UserId| Some((*user, self.max.saturating_sub(known.get(user)?.records)));
-        Room { max: self.max, left: users.iter().filter_map(left).collect() }
+        Ok(Room { max: self.max, left: users.iter().filter_map(left).collect() })
     }
 
     fn list_due(&self, users: &HashSet<UserId>, now: DateTime<Utc>) -> Vec<UserId> {
@@ -81,9 +82,8 @@ impl RecordQuota {
         users.iter().filter(is_due).copied().collect()
     }
 
-    async fn read(&self, users: &[UserId], now: DateTime<Utc>) -> Result<(), Error> {
-        let sums: HashMap<UserId, i64> =
-            counter::sum_records(self.database.reader(), users).await?.into_iter().collect();
+    async fn read(&self, db: &impl ConnectionTrait, users: &[UserId], now: DateTime<Utc>) -> Result<(), Error> {
+        let sums: HashMap<UserId, i64> = counter::sum_records(db, users).await?.into_iter().collect();
         let mut known = self.lock();
         if known.len() >= MAX_USERS {
             known.retain(|_, known| !known.is_old(now));

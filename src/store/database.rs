@@ -61,12 +61,12 @@ impl Database {
     /// With these pools, each of whose answers may take `limit`.
     pub(super) fn new(connector: Connector, pools: Pools, limit: Option<Duration>) -> Self {
         let backend = connector.backend();
-        let writer = |pool| DatabaseWriter { pool, backend, limit };
+        let writer = |pool, retries_locked| DatabaseWriter { pool, backend, limit, retries_locked };
         Self {
             reader: DatabaseReader { pool: pools.reader, backend, limit },
-            writer: writer(pools.writer),
-            group_commit: writer(pools.group_commit),
-            blocked: writer(pools.blocked),
+            writer: writer(pools.writer, true),
+            group_commit: writer(pools.group_commit, false),
+            blocked: writer(pools.blocked, false),
             connector,
             outside_version: Arc::default(),
         }
@@ -94,14 +94,16 @@ impl Database {
         &self.reader
     }
 
-    /// The connection of the group commit of counters, which nobody else takes. On PostgreSQL its
-    /// statements wait no longer than 200 ms for a lock.
+    /// The connection of the group commit of counters, which nobody else takes. Its statements wait
+    /// for a lock no longer than 200 ms on PostgreSQL and one second on MariaDB, and are not run
+    /// again after that: see [`crate::store::is_locked`].
     #[must_use]
     pub fn group_commit_writer(&self) -> &DatabaseWriter {
         &self.group_commit
     }
 
-    /// The connection for counters whose rows another transaction has locked.
+    /// The connection for counters whose rows another transaction has locked. Its statements wait
+    /// for locks as those of [`Database::group_commit_writer`].
     #[must_use]
     pub fn blocked_writer(&self) -> &DatabaseWriter {
         &self.blocked

@@ -17,6 +17,8 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 pub(super) enum Failure {
     /// The database undid the transaction to resolve a conflict with another one: run it again.
     Conflict,
+    /// The statement has waited for a lock as long as it may. Nothing was done.
+    Locked,
     /// The statement was canceled or could not begin in time. Nothing was done.
     Canceled,
     /// The disk is full, read-only or broken, or memory is exhausted. Nothing was done.
@@ -86,8 +88,10 @@ fn is_not_accepting(error: &std::io::Error) -> bool {
 
 fn of_sqlstate(code: &str) -> Failure {
     match code {
-        // serialization_failure, deadlock_detected, lock_not_available
-        "40001" | "40P01" | "55P03" => Failure::Conflict,
+        // serialization_failure, deadlock_detected
+        "40001" | "40P01" => Failure::Conflict,
+        // lock_not_available
+        "55P03" => Failure::Locked,
         // statement_completion_unknown, transaction_resolution_unknown
         "40003" | "08007" => Failure::Unknown,
         // query_canceled
@@ -111,8 +115,10 @@ fn of_sqlstate(code: &str) -> Failure {
 
 fn of_mysql_number(number: u16, sqlstate: Option<&str>) -> Failure {
     match number {
-        // ER_CHECKREAD, ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK
-        1020 | 1205 | 1213 => Failure::Conflict,
+        // ER_CHECKREAD, ER_LOCK_DEADLOCK
+        1020 | 1213 => Failure::Conflict,
+        // ER_LOCK_WAIT_TIMEOUT
+        1205 => Failure::Locked,
         // ER_QUERY_INTERRUPTED, ER_STATEMENT_TIMEOUT, ER_QUERY_TIMEOUT
         1317 | 1969 | 3024 => Failure::Canceled,
         // ER_ERROR_ON_WRITE, ER_DISK_FULL, ER_OUTOFMEMORY, ER_OUT_OF_SORTMEMORY, ER_OUT_OF_RESOURCES,
@@ -161,7 +167,7 @@ impl From<DbErr> for Error {
             Failure::Resources => {
                 return Self::dependency_unavailable(Dependency::Disk, RETRY_AFTER_FULL_SECONDS, error);
             }
-            Failure::Conflict | Failure::Canceled | Failure::Terminated => 1,
+            Failure::Conflict | Failure::Locked | Failure::Canceled | Failure::Terminated => 1,
             _ => RETRY_AFTER_SECONDS,
         };
         Self::dependency_unavailable(Dependency::Database, retry_after_seconds, error)
@@ -171,4 +177,10 @@ impl From<DbErr> for Error {
 /// The failure behind an error that came from the database.
 pub(super) fn of_error(error: &Error) -> Option<Failure> {
     error.cause()?.downcast_ref::<DbErr>().map(Failure::of)
+}
+
+/// True if a statement has waited for the lock of another transaction as long as it may. Nothing was
+/// done.
+pub fn is_locked(error: &Error) -> bool {
+    of_error(error) == Some(Failure::Locked)
 }

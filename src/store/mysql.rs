@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxMySqlConnector, Statement};
 use secrecy::ExposeSecret as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions, MySqlSslMode};
-use sqlx::{ConnectOptions as _, Executor as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use tokio::time::timeout;
 
 use crate::config::{self, Host, MysqlSslMode, MysqlUrl};
@@ -18,20 +18,28 @@ use crate::store::pool::{Open, Pool, PoolLimits};
 use crate::store::reader::DatabaseReader;
 use crate::store::session::Session;
 
+/// Seconds that a statement waits for a row's lock. The group commit does not wait for one row at the
+/// cost of all others: one second is the shortest there is.
+const LOCK_TIMEOUT: u32 = 5;
+const LOCK_TIMEOUT_OF_GROUP_COMMIT: u32 = 1;
+
 /// The settings of every connection. MariaDB alone reads `/*M! */`, MySQL alone `/*!80017 */`.
 ///
 /// * Text is compared byte for byte, trailing spaces included.
 /// * A statement sees everything committed before it, and row locks lock no gaps.
 /// * MariaDB ends a transaction that is silent for three seconds, with its locks: a replica that was
 ///   stopped or cut off cannot hold up the others, nor write later. MySQL has no such setting.
-/// * A statement that has waited five seconds for a lock is run again.
-const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */, \
-    time_zone = '+00:00', \
-    sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,\
-                PIPES_AS_CONCAT', \
-    /*M! idle_transaction_timeout = 3, */ \
-    innodb_lock_wait_timeout = 5; \
-    SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+fn settings(lock_timeout: u32) -> String {
+    format!(
+        "SET NAMES utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */, \
+         time_zone = '+00:00', \
+         sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+                     NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT', \
+         /*M! idle_transaction_timeout = 3, */ \
+         innodb_lock_wait_timeout = {lock_timeout}; \
+         SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+    )
+}
 
 /// Time that opening a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -50,11 +58,14 @@ pub(super) async fn open(url: &MysqlUrl, config: &config::Database) -> anyhow::R
     let which = |verb: &str| format!("cannot {verb} the database {url}");
     let connector = Arc::new(MysqlConnector { url: url.clone() });
     // The first connection by itself: a wrong address or password is an answer, not a reason to wait.
-    let first = connector.connect().await.map_err(anyhow::Error::from).with_context(|| which("reach"))?;
+    let first = connector.connect(LOCK_TIMEOUT).await.map_err(anyhow::Error::from).with_context(|| which("reach"))?;
     drop(first);
     let limits = PoolLimits::of_server(config);
-    let main = Pool::new(opener(&connector), limits);
-    let single = || Pool::backed_by(opener(&connector), PoolLimits { connections: 1, ..limits }, main.clone());
+    let main = Pool::new(opener(&connector, LOCK_TIMEOUT), limits);
+    let single = || {
+        let limits = PoolLimits { connections: 1, ..limits };
+        Pool::backed_by(opener(&connector, LOCK_TIMEOUT_OF_GROUP_COMMIT), limits, main.clone())
+    };
     let pools = Pools { reader: main.clone(), writer: main.clone(), group_commit: single(), blocked: single() };
     let limit = Duration::from_secs(config.answer_seconds);
     let database = Database::new(Connector::Mysql(connector), pools, Some(limit));
@@ -62,22 +73,22 @@ pub(super) async fn open(url: &MysqlUrl, config: &config::Database) -> anyhow::R
     Ok(database)
 }
 
-fn opener(connector: &Arc<MysqlConnector>) -> Open {
+fn opener(connector: &Arc<MysqlConnector>, lock_timeout: u32) -> Open {
     let connector = Arc::clone(connector);
     Box::new(move || {
         let connector = Arc::clone(&connector);
-        Box::pin(async move { Ok(Session::Mysql(Box::new(connector.connect().await?))) })
+        Box::pin(async move { Ok(Session::Mysql(Box::new(connector.connect(lock_timeout).await?))) })
     })
 }
 
 impl MysqlConnector {
-    async fn connect(&self) -> sqlx::Result<MySqlConnection> {
+    async fn connect(&self, lock_timeout: u32) -> sqlx::Result<MySqlConnection> {
         let connecting = async {
             let mut connection = self.options().connect().await?;
             if matches!(self.url.endpoint.host, Host::Tcp(_)) {
                 set_keepalive(self.url.endpoint.port).await;
             }
-            connection.execute(SETTINGS).await?;
+            connection.execute(AssertSqlSafe(settings(lock_timeout))).await?;
             Ok(connection)
         };
         let slow = |_| {
@@ -90,7 +101,9 @@ impl MysqlConnector {
     pub(super) async fn open_for_migrations(&self) -> anyhow::Result<DatabaseConnection> {
         let pool = MySqlPoolOptions::new()
             .max_connections(2)
-            .after_connect(|connection, _| Box::pin(async move { connection.execute(SETTINGS).await.map(drop) }))
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(AssertSqlSafe(settings(LOCK_TIMEOUT))).await.map(drop) })
+            })
             .connect_with(self.options())
             .await?;
         Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
@@ -118,7 +131,7 @@ impl MysqlConnector {
         if let Some((certificate, key)) = &url.ssl_identity {
             options = options.ssl_client_cert(certificate).ssl_client_key(key);
         }
-        // SETTINGS says all of it in one round trip.
+        // `settings` says all of it in one round trip.
         let options = options.set_names(false).timezone(None).pipes_as_concat(false).no_engine_substitution(false);
         options.disable_statement_logging()
     }

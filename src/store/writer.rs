@@ -20,6 +20,8 @@ pub struct DatabaseWriter {
     pub(super) pool: Pool,
     pub(super) backend: DbBackend,
     pub(super) limit: Option<Duration>,
+    /// Whether a transaction that has waited too long for a lock is run again.
+    pub(super) retries_locked: bool,
 }
 
 impl DatabaseWriter {
@@ -38,12 +40,21 @@ impl DatabaseWriter {
             let mut attempt = 1;
             loop {
                 match writer.write_once(&work).await {
-                    Err(Failed { is_conflict: true, .. }) if attempt < ATTEMPTS => attempt += 1,
+                    Err(Failed { failure, .. }) if attempt < ATTEMPTS && writer.retries(failure) => attempt += 1,
                     outcome => return outcome.map_err(|failed| failed.error),
                 }
             }
         });
         task.await.map_err(Error::internal)?
+    }
+
+    /// Whether a write that failed had no effect and is worth running again at once.
+    fn retries(&self, failure: Option<Failure>) -> bool {
+        match failure {
+            Some(Failure::Conflict) => true,
+            Some(Failure::Locked) => self.retries_locked,
+            _ => false,
+        }
     }
 
     async fn write_once<T, F>(&self, work: &F) -> Result<T, Failed>
@@ -81,7 +92,7 @@ impl DatabaseWriter {
             let statement = statement.clone();
             let rows = session.run(self.limit, async move |session| session.query_all(statement).await);
             match rows.await.map_err(|error| Failed::at_commit(query_error(error))) {
-                Err(Failed { is_conflict: true, .. }) if attempt < ATTEMPTS => attempt += 1,
+                Err(Failed { failure, .. }) if attempt < ATTEMPTS && self.retries(failure) => attempt += 1,
                 rows => return rows.map_err(|failed| failed.error),
             }
         }
@@ -91,15 +102,17 @@ impl DatabaseWriter {
 /// A write that failed.
 struct Failed {
     error: Error,
-    /// The database undid it to resolve a conflict: run again, it can do nothing twice.
-    is_conflict: bool,
+    /// The failure of the database, if it was one.
+    failure: Option<Failure>,
 }
 
 impl Failed {
     /// A failure of a commit, or of a statement that commits itself.
     fn at_commit(error: DbErr) -> Self {
         match Failure::of(&error) {
-            Failure::Connection | Failure::Unknown => Self { error: Error::outcome_unknown(error), is_conflict: false },
+            failure @ (Failure::Connection | Failure::Unknown) => {
+                Self { error: Error::outcome_unknown(error), failure: Some(failure) }
+            }
             _ => Self::from(error),
         }
     }
@@ -108,8 +121,8 @@ impl Failed {
 /// A failure before anything was committed.
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        let is_conflict = failure::of_error(&error) == Some(Failure::Conflict);
-        Self { error, is_conflict }
+        let failure = failure::of_error(&error);
+        Self { error, failure }
     }
 }
 

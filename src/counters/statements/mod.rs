@@ -24,8 +24,12 @@ struct Sql {
     /// Advances each counter by its amount of steps and returns its new row. A counter that does not exist, or that has
     /// not room for all of them, is left as it is and not returned. `None` where an UPDATE returns nothing.
     take: Option<&'static str>,
+    /// The same for the counters whose rows no other transaction has locked, if the database can tell.
+    take_skipping_locked: Option<&'static str>,
     /// The whole rows; where several writers exist, locked until the transaction ends, by every replica in one order.
     lock: &'static str,
+    /// The same without the rows that other transactions have locked.
+    lock_skipping_locked: &'static str,
     /// What the counters show.
     show: &'static str,
     /// Writes what the counters show, and how many idempotency records they have.
@@ -48,14 +52,28 @@ fn sql(backend: DbBackend) -> &'static Sql {
     }
 }
 
+/// The treatment of rows that other transactions have locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnLock {
+    /// The statement waits, and fails if it has waited too long: see [`is_locked`](crate::store::is_locked).
+    Wait,
+    /// The statement leaves them out.
+    Skip,
+}
+
 /// Advances these counters by so many steps. Those that were, are returned: the others are to be decided one by one.
 pub(super) async fn take(
     database: &Database,
     now: DateTime<Utc>,
     amounts: &[(Key, i64)],
+    on_lock: OnLock,
 ) -> Result<Vec<counter::Model>, Error> {
     let backend = database.reader().get_database_backend();
-    let Some(take) = sql(backend).take else { return Ok(Vec::new()) };
+    let take = match on_lock {
+        OnLock::Wait => sql(backend).take,
+        OnLock::Skip => sql(backend).take_skipping_locked,
+    };
+    let Some(take) = take else { return Ok(Vec::new()) };
     let statement = match backend {
         DbBackend::Postgres => Statement::from_sql_and_values(backend, take, arrays(now, amounts)),
         _ => {
@@ -64,7 +82,7 @@ pub(super) async fn take(
             by_lines(backend, take, [now.into()], &lines)?
         }
     };
-    let rows = database.write_statement(statement).await?;
+    let rows = database.group_commit_writer().write_statement(statement).await?;
     Ok(rows.iter().map(|row| read(row, now)).collect::<Result<_, DbErr>>()?)
 }
 
@@ -100,21 +118,25 @@ fn arrays(now: DateTime<Utc>, amounts: &[(Key, i64)]) -> [Value; 4] {
 pub(super) async fn lock<'k>(
     transaction: &DatabaseTransaction,
     keys: impl Iterator<Item = &'k Key>,
+    on_lock: OnLock,
 ) -> Result<Vec<counter::Model>, Error> {
     let mut lines: Vec<_> = keys.map(|key| (hex(key.owner.uuid()), &*key.name)).collect();
     lines.sort_unstable();
     let backend = transaction.get_database_backend();
-    let statement = by_lines(backend, sql(backend).lock, [], &lines)?;
+    let lock = match on_lock {
+        OnLock::Wait => sql(backend).lock,
+        OnLock::Skip => sql(backend).lock_skipping_locked,
+    };
+    let statement = by_lines(backend, lock, [], &lines)?;
     Ok(counter::Entity::find().from_raw_sql(statement).all(transaction).await?)
 }
 
-/// What those of these counters show that exist.
-pub(super) async fn show(database: &Database, keys: &[Key]) -> Result<HashMap<Key, i64>, Error> {
-    let reader = database.reader();
+/// What those of these counters show that exist. Waits for no lock.
+pub(super) async fn show(db: &impl ConnectionTrait, keys: &[Key]) -> Result<HashMap<Key, i64>, Error> {
     let lines: Vec<_> = keys.iter().map(|key| (hex(key.owner.uuid()), &*key.name)).collect();
-    let backend = reader.get_database_backend();
+    let backend = db.get_database_backend();
     let statement = by_lines(backend, sql(backend).show, [], &lines)?;
-    let rows = reader.query_all_raw(statement).await?;
+    let rows = db.query_all_raw(statement).await?;
     let shown = rows.iter().map(|row| {
         let name: String = row.try_get_by_index(1)?;
         Ok((Key { owner: row.try_get_by_index(0)?, name: name.into() }, row.try_get_by_index(2)?))

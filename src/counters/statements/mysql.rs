@@ -4,14 +4,25 @@
 
 use crate::counters::statements::Sql;
 
+/// Rows are locked as they are found: in the order of the lines. Without the name of the index, a small table would be
+/// scanned instead, and locked in another order.
+macro_rules! lock {
+    ($locking:literal) => {
+        concat!(
+            "SELECT STRAIGHT_JOIN counters.* \
+            FROM JSON_TABLE(?, '$[*]' COLUMNS (owner CHAR(32) PATH '$[0]', counter VARCHAR(128) PATH '$[1]')) AS line \
+            JOIN counters FORCE INDEX (counters_user_id_name) \
+            ON user_id = UNHEX(line.owner) AND name = line.counter ",
+            $locking
+        )
+    };
+}
+
 pub(super) const SQL: Sql = Sql {
     take: None,
-    // Rows are locked as they are found: in the order of the lines. Without the name of the index,
-    // a small table would be scanned instead, and locked in another order.
-    lock: "SELECT STRAIGHT_JOIN counters.* \
-    FROM JSON_TABLE(?, '$[*]' COLUMNS (owner CHAR(32) PATH '$[0]', counter VARCHAR(128) PATH '$[1]')) AS line \
-    JOIN counters FORCE INDEX (counters_user_id_name) \
-    ON user_id = UNHEX(line.owner) AND name = line.counter FOR UPDATE",
+    take_skipping_locked: None,
+    lock: lock!("FOR UPDATE"),
+    lock_skipping_locked: lock!("FOR UPDATE SKIP LOCKED"),
     show: "SELECT STRAIGHT_JOIN user_id, name, current \
     FROM JSON_TABLE(?, '$[*]' COLUMNS (owner CHAR(32) PATH '$[0]', counter VARCHAR(128) PATH '$[1]')) AS line \
     JOIN counters ON user_id = UNHEX(line.owner) AND name = line.counter",

@@ -2,6 +2,19 @@
 
 use crate::counters::statements::Sql;
 
+/// Rows are locked by user and name, byte for byte, whatever the collation of the database.
+macro_rules! lock {
+    ($skip:literal) => {
+        concat!(
+            "SELECT counters.* \
+            FROM (SELECT (value ->> 0)::uuid AS owner, value ->> 1 AS counter FROM json_array_elements($1::json)) AS line \
+            JOIN counters ON user_id = line.owner AND name = line.counter \
+            ORDER BY user_id, name COLLATE \"C\" FOR UPDATE OF counters ",
+            $skip
+        )
+    };
+}
+
 pub(super) const SQL: Sql = Sql {
     take: Some(
         "UPDATE counters SET current = current + line.amount * step, updated_at = $1 \
@@ -9,9 +22,18 @@ pub(super) const SQL: Sql = Sql {
     WHERE user_id = line.owner AND name = line.counter AND current <= max - line.amount * step \
     RETURNING id, user_id, name, current, step, max, created_at, idempotency_records",
     ),
-    lock: "SELECT counters.* \
-    FROM (SELECT (value ->> 0)::uuid AS owner, value ->> 1 AS counter FROM json_array_elements($1::json)) AS line \
-    JOIN counters ON user_id = line.owner AND name = line.counter ORDER BY user_id, name COLLATE \"C\" FOR UPDATE OF counters",
+    take_skipping_locked: Some(
+        "WITH locked AS ( \
+        SELECT counters.id, line.amount \
+        FROM unnest($2::uuid[], $3::text[], $4::bigint[]) AS line (owner, counter, amount) \
+        JOIN counters ON user_id = line.owner AND name = line.counter \
+        ORDER BY user_id, name COLLATE \"C\" FOR UPDATE OF counters SKIP LOCKED) \
+    UPDATE counters SET current = current + locked.amount * step, updated_at = $1 \
+    FROM locked WHERE counters.id = locked.id AND current <= max - locked.amount * step \
+    RETURNING counters.id, user_id, name, current, step, max, created_at, idempotency_records",
+    ),
+    lock: lock!(""),
+    lock_skipping_locked: lock!("SKIP LOCKED"),
     show: "SELECT user_id, name, current \
     FROM (SELECT (value ->> 0)::uuid AS owner, value ->> 1 AS counter FROM json_array_elements($1::json)) AS line \
     JOIN counters ON user_id = line.owner AND name = line.counter",

@@ -2,6 +2,11 @@
 
 use crate::counters::statements::Sql;
 
+/// One transaction writes at a time: there are no locks of rows.
+const LOCK: &str = "SELECT counters.* \
+    FROM (SELECT unhex(value ->> 0) AS owner, value ->> 1 AS counter FROM json_each(?1)) AS line \
+    CROSS JOIN counters ON user_id = line.owner AND name = line.counter";
+
 pub(super) const SQL: Sql = Sql {
     take: Some(
         "UPDATE counters SET current = current + line.amount * step, updated_at = ?1 \
@@ -9,9 +14,9 @@ pub(super) const SQL: Sql = Sql {
     WHERE user_id = line.owner AND name = line.counter AND current <= max - line.amount * step \
     RETURNING id, user_id, name, current, step, max, created_at, idempotency_records",
     ),
-    lock: "SELECT counters.* \
-    FROM (SELECT unhex(value ->> 0) AS owner, value ->> 1 AS counter FROM json_each(?1)) AS line \
-    CROSS JOIN counters ON user_id = line.owner AND name = line.counter",
+    take_skipping_locked: None,
+    lock: LOCK,
+    lock_skipping_locked: LOCK,
     show: "SELECT user_id, name, current \
     FROM (SELECT unhex(value ->> 0) AS owner, value ->> 1 AS counter FROM json_each(?1)) AS line \
     CROSS JOIN counters ON user_id = line.owner AND name = line.counter",

@@ -63,7 +63,7 @@ async fn round(shared: &Shared) -> Duration {
     let Work { keys, arriving, hints } = take(&mut shared.lock());
     let mut rest = LEAST_REST;
     if !keys.is_empty() {
-        match statements::show(&shared.database, &keys).await {
+        match statements::show(shared.database.reader(), &keys).await {
             Ok(shown) => {
                 rest += began.elapsed() + REST_PER_WATCHER * hand_out(shared, &keys, &shown);
                 arriving.into_iter().for_each(|(_, answer)| drop(answer.send(Ok(()))));

@@ -30,15 +30,11 @@ pub(super) async fn open(url: &PostgresUrl, config: &config::Database) -> anyhow
     drop(first);
     let limits = PoolLimits::of_server(config);
     let main = Pool::new(opener(&connector, LOCK_TIMEOUT), limits);
-    let single = |lock_timeout| {
-        Pool::backed_by(opener(&connector, lock_timeout), PoolLimits { connections: 1, ..limits }, main.clone())
+    let single = || {
+        let limits = PoolLimits { connections: 1, ..limits };
+        Pool::backed_by(opener(&connector, LOCK_TIMEOUT_OF_GROUP_COMMIT), limits, main.clone())
     };
-    let pools = Pools {
-        reader: main.clone(),
-        writer: main.clone(),
-        group_commit: single(LOCK_TIMEOUT_OF_GROUP_COMMIT),
-        blocked: single(LOCK_TIMEOUT),
-    };
+    let pools = Pools { reader: main.clone(), writer: main.clone(), group_commit: single(), blocked: single() };
     let limit = Duration::from_secs(config.answer_seconds);
     let database = Database::new(Connector::Postgres(connector), pools, Some(limit));
     check(&database).await.with_context(|| which("use"))?;

@@ -1,5 +1,6 @@
 //! Counters: unique, gap-free, in one order, whatever happens around them.
 
+mod blocked;
 mod clock;
 mod deletion;
 mod exhaustion;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use cloakroom::config::{Config, Overrides};
-use cloakroom::error::Error;
+use cloakroom::error::{Dependency, Error};
 use cloakroom::storage::Blobs;
 
 use super::sync_shim::Syncs;
@@ -30,7 +30,7 @@ async fn obey(folder: &std::path::Path) {
         };
         let outcome = match outcome {
             Ok(()) => "done",
-            Err(Error::Internal(_)) => "failed",
+            Err(Error::DependencyUnavailable { dependency: Dependency::Disk, .. }) => "failed",
             Err(_) => "unexpected",
         };
         fs::write(folder.join("outcome.new"), outcome).expect("it is written");

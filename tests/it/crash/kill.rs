@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::load::{Ledger, Load};
 use super::{Home, current};
-use crate::support::{Length, Process, Promptness, Random};
+use crate::support::{Length, Locker, Process, Promptness, Random};
 
 const KILLS: usize = 24;
 const CONNECTIONS: usize = 16;
@@ -16,6 +16,7 @@ async fn what_was_acknowledged_survives_kills_at_any_moment() {
     let mut process = home.start();
     let anna = process.sign_up("anna").await;
     let mut guest = process.sign_up("guest").await;
+    let locker = Locker::start(home.url.clone(), random.fork());
     let (mut ledger, mut kill, mut ready) = (Ledger::default(), 0, Promptness::within(Duration::from_secs(5)));
     while length.goes_on_until(ledger.unknown() > 0) {
         let (heard, newcomer) = burst(&process, &anna, &guest, kill, &mut random).await;
@@ -32,10 +33,15 @@ async fn what_was_acknowledged_survives_kills_at_any_moment() {
         guest = newcomer;
         kill += 1;
     }
+    let locks = locker.stop().await;
     assert!(ledger.acknowledged() > KILLS * CONNECTIONS, "only {} numbers: no load", ledger.acknowledged());
     assert!(ledger.unknown() > 0, "no request was under way at any kill");
     ready.assert();
-    length.tell(&[("numbers acknowledged", ledger.acknowledged()), ("unknown", ledger.unknown())]);
+    length.tell(&[
+        ("numbers acknowledged", ledger.acknowledged()),
+        ("unknown", ledger.unknown()),
+        ("locks of another program", locks),
+    ]);
 }
 
 /// Load, in the midst of which a guest leaves and another comes; then the kill. Returns what was heard, and

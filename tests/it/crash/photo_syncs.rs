@@ -17,12 +17,13 @@ async fn start() -> (Home, Syncs, Process, String) {
     (home, syncs, process, anna)
 }
 
-/// Uploads this picture: whether it was acknowledged, or else went wrong inside.
+/// Uploads this picture: true if it was acknowledged, or else the disk failed.
 async fn upload(process: &Process, token: &str, number: u64) -> bool {
     let answer = process.upload(token, form(&[picture(number)], "synced", false)).await.expect("an answer");
     let acknowledged = answer.pointer("/data/uploadPhotos/photos/0/id").and_then(Value::as_str).is_some();
     if !acknowledged {
-        assert_eq!(code(&answer), "INTERNAL_SERVER_ERROR");
+        // The sync of a commit leaves the outcome unknown; without one of a content, nothing was done.
+        assert!(["UNAVAILABLE", "INTERNAL_SERVER_ERROR"].contains(&code(&answer).as_str()), "{answer}");
         assert!(!answer.to_string().contains("error 5"), "its cause is for the log: {answer}");
     }
     acknowledged

@@ -1,5 +1,5 @@
 //! Linearizability: whatever many clients hear of several servers on one database, one counter that does one order after
-//! the other could have told them (C2). Histories are short and many: the check is a search.
+//! the other could have told them (C2). Another program locks their rows now and then. Histories are short and many: the check is a search.
 
 pub mod client;
 pub mod history;
@@ -14,7 +14,7 @@ use super::proxy::Proxy;
 use super::replicas::replica;
 use super::sequential::counter::{Asked, Counter, Heard, Order};
 use super::{all, create};
-use crate::support::{Caller, Length, Random, TestApp, TestDatabase};
+use crate::support::{Caller, Length, Locker, Random, TestApp, TestDatabase};
 use client::{call_around, give};
 use history::History;
 
@@ -59,6 +59,7 @@ async fn what_many_clients_hear_of_three_servers_one_counter_could_have_said() {
     let (test, user) = TestApp::with_user().await;
     let user = super::program(&test, &user, "COUNTERS_NEXT, COUNTERS_READ, COUNTERS_WRITE", None).await;
     let (others, doors) = servers(&test, user).await;
+    let locker = Locker::start(test.config.database.url.to_string(), random.fork());
     let (mut histories, mut calls, mut unknown) = (0, 0, 0);
     let (mut replayed, mut refused) = (0, 0);
     // What is lost may be no commit's answer.
@@ -72,9 +73,11 @@ async fn what_many_clients_hear_of_three_servers_one_counter_could_have_said() {
             refused += history.count(|heard| matches!(heard, Heard::Changed(_) | Heard::Exhausted | Heard::KeyReused));
         }
     }
+    let locks = locker.stop().await;
     for other in others {
         other.stop().await;
     }
+    assert!(locks > 0 || TestDatabase::is_sqlite(), "no row was locked");
     assert!(replayed > 0 && refused > 0, "{replayed} replayed, {refused} refused");
     assert!(unknown > 0 || TestDatabase::is_sqlite(), "no answer was lost");
     length.tell(&[
@@ -83,5 +86,6 @@ async fn what_many_clients_hear_of_three_servers_one_counter_could_have_said() {
         ("of them replayed", replayed),
         ("refused", refused),
         ("with an unknown outcome", unknown),
+        ("locks of another program", locks),
     ]);
 }

@@ -46,7 +46,7 @@ pub(super) enum Run {
 /// Runs migrations and interrupts them.
 pub(super) enum Interrupter {
     Kill { shim: PathBuf, data_dir: PathBuf },
-    Cut(CuttingProxy),
+    Cut(Box<CuttingProxy>),
 }
 
 impl Interrupter {
@@ -54,7 +54,7 @@ impl Interrupter {
     pub(super) async fn new(settings: &config::Database, folder: &Path) -> Self {
         match TestDatabase::is_sqlite() {
             true => Self::Kill { shim: compile_shim(folder), data_dir: folder.to_owned() },
-            false => Self::Cut(CuttingProxy::start(settings).await),
+            false => Self::Cut(Box::new(CuttingProxy::start(settings).await)),
         }
     }
 
