@@ -1,10 +1,12 @@
 //! `cloakroom serve`: the server, from its banner to its graceful end.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::cli::fault::fault;
@@ -20,6 +22,9 @@ use crate::store::{Database, RunningServer};
 /// What to do on a first start.
 const NO_ADMIN: &str = "No administrator yet: sign up, then run `cloakroom users promote USERNAME` (with the same \
                         --data-dir or --database).\n";
+
+/// Time to answer requests after the files of the database have moved.
+const REFUSING: Duration = Duration::from_secs(1);
 
 /// Settings of the server alone.
 #[derive(Args)]
@@ -113,7 +118,18 @@ async fn serve_from(
     if !app.accounts.has_admin().await.map_err(fault)? {
         say(NO_ADMIN)?;
     }
-    http::serve(listeners, router, &config, stopped).await;
+    let mut serving = pin!(http::serve(listeners, router, &config, stopped));
+    let moved = tokio::select! {
+        () = &mut serving => None,
+        moved = app.database.files_moved() => Some(moved),
+    };
+    if let Some(moved) = moved {
+        tracing::error!("stopping: {moved}");
+        stop.request();
+        // All that is left to do is to refuse.
+        drop(timeout(REFUSING, serving).await);
+        return Err(moved.into());
+    }
     stop.waits_for("writes to the database");
     app.drain().await;
     Ok(())

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement};
 
 use crate::error::Error;
+use crate::store::open_files::{FileMoved, OpenFiles};
 use crate::store::pool::Pool;
 use crate::store::postgres::PostgresConnector;
 use crate::store::reader::DatabaseReader;
@@ -37,6 +38,8 @@ pub struct Database {
     pub(super) group_commit: DatabaseWriter,
     pub(super) blocked: DatabaseWriter,
     pub(super) connector: Connector,
+    /// The files of the embedded database that a server has open.
+    pub(super) open_files: OpenFiles,
     /// The version of the file that [`Database::was_written_outside`] saw last.
     pub(super) outside_version: Arc<AtomicI64>,
 }
@@ -61,13 +64,15 @@ impl Database {
     /// With these pools, each of whose answers may take `limit`.
     pub(super) fn new(connector: Connector, pools: Pools, limit: Option<Duration>) -> Self {
         let backend = connector.backend();
-        let writer = |pool| DatabaseWriter { pool, backend, limit };
+        let open_files = OpenFiles::default();
+        let writer = |pool| DatabaseWriter { pool, backend, limit, open_files: open_files.clone() };
         Self {
             reader: DatabaseReader { pool: pools.reader, backend, limit },
             writer: writer(pools.writer),
             group_commit: writer(pools.group_commit),
             blocked: writer(pools.blocked),
             connector,
+            open_files,
             outside_version: Arc::default(),
         }
     }
@@ -132,11 +137,18 @@ impl Database {
         self.writer.write_statement(statement).await
     }
 
+    /// Waits until a file of the embedded database that this server uses is no longer found under its
+    /// name. From then on every write is refused. On a database server it never happens.
+    pub async fn files_moved(&self) -> FileMoved {
+        self.open_files.moved().await
+    }
+
     /// Whether the database answers and accepts writes.
     ///
     /// # Errors
     /// The reason why it does not.
     pub async fn ping(&self) -> anyhow::Result<()> {
+        self.open_files.ensure_in_place()?;
         match self.backend() {
             Backend::Sqlite => self.reader.execute_unprepared("SELECT 1").await.map(drop)?,
             Backend::Postgres => postgres::assert_writable(&self.reader).await?,

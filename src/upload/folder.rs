@@ -18,6 +18,7 @@ const BLOCK_BYTES: usize = 256 * 1024;
 const LEFTOVER_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// A folder for files that are arriving. It is made with the first one, for its owner only, as are they.
+/// The data directory itself is not: one that is gone was moved, and the server stops.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
@@ -135,10 +136,10 @@ impl Arriving {
 fn create(folder: &Path) -> io::Result<NamedTempFile> {
     let create = || Builder::new().prefix("").tempfile_in(folder);
     match create() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            create()
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => match DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => create(),
+        },
         created => created,
     }
 }
