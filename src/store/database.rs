@@ -12,6 +12,7 @@ use crate::store::open_files::{FileMoved, OpenFiles};
 use crate::store::pool::Pool;
 use crate::store::postgres::PostgresConnector;
 use crate::store::reader::DatabaseReader;
+use crate::store::server_lease;
 use crate::store::transaction::DatabaseTransaction;
 use crate::store::writer::DatabaseWriter;
 use crate::store::{mysql, postgres, sqlite};
@@ -155,6 +156,15 @@ impl Database {
             Backend::Mysql => mysql::assert_writable(&self.reader).await?,
         }
         Ok(())
+    }
+
+    /// Commits a row that nobody ever sees, which takes what every write takes: a connection, a lock,
+    /// room on the disk, a sync.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub async fn probe_write(&self) -> Result<(), Error> {
+        self.write(|transaction| Box::pin(async move { Ok(server_lease::probe(transaction).await?) })).await
     }
 
     /// Whether another program has written to the embedded database since this was last asked. On a
