@@ -1,5 +1,7 @@
 //! Everything wired once, from a [`Config`].
 
+mod readiness;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +10,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::counters::{self, Counters};
 use crate::photos::{self, Photos};
-use crate::store::{Database, migrations};
+use crate::store::Database;
 use crate::upload::Folder;
+
+pub use readiness::Report;
+
+use readiness::Readiness;
 
 /// Calls of the accounts to the slices above them.
 const HOOKS: Hooks = Hooks {
@@ -37,6 +43,7 @@ pub struct App {
     pub uploads: Folder,
     /// What time it is.
     pub clock: Clock,
+    readiness: Readiness,
 }
 
 impl App {
@@ -49,7 +56,8 @@ impl App {
         let counters = Counters::start(database.clone(), Arc::clone(&accounts), clock.clone(), config);
         let photos = Photos::open(database.clone(), Arc::clone(&accounts), clock.clone(), config)?;
         let uploads = Folder::within(&config.server.data_dir);
-        Ok(Self { accounts, counters: Arc::new(counters), photos: Arc::new(photos), database, uploads, clock })
+        let (counters, photos, readiness) = (Arc::new(counters), Arc::new(photos), Readiness::default());
+        Ok(Self { accounts, counters, photos, database, uploads, clock, readiness })
     }
 
     /// Begins to remove what is over, and to send mails, for as long as this is served.
@@ -93,18 +101,6 @@ impl App {
                 tokio::time::sleep(pause).await;
             }
         });
-    }
-
-    /// Whether requests can be served: the database answers, and has the shape that this binary expects.
-    ///
-    /// # Errors
-    /// Why not, for the log.
-    pub async fn ready(&self) -> anyhow::Result<()> {
-        self.database.ping().await.map_err(|error| anyhow::anyhow!("the database does not answer: {error:?}"))?;
-        match migrations::pending(&self.database).await? {
-            0 => Ok(()),
-            pending => anyhow::bail!("{pending} migrations are pending"),
-        }
     }
 
     /// Commits what is waiting and closes the database.

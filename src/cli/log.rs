@@ -37,6 +37,18 @@ pub(super) struct Guard {
     filter: Handle<Targets, Registry>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    lines: Lines,
+}
+
+/// Lines that wait to be written. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Lines(Arc<Gathered>);
+
+impl Lines {
+    /// Writes them, for as long as the output takes.
+    pub(super) fn flush(&self) {
+        self.0.write_out();
+    }
 }
 
 /// Starts logging, for the whole process.
@@ -45,6 +57,7 @@ pub(super) fn start(settings: &Log) -> anyhow::Result<Guard> {
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let gathered = Arc::new(Gathered { waiting: Mutex::default(), output: Mutex::new(output) });
     let (stop, stopped) = channel();
+    let waiting = Lines(Arc::clone(&gathered));
     let lines = Arc::clone(&gathered);
     let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_until(&stopped, &lines))?;
     let (filter, handle) = reload::Layer::new(filter_of(settings.level));
@@ -55,7 +68,7 @@ pub(super) fn start(settings: &Log) -> anyhow::Result<Guard> {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     }
     .context("the log was started twice")?;
-    Ok(Guard { filter: handle, stop: Some(stop), thread: Some(thread) })
+    Ok(Guard { filter: handle, stop: Some(stop), thread: Some(thread), lines: waiting })
 }
 
 /// The libraries beneath only warn: what they trace can hold a statement's values.
@@ -85,6 +98,11 @@ fn write_until(stopped: &Receiver<()>, lines: &Gathered) {
 }
 
 impl Guard {
+    /// The lines that wait to be written.
+    pub(super) fn lines(&self) -> Lines {
+        self.lines.clone()
+    }
+
     /// Logs at another level from now on.
     pub(super) fn set_level(&self, level: LogLevel) -> anyhow::Result<()> {
         Ok(self.filter.reload(filter_of(level))?)

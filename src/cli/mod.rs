@@ -12,6 +12,7 @@ mod photos;
 mod schema;
 mod serve;
 mod signals;
+mod stop;
 mod table;
 mod terminal;
 mod users;

@@ -1,13 +1,17 @@
 //! `cloakroom serve`: the server, from its banner to its graceful end.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::cli::fault::fault;
 use crate::cli::signals::Survived;
+use crate::cli::stop::Stop;
 use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
 use crate::config::{self, Config, DatabaseUrl, Listen};
@@ -18,6 +22,9 @@ use crate::store::{Database, RunningServer};
 /// What to do on a first start.
 const NO_ADMIN: &str = "No administrator yet: sign up, then run `cloakroom users promote USERNAME` (with the same \
                         --data-dir or --database).\n";
+
+/// Time to answer requests after the files of the database have moved.
+const REFUSING: Duration = Duration::from_secs(1);
 
 /// Settings of the server alone.
 #[derive(Args)]
@@ -35,7 +42,13 @@ pub(super) struct Options {
 pub(super) fn run(config: Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<()> {
     let log = log::start(&config.log)?;
     create_data_dir(&config.server.data_dir)?;
-    runtime()?.block_on(serve(config, Reload { load, log: &log }))
+    let (runtime, stop) = (runtime()?, Stop::new());
+    let served = runtime.block_on(serve(config, &stop, Reload { load, log: &log }));
+    stop.waits_for("work on files");
+    drop(runtime);
+    stop.waits_for("the log to be read");
+    drop(log);
+    served
 }
 
 /// Reads the settings again.
@@ -59,12 +72,19 @@ impl<L: Fn() -> anyhow::Result<Config>> Reload<'_, L> {
     }
 }
 
-async fn serve(config: Config, reload: Reload<'_, impl Fn() -> anyhow::Result<Config>>) -> anyhow::Result<()> {
+async fn serve(
+    config: Config,
+    stop: &Stop,
+    reload: Reload<'_, impl Fn() -> anyhow::Result<Config>>,
+) -> anyhow::Result<()> {
     let signals = Survived::install()?;
     raise_open_files();
     let database = Database::open(&config.database, &config.server.data_dir).await?;
     let server = RunningServer::register(&database, config.database.migrate).await?;
-    let served = serve_from(config, database.clone(), signals, reload).await;
+    let served = serve_from(config, database.clone(), signals, stop, reload).await;
+    // Also after an error: from here on the end is bounded.
+    stop.request();
+    stop.waits_for("connections to the database");
     server.close(database).await;
     tracing::info!("stopped");
     served
@@ -74,6 +94,7 @@ async fn serve_from(
     mut config: Config,
     database: Database,
     signals: Survived,
+    stop: &Stop,
     reload: Reload<'_, impl Fn() -> anyhow::Result<Config>>,
 ) -> anyhow::Result<()> {
     let listeners = Listeners::bind(&config.server.listen, config.server.socket_mode).await?;
@@ -91,12 +112,25 @@ async fn serve_from(
     let cors = Arc::new(Cors::new(&config)?);
     let router = http::router_with(Arc::clone(&app), &config, Arc::clone(&cors));
     let server = config.server.clone();
-    let stopped = signals.until_shutdown(move || reload.apply(&server, &cors))?;
+    stop.enforce(Duration::from_secs(server.shutdown_seconds), reload.log.lines())?;
+    let stopped = signals.until_stop(stop.clone(), move || reload.apply(&server, &cors));
     say(banner(&config))?;
     if !app.accounts.has_admin().await.map_err(fault)? {
         say(NO_ADMIN)?;
     }
-    http::serve(listeners, router, &config, stopped).await;
+    let mut serving = pin!(http::serve(listeners, router, &config, stopped));
+    let moved = tokio::select! {
+        () = &mut serving => None,
+        moved = app.database.files_moved() => Some(moved),
+    };
+    if let Some(moved) = moved {
+        tracing::error!("stopping: {moved}");
+        stop.request();
+        // All that is left to do is to refuse.
+        drop(timeout(REFUSING, serving).await);
+        return Err(moved.into());
+    }
+    stop.waits_for("writes to the database");
     app.drain().await;
     Ok(())
 }

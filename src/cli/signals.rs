@@ -2,6 +2,8 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::cli::stop::Stop;
+
 /// Signals that do not end the server: SIGHUP, and those that would by default.
 pub(super) struct Survived {
     hangup: Signal,
@@ -19,26 +21,23 @@ impl Survived {
         })
     }
 
-    /// Calls `reload` on each SIGHUP, until SIGTERM or SIGINT.
-    pub(super) fn until_shutdown(mut self, reload: impl Fn()) -> anyhow::Result<impl Future<Output = ()>> {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(async move {
-            let [first, second] = &mut self.user_defined;
-            loop {
-                let ignored = tokio::select! {
-                    _ = terminate.recv() => break,
-                    _ = interrupt.recv() => break,
-                    _ = self.hangup.recv() => {
-                        reload();
-                        continue;
-                    }
-                    _ = first.recv() => "SIGUSR1",
-                    _ = second.recv() => "SIGUSR2",
-                    _ = self.alarm.recv() => "SIGALRM",
-                };
-                tracing::info!("ignored {ignored}: SIGHUP reloads settings, SIGTERM stops the server");
-            }
-            tracing::info!("stopping: requests that were accepted are finished first");
-        })
+    /// Calls `reload` on each SIGHUP, until a stop is asked for.
+    pub(super) async fn until_stop(mut self, stop: Stop, reload: impl Fn()) {
+        let [first, second] = &mut self.user_defined;
+        let mut requested = std::pin::pin!(stop.requested());
+        loop {
+            let ignored = tokio::select! {
+                () = &mut requested => break,
+                _ = self.hangup.recv() => {
+                    reload();
+                    continue;
+                }
+                _ = first.recv() => "SIGUSR1",
+                _ = second.recv() => "SIGUSR2",
+                _ = self.alarm.recv() => "SIGALRM",
+            };
+            tracing::info!("ignored {ignored}: SIGHUP reloads settings, SIGTERM stops the server");
+        }
+        tracing::info!("stopping: requests that were accepted are finished first");
     }
 }

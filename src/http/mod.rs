@@ -8,7 +8,8 @@
 //! | `/verify-email`, `/reset-password`, `/links/…` | GET | the pages behind the links in mails: `links.rs` |
 //! | `/photos/{photo}/{file}` | GET | images, by signed links: `photos.rs` |
 //! | `/healthz` | GET | alive |
-//! | `/readyz`, `/health` | GET | alive, database reachable and migrated |
+//! | `/readyz`, `/health` | GET | database, disk, keys and storage work, each by a probe |
+//! | `/readyz/{part}` | GET | one of them works |
 //! | `/.well-known/jwks.json` | GET | the public halves of the signing keys |
 //!
 //! **Invariant:** nothing here knows an entity or decides what a caller may do.
@@ -93,6 +94,7 @@ pub fn router_with(app: Arc<App>, config: &Config, cors: Arc<Cors>) -> Router {
         .route("/photos/{photo}/{file}", get(photos::image))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/readyz/{part}", get(health::ready_part))
         .route("/health", get(health::ready))
         .route("/.well-known/jwks.json", get(health::jwks));
     if config.graphql.playground {

@@ -79,6 +79,17 @@ impl Photos {
         }
     }
 
+    /// The same, and that a folder can be written.
+    ///
+    /// # Errors
+    /// The reason why the storage cannot be used.
+    pub async fn probe_storage(&self) -> Result<(), StorageFault> {
+        match self.blobs.is_attached() {
+            true => self.blobs.probe().await,
+            false => self.verify_storage().await,
+        }
+    }
+
     /// Returns the outcome of the last verification.
     ///
     /// # Errors

@@ -19,6 +19,10 @@ use crate::error::Error;
 use crate::storage::identity::MAX_MARKER_BYTES;
 use crate::storage::{Content, Listed, MARKER, is_from_file_system, reading};
 
+/// The name, before its `#`, and the length of a file that is written to see whether there is room.
+const PROBE: &str = "probe";
+const PROBE_BYTES: usize = 4096;
+
 /// A folder that holds objects as files.
 pub(super) struct Folder {
     root: PathBuf,
@@ -77,6 +81,12 @@ impl Folder {
         self.create_parent(&target)?;
         let staged = self.stage(&target, bytes)?;
         self.publish(&staged, &target)
+    }
+
+    /// Writes a file, forces it to the disk and removes it.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        let staged = self.stage(&self.root.join(PROBE), &[0; PROBE_BYTES])?;
+        fs::remove_file(staged)
     }
 
     /// Removes the object `key`. Returns whether it existed. It does not come back after a crash.

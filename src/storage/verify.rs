@@ -79,6 +79,19 @@ impl Blobs {
         outcome
     }
 
+    /// Verifies the storage, and that a folder can be written.
+    ///
+    /// # Errors
+    /// The reason why the storage cannot be used.
+    pub async fn probe(&self) -> Result<(), StorageFault> {
+        self.verify().await?;
+        if let Backend::Folder(folder) = &self.backend {
+            let written = self.write_folder(folder, |folder, _| folder.probe()).await;
+            written.map_err(|error| self.unverified(&error))?;
+        }
+        Ok(())
+    }
+
     /// Records why the storage may not be used, or that it may, for [`Blobs::status`]. A change is
     /// logged.
     pub fn record(&self, outcome: &Result<(), StorageFault>) {

@@ -8,9 +8,11 @@ use futures_util::future::BoxFuture;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement};
 
 use crate::error::Error;
+use crate::store::open_files::{FileMoved, OpenFiles};
 use crate::store::pool::Pool;
 use crate::store::postgres::PostgresConnector;
 use crate::store::reader::DatabaseReader;
+use crate::store::server_lease;
 use crate::store::transaction::DatabaseTransaction;
 use crate::store::writer::DatabaseWriter;
 use crate::store::{mysql, postgres, sqlite};
@@ -37,6 +39,8 @@ pub struct Database {
     pub(super) group_commit: DatabaseWriter,
     pub(super) blocked: DatabaseWriter,
     pub(super) connector: Connector,
+    /// The files of the embedded database that a server has open.
+    pub(super) open_files: OpenFiles,
     /// The version of the file that [`Database::was_written_outside`] saw last.
     pub(super) outside_version: Arc<AtomicI64>,
 }
@@ -61,13 +65,18 @@ impl Database {
     /// With these pools, each of whose answers may take `limit`.
     pub(super) fn new(connector: Connector, pools: Pools, limit: Option<Duration>) -> Self {
         let backend = connector.backend();
-        let writer = |pool, retries_locked| DatabaseWriter { pool, backend, limit, retries_locked };
+        let open_files = OpenFiles::default();
+        let writer = |pool, retries_locked| {
+            let open_files = open_files.clone();
+            DatabaseWriter { pool, backend, limit, retries_locked, open_files }
+        };
         Self {
             reader: DatabaseReader { pool: pools.reader, backend, limit },
             writer: writer(pools.writer, true),
             group_commit: writer(pools.group_commit, false),
             blocked: writer(pools.blocked, false),
             connector,
+            open_files,
             outside_version: Arc::default(),
         }
     }
@@ -134,17 +143,33 @@ impl Database {
         self.writer.write_statement(statement).await
     }
 
+    /// Waits until a file of the embedded database that this server uses is no longer found under its
+    /// name. From then on every write is refused. On a database server it never happens.
+    pub async fn files_moved(&self) -> FileMoved {
+        self.open_files.moved().await
+    }
+
     /// Whether the database answers and accepts writes.
     ///
     /// # Errors
     /// The reason why it does not.
     pub async fn ping(&self) -> anyhow::Result<()> {
+        self.open_files.ensure_in_place()?;
         match self.backend() {
             Backend::Sqlite => self.reader.execute_unprepared("SELECT 1").await.map(drop)?,
             Backend::Postgres => postgres::assert_writable(&self.reader).await?,
             Backend::Mysql => mysql::assert_writable(&self.reader).await?,
         }
         Ok(())
+    }
+
+    /// Commits a row that nobody ever sees, which takes what every write takes: a connection, a lock,
+    /// room on the disk, a sync.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub async fn probe_write(&self) -> Result<(), Error> {
+        self.write(|transaction| Box::pin(async move { Ok(server_lease::probe(transaction).await?) })).await
     }
 
     /// Whether another program has written to the embedded database since this was last asked. On a

@@ -62,6 +62,11 @@ impl FileLock {
         }
     }
 
+    /// The path of the lock.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Removes the file, for a database that is gone.
     ///
     /// # Errors

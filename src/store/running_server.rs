@@ -6,13 +6,16 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use sea_orm::DatabaseTransaction;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::error::Error;
+use crate::store::database::Connector;
 use crate::store::file_lock::FileLock;
 use crate::store::migration_lock::{MigrationLock, connect};
 use crate::store::server_lease::Lease;
@@ -29,7 +32,7 @@ pub struct RunningServer(Registration);
 
 #[derive(Debug)]
 enum Registration {
-    Lock(FileLock),
+    Lock { lock: FileLock, keeps_wal: Box<SqliteConnection> },
     Lease { stop: oneshot::Sender<()>, renewal: JoinHandle<()> },
 }
 
@@ -40,10 +43,13 @@ impl RunningServer {
     /// # Errors Another server uses the SQLite database; pending migrations without `migrate`;
     /// those of [`migrations::up`].
     pub async fn register(database: &Database, migrate: bool) -> anyhow::Result<Self> {
-        if !database.is_shared() {
+        if let Connector::Sqlite(connector) = &database.connector {
             let lock = FileLock::acquire(database).await?;
             migrations::up(database).await?;
-            return Ok(Self(Registration::Lock(lock)));
+            let keeps_wal = Box::new(connector.keep_wal().await?);
+            let files = connector.files()?.into_iter().chain([lock.path().to_owned()]);
+            database.open_files.record(files).context("cannot find the files of the database")?;
+            return Ok(Self(Registration::Lock { lock, keeps_wal }));
         }
         let (connection, lease) = (connect(database).await?, Lease::new());
         loop {
@@ -71,7 +77,10 @@ impl RunningServer {
     /// Ends the registration and closes the database, of a server that has stopped.
     pub async fn close(self, database: Database) {
         match self.0 {
-            Registration::Lock(lock) => {
+            Registration::Lock { lock, keeps_wal } => {
+                if let Err(error) = keeps_wal.close().await {
+                    tracing::debug!(%error, "a database connection did not close cleanly");
+                }
                 database.close().await;
                 drop(lock);
             }

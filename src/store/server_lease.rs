@@ -7,7 +7,7 @@ use std::process;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{InsertStatement, OnConflict, Query};
-use sea_orm::{DbBackend, ExprTrait as _, FromQueryResult, QueryOrder as _};
+use sea_orm::{ActiveValue::Set, DbBackend, ExprTrait as _, FromQueryResult, QueryOrder as _};
 
 use crate::error::Error;
 use crate::store::Database;
@@ -110,6 +110,21 @@ impl Lease {
         insert.on_conflict(OnConflict::column(Column::Id).value(Column::ExpiresAt, expiry).to_owned());
         Ok(insert)
     }
+}
+
+/// Inserts a lease and deletes it again: in the same transaction, so that nobody sees it.
+pub(super) async fn probe(transaction: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let id = Uuid::now_v7();
+    let lease = ActiveModel {
+        id: Set(id),
+        host: Set(String::new()),
+        process_id: Set(i64::from(process::id())),
+        version: Set(env!("CARGO_PKG_VERSION").to_owned()),
+        started_at: Set(DateTimeUtc::UNIX_EPOCH),
+        expires_at: Set(DateTimeUtc::UNIX_EPOCH),
+    };
+    Entity::insert(lease).exec_without_returning(transaction).await?;
+    Entity::delete_by_id(id).exec(transaction).await.map(drop)
 }
 
 /// Fails if a server runs on this database, and names it. One that runs on SQLite has a lock

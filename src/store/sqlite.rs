@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxSqliteConnector, Statement};
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Executor as _};
 
 use crate::config;
 use crate::store::database::{Connector, Database, Pools};
+use crate::store::open_files::beside;
 use crate::store::pool::{Open, Pool, PoolLimits};
 use crate::store::session::Session;
 
@@ -102,6 +103,19 @@ impl SqliteConnector {
             .pragma("cache_size", "-16000")
             .pragma("temp_store", "memory")
             .pragma("fullfsync", "1")
+    }
+
+    /// Opens one more connection, which only keeps SQLite from replacing the `-wal` file: the last
+    /// connection to close would delete it.
+    pub(super) async fn keep_wal(&self) -> anyhow::Result<SqliteConnection> {
+        let mut connection = self.options().read_only(true).disable_statement_logging().connect().await?;
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").await?;
+        Ok(connection)
+    }
+
+    /// The database as the settings name it, and its log as SQLite names it, with links resolved.
+    pub(super) fn files(&self) -> std::io::Result<[PathBuf; 2]> {
+        Ok([std::path::absolute(&self.path)?, beside(&self.path.canonicalize()?, "-wal")])
     }
 
     pub(super) async fn open_for_migrations(&self) -> anyhow::Result<DatabaseConnection> {

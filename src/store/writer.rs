@@ -7,6 +7,7 @@ use sea_orm::{DbBackend, DbErr, QueryResult, Statement};
 
 use crate::error::Error;
 use crate::store::failure::{self, Failure};
+use crate::store::open_files::OpenFiles;
 use crate::store::pool::Pool;
 use crate::store::reader::query_error;
 use crate::store::transaction::DatabaseTransaction;
@@ -22,6 +23,7 @@ pub struct DatabaseWriter {
     pub(super) limit: Option<Duration>,
     /// Whether a transaction that has waited too long for a lock is run again.
     pub(super) retries_locked: bool,
+    pub(super) open_files: OpenFiles,
 }
 
 impl DatabaseWriter {
@@ -61,11 +63,12 @@ impl DatabaseWriter {
     where
         F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, Error>>,
     {
+        self.ensure_in_place()?;
         let session = self.pool.acquire().await?;
         let transaction = DatabaseTransaction::begin(session, self.backend, self.limit).await?;
         match work(&transaction).await {
             Ok(value) => match transaction.commit().await {
-                Ok(()) => Ok(value),
+                Ok(()) => self.ensure_kept().map(|()| value),
                 Err(error) => Err(Failed::at_commit(error)),
             },
             Err(error) => {
@@ -87,15 +90,30 @@ impl DatabaseWriter {
     /// [`Error::OutcomeUnknown`] if the connection was lost before the answer.
     pub async fn write_statement(&self, statement: Statement) -> Result<Vec<QueryResult>, Error> {
         let mut attempt = 1;
+        self.open_files.ensure_in_place()?;
         loop {
             let mut session = self.pool.acquire().await?;
             let statement = statement.clone();
             let rows = session.run(self.limit, async move |session| session.query_all(statement).await);
             match rows.await.map_err(|error| Failed::at_commit(query_error(error))) {
                 Err(Failed { failure, .. }) if attempt < ATTEMPTS && self.retries(failure) => attempt += 1,
-                rows => return rows.map_err(|failed| failed.error),
+                Ok(rows) => return self.ensure_kept().map(|()| rows).map_err(|failed| failed.error),
+                Err(failed) => return Err(failed.error),
             }
         }
+    }
+}
+
+impl DatabaseWriter {
+    fn ensure_in_place(&self) -> Result<(), Failed> {
+        self.open_files.ensure_in_place().map_err(|moved| Failed::from(Error::from(moved)))
+    }
+
+    /// A commit counts if its files were in place after it. Otherwise a copy of the folder may have
+    /// been taken before it.
+    fn ensure_kept(&self) -> Result<(), Failed> {
+        let moved = self.open_files.ensure_in_place();
+        moved.map_err(|moved| Failed { error: Error::outcome_unknown(moved), failure: None })
     }
 }
 

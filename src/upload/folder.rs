@@ -13,11 +13,14 @@ use super::ReceivedFile;
 
 /// What is written at once: each write is handed to another thread and back.
 const BLOCK_BYTES: usize = 256 * 1024;
+/// The length of a file that is written to see whether there is room.
+const PROBE_BYTES: usize = 4096;
 /// No request lasts so long. Servers may share the folder, so the age is all that tells a file that a killed process
 /// left behind from one that another is still receiving.
 const LEFTOVER_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// A folder for files that are arriving. It is made with the first one, for its owner only, as are they.
+/// The data directory itself is not: one that is gone was moved, and the server stops.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
@@ -32,6 +35,20 @@ impl Folder {
     #[must_use]
     pub fn receive(&self) -> Arriving {
         Arriving { folder: self.0.clone(), file: None, waiting: Vec::new(), bytes: 0 }
+    }
+
+    /// Writes a file, forces it to the disk and removes it: is there room, and can it be written?
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub async fn probe(&self) -> io::Result<()> {
+        let folder = self.0.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let mut file = create(&folder)?;
+            file.write_all(&[0; PROBE_BYTES])?;
+            file.as_file().sync_all()
+        });
+        written.await?
     }
 
     /// Removes what a killed process has left behind, at least a day before `now`, and returns how many files it was.
@@ -135,10 +152,10 @@ impl Arriving {
 fn create(folder: &Path) -> io::Result<NamedTempFile> {
     let create = || Builder::new().prefix("").tempfile_in(folder);
     match create() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            create()
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => match DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => create(),
+        },
         created => created,
     }
 }

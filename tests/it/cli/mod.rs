@@ -11,6 +11,7 @@ mod running_servers;
 mod serve;
 mod settings;
 mod signals;
+mod stop;
 mod storage;
 mod terminal;
 mod users;

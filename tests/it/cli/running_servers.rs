@@ -152,7 +152,7 @@ async fn a_server_that_cannot_renew_its_lease_goes_on() {
     line_with("the lease of this server was not renewed");
     let address = api.split('/').find(|part| part.contains(':') && !part.contains("http")).expect("an address");
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("it reads");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

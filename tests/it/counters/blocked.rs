@@ -6,16 +6,29 @@ use std::sync::Arc;
 use cloakroom::counters::{Next, SetCurrent, Taken};
 use cloakroom::error::Error;
 use cloakroom::store::Backend;
+use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{NEXT, all, create, current, delete, in_person, number, range, set, take};
 use crate::support::{Caller, Hold, PATIENCE, Reply, TestApp, TestDatabase};
 
-/// Locks the counter of this name, whoever's it is.
+/// A condition for the row of this counter alone: MariaDB also locks rows that it only looks at.
+async fn is_row(test: &TestApp, name: &str) -> String {
+    let reader = test.app.database.reader();
+    let (id, literal) = match TestDatabase::backend() {
+        Backend::Postgres => ("id::text", "uuid"),
+        _ => ("hex(id)", "unhex"),
+    };
+    let sql = format!("SELECT {id} FROM counters WHERE name = '{name}'");
+    let statement = Statement::from_string(reader.get_database_backend(), sql);
+    let row = reader.query_one_raw(statement).await.expect("an answer").expect("the counter");
+    format!("id = {literal}('{}')", row.try_get_by_index::<String>(0).expect("an id"))
+}
+
+/// Locks the only counter of this name.
 async fn lock(test: &TestApp, name: &str) -> Hold {
-    let sql = format!("SELECT id FROM counters WHERE name = '{name}' FOR UPDATE");
-    Hold::of(test, sql.leak()).await
+    Hold::of(test, format!("SELECT id FROM counters WHERE {} FOR UPDATE", is_row(test, name).await).leak()).await
 }
 
 /// A server that waits long for a lock, so that only what need not wait ends before the test lets go.
@@ -160,6 +173,7 @@ async fn a_counter_that_is_deleted_while_its_writes_wait_is_not_found() {
     let Some((test, user)) = patient().await else { return };
     create(&user, r#"name: "locked""#).await;
     let database = test.app.database.clone();
+    let sql: &'static str = format!("DELETE FROM counters WHERE {}", is_row(&test, "locked").await).leak();
     let (locked, go) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
     let (told, until) = (Arc::clone(&locked), Arc::clone(&go));
     let deletion = tokio::spawn(async move {
@@ -167,8 +181,6 @@ async fn a_counter_that_is_deleted_while_its_writes_wait_is_not_found() {
             .write(move |transaction| {
                 let (told, until) = (Arc::clone(&told), Arc::clone(&until));
                 Box::pin(async move {
-                    use sea_orm::ConnectionTrait as _;
-                    let sql = "DELETE FROM counters WHERE name = 'locked'";
                     transaction.execute_unprepared(sql).await?;
                     told.notify_one();
                     until.notified().await;
@@ -273,9 +285,9 @@ async fn a_server_that_stops_answers_the_writes_that_wait_for_a_lock() {
     create(&user, r#"name: "locked""#).await;
     let connection =
         sea_orm::Database::connect(test.config.database.url.to_string()).await.expect("the database answers");
-    use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+    let sql = format!("SELECT id FROM counters WHERE {} FOR UPDATE", is_row(&test, "locked").await);
     let transaction = connection.begin().await.expect("it begins");
-    transaction.execute_unprepared("SELECT id FROM counters WHERE name = 'locked' FOR UPDATE").await.expect("a lock");
+    transaction.execute_unprepared(&sql).await.expect("a lock");
     let waiting = begin(&user, &next_of("locked"));
     assert!(promptly(async { number(&user.run(NEXT).await) }).await.is_ok());
     promptly(test.app.stop()).await;

@@ -15,7 +15,7 @@ mod named;
 mod network;
 mod next;
 mod pages;
-mod proxy;
+pub mod proxy;
 mod queue;
 mod ranges;
 mod reconnect;

@@ -16,9 +16,9 @@ use crate::support::TestDatabase;
 const LOCKING: &[u8] = b"FOR UPDATE";
 
 /// A proxy of the database server.
-pub(super) struct Proxy {
+pub struct Proxy {
     /// The database, as seen through it.
-    pub(super) url: String,
+    pub url: String,
     network: Arc<Network>,
 }
 
@@ -38,7 +38,7 @@ struct Network {
 
 impl Proxy {
     /// In front of the database with this URL.
-    pub(super) async fn start(url: &str) -> Self {
+    pub async fn start(url: &str) -> Self {
         let (server, name) = url.rsplit_once('/').expect("postgres://USER@HOST/NAME");
         let (user, database) = server.rsplit_once('@').expect("postgres://USER@HOST/NAME");
         let (port, in_the_clear) = match TestDatabase::backend() {
@@ -72,47 +72,47 @@ impl Proxy {
         Self { url: format!("{user}@{address}/{name}?{in_the_clear}"), network }
     }
 
-    pub(super) fn lose_every(&self, nth: u64) {
+    pub fn lose_every(&self, nth: u64) {
         self.network.lose_every.store(nth, Ordering::SeqCst);
     }
 
     /// Falls silent, without closing anything, as soon as a transaction of the server's has locked rows: the database has
     /// answered, and the server does not hear it.
-    pub(super) fn fall_silent_at_lock(&self) {
+    pub fn fall_silent_at_lock(&self) {
         self.network.silent_at_lock.store(true, Ordering::SeqCst);
     }
 
     /// Carries nothing more for the present connections, without closing them; new ones work.
-    pub(super) fn abandon_connections(&self) {
+    pub fn abandon_connections(&self) {
         self.network.abandon_connections();
     }
 
     /// The same as soon as a connection asks for this SQL: the database executes it, and the answer is lost.
-    pub(super) fn abandon_connections_at(&self, sql: &'static [u8]) {
+    pub fn abandon_connections_at(&self, sql: &'static [u8]) {
         *self.network.abandon_at.lock().expect("no panic") = Some(sql);
     }
 
     /// Waits until the connections have been abandoned.
-    pub(super) async fn abandoned(&self) {
+    pub async fn abandoned(&self) {
         let mut abandoned = self.network.abandoned_before.subscribe();
         abandoned.wait_for(|before| *before > 0).await.expect("the proxy is there");
     }
 
     /// Connections that were opened so far.
-    pub(super) fn opened(&self) -> u64 {
+    pub fn opened(&self) -> u64 {
         self.network.opened.load(Ordering::SeqCst)
     }
 
     /// Falls silent, without closing anything.
-    pub(super) fn fall_silent(&self) {
+    pub fn fall_silent(&self) {
         self.network.silent.send_replace(true);
     }
 
-    pub(super) async fn silence(&self) {
+    pub async fn silence(&self) {
         self.network.silent.subscribe().wait_for(|silent| *silent).await.expect("the proxy is there");
     }
 
-    pub(super) fn heal(&self) {
+    pub fn heal(&self) {
         self.network.silent_at_lock.store(false, Ordering::SeqCst);
         self.network.silent.send_replace(false);
     }

@@ -91,6 +91,25 @@ async fn a_full_disk_ends_in_errors_and_is_recovered_from_without_a_restart() {
 }
 
 #[tokio::test]
+async fn a_server_on_a_full_disk_is_not_ready_and_ends() {
+    if !TestDatabase::is_sqlite() || !namespaces_are_allowed() {
+        return;
+    }
+    let home = Home::new().await;
+    let mut process = start_on_a_small_disk(&home, 4);
+    let anna = process.sign_up("anna").await;
+    fill(&disk_of(&home, &process).join("ballast"));
+    while next(&process, &anna).await.expect("an answer").is_ok() {}
+    let url = |path: &str| format!("http://{}/{path}", process.address);
+    assert_eq!(process.status(&url("readyz")).await, 503, "nothing can be written");
+    assert_eq!(process.status(&url("readyz/disk")).await, 503);
+    assert_eq!(process.status(&url("readyz/storage")).await, 503);
+    assert_eq!(process.status(&url("healthz")).await, 200);
+    process.signal("TERM");
+    assert_eq!(process.ended().await, 0);
+}
+
+#[tokio::test]
 async fn an_upload_to_a_full_disk_ends_in_an_error_and_leaves_nothing_behind() {
     if !TestDatabase::is_sqlite() || !namespaces_are_allowed() {
         return;

@@ -11,6 +11,7 @@ mod idempotency;
 mod kill;
 mod load;
 mod migrations;
+mod moved;
 mod photo_syncs;
 mod photos;
 mod pictures;

@@ -4,7 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -13,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use super::{BOUNDARY, Form, Told};
+use super::{BOUNDARY, Form, PATIENCE, Told};
 
 /// A running server; killed when dropped.
 pub struct Process {
@@ -22,6 +24,7 @@ pub struct Process {
     client: Client<HttpConnector, Full<Bytes>>,
     /// Everything that it writes, without the line that has its address.
     output: Option<JoinHandle<String>>,
+    is_unread: Arc<(Mutex<bool>, Condvar)>,
     /// What must not be in it.
     told: Told,
 }
@@ -46,17 +49,35 @@ impl Process {
             }
         };
         // The log goes on; a full pipe would stop the server.
+        let is_unread = Arc::<(Mutex<bool>, Condvar)>::default();
+        let gate = Arc::clone(&is_unread);
         let output = std::thread::spawn(move || {
             let mut kept = first;
-            while matches!(output.read_line(&mut kept), Ok(1..)) {}
+            while matches!(output.read_line(&mut kept), Ok(1..)) {
+                let is_unread = gate.0.lock().expect("no panic");
+                drop(gate.1.wait_while(is_unread, |is_unread| *is_unread).expect("no panic"));
+            }
             kept
         });
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { address, child, client, output: Some(output), told: Told::default() }
+        Self { address, child, client, output: Some(output), is_unread, told: Told::default() }
+    }
+
+    /// Reads nothing more that the server writes, until it has ended.
+    pub fn stop_reading(&self) {
+        *self.is_unread.0.lock().expect("no panic") = true;
+    }
+
+    fn read_on(&self) {
+        if let Ok(mut is_unread) = self.is_unread.0.lock() {
+            *is_unread = false;
+        }
+        self.is_unread.1.notify_all();
     }
 
     /// Everything that the server wrote, once it has ended.
     pub fn output(&mut self) -> String {
+        self.read_on();
         let output = self.output.take().expect("the output is read once");
         let log = output.join().expect("the output is read");
         self.told.assert_none_in(&log);
@@ -141,6 +162,24 @@ impl Process {
         format!("/proc/{}/root", self.child.id()).into()
     }
 
+    /// The exit code if the server has ended.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().expect("it is a child")?;
+        Some(status.code().unwrap_or_else(|| panic!("an exit code, not {status}")))
+    }
+
+    /// Waits for the end, which must come; the exit code.
+    pub async fn ended(&mut self) -> i32 {
+        let asked = Instant::now();
+        loop {
+            if let Some(code) = self.exit_code() {
+                return code;
+            }
+            assert!(asked.elapsed() < PATIENCE, "the server does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Waits for the end.
     pub fn wait(&mut self) -> std::process::ExitStatus {
         self.child.wait().expect("the server ends")
@@ -151,6 +190,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        self.read_on();
         // Whatever the test was about: nothing that it told the server, or heard of it, is in the log.
         if let Some(output) = self.output.take()
             && let Ok(log) = output.join()
