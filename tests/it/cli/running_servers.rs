@@ -88,11 +88,13 @@ async fn the_lease_of_a_killed_server_expires() {
     assert_refused(place.run(DOWN));
     assert_refused(place.run(FRESH));
     expire_leases(&place).await;
-    place.run(DOWN).output();
     let mut server = serve(&place);
     assert_eq!(place.count("server_leases").await, 1, "the next server deletes leases that have expired");
     assert!(server.end_with("TERM").success());
     assert_eq!(place.count("server_leases").await, 0, "a server deletes its own");
+    serve(&place).end_with("KILL");
+    expire_leases(&place).await;
+    place.run(DOWN).output();
     place.run(FRESH).output();
 }
 
