@@ -10,6 +10,7 @@
 //! **Invariant:** a caller that goes away may leave its number taken, but never breaks the batch; nothing is
 //! retried on its behalf once the commit may have happened.
 //! **Invariant:** `0 <= current <= max <= 2^53 - 1`.
+//! **Invariant:** a counter whose row another program has locked delays no other counter.
 //! **Invariant:** a user's live idempotency records are bounded (`record_quota.rs`).
 //! **Invariant:** a deleted counter is gone from its commit on; what it leaves behind is purged in short transactions
 //! (`purge.rs`).
