@@ -136,7 +136,7 @@ impl Shared {
 impl State {
     fn add(&mut self, lines: Lines, limits: Limits) {
         let now = Instant::now();
-        let expires = now + limits.patience;
+        let (expires, share) = (now + limits.patience, (limits.waiting / COUNTER_SHARE).max(1));
         for (key, arrived) in lines {
             let line = match self.lines.entry(key) {
                 Entry::Occupied(line) => line.into_mut(),
@@ -146,7 +146,7 @@ impl State {
                 }
             };
             for waiting in arrived {
-                let is_full = self.waiting >= limits.waiting || line.writes.len() >= limits.waiting / COUNTER_SHARE;
+                let is_full = self.waiting >= limits.waiting || line.writes.len() >= share;
                 if is_full {
                     waiting.give(Err(Refusal::Failed(Error::Unavailable { retry_after_seconds: 1 })));
                 } else {

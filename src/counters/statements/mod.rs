@@ -1,4 +1,5 @@
-//! The SQL of the group commit and of the watchers: the one place of this slice where the backends differ.
+//! The SQL of the group commit and of the watchers: the one place of this slice where the backends differ. It is written
+//! out because SeaQuery has no tables made of JSON or arrays.
 
 mod mysql;
 mod postgres;
