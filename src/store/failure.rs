@@ -153,6 +153,15 @@ fn of_sqlite_code(extended: Option<i32>) -> Failure {
     }
 }
 
+/// Whether the database has closed the connection, as opposed to being silent.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    match Failure::of_driver(error) {
+        Failure::Terminated => true,
+        Failure::Connection => !matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut),
+        _ => false,
+    }
+}
+
 /// Classifies an error of a statement that read, or that belonged to a transaction which was not
 /// committed: nothing was done.
 impl From<DbErr> for Error {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 
+use crate::store::failure::is_lost;
 use crate::store::pool::Pool;
+use crate::store::session::Session;
 
 /// Runs statements that only read, each on a connection of the pool. Cheap to clone.
 ///
@@ -19,6 +21,22 @@ pub struct DatabaseReader {
     pub(super) limit: Option<Duration>,
 }
 
+/// Runs a statement on a connection of the pool, and again on another one if the database had closed the first. Reading
+/// twice does no harm.
+macro_rules! run {
+    ($reader:ident, $work:expr, $to_error:ident) => {{
+        let mut session = $reader.pool.acquire().await?;
+        match session.run($reader.limit, $work).await {
+            Err(error) if is_lost(&error) => {
+                drop(session);
+                let mut session = $reader.pool.acquire().await?;
+                session.run($reader.limit, $work).await.map_err($to_error)
+            }
+            outcome => outcome.map_err($to_error),
+        }
+    }};
+}
+
 #[async_trait]
 impl ConnectionTrait for DatabaseReader {
     fn get_database_backend(&self) -> DbBackend {
@@ -26,27 +44,19 @@ impl ConnectionTrait for DatabaseReader {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let mut session = self.pool.acquire().await?;
-        let run = session.run(self.limit, async move |session| session.execute(statement).await);
-        run.await.map_err(exec_error)
+        run!(self, async |session: &mut Session| session.execute(statement.clone()).await, exec_error)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let mut session = self.pool.acquire().await?;
-        let run = session.run(self.limit, async |session| session.execute_unprepared(sql).await);
-        run.await.map_err(exec_error)
+        run!(self, async |session: &mut Session| session.execute_unprepared(sql).await, exec_error)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let mut session = self.pool.acquire().await?;
-        let run = session.run(self.limit, async move |session| session.query_one(statement).await);
-        run.await.map_err(query_error)
+        run!(self, async |session: &mut Session| session.query_one(statement.clone()).await, query_error)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let mut session = self.pool.acquire().await?;
-        let run = session.run(self.limit, async move |session| session.query_all(statement).await);
-        run.await.map_err(query_error)
+        run!(self, async |session: &mut Session| session.query_all(statement.clone()).await, query_error)
     }
 }
 

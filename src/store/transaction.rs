@@ -6,6 +6,8 @@ use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use tokio::sync::Mutex;
 
+use crate::store::failure::is_lost;
+use crate::store::pool::Pool;
 use crate::store::pooled_session::PooledSession;
 use crate::store::reader::{exec_error, query_error};
 
@@ -19,17 +21,19 @@ pub struct DatabaseTransaction {
 
 impl DatabaseTransaction {
     /// On SQLite it begins IMMEDIATE: a transaction that turns from reading to writing fails at once
-    /// if another one writes.
-    pub(super) async fn begin(
-        mut session: PooledSession,
-        backend: DbBackend,
-        limit: Option<Duration>,
-    ) -> Result<Self, DbErr> {
+    /// if another one writes. A connection that the database had closed is replaced.
+    pub(super) async fn begin(pool: &Pool, backend: DbBackend, limit: Option<Duration>) -> Result<Self, DbErr> {
         let begin = if backend == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
-        session.enter_transaction();
-        let begun = session.run(limit, async |session| session.execute_unprepared(begin).await);
-        begun.await.map_err(exec_error)?;
-        Ok(Self { session: Mutex::new(session), backend, limit })
+        let mut is_second = false;
+        loop {
+            let mut session = pool.acquire().await?;
+            session.enter_transaction();
+            match session.run(limit, async |session| session.execute_unprepared(begin).await).await {
+                Ok(_) => return Ok(Self { session: Mutex::new(session), backend, limit }),
+                Err(error) if is_lost(&error) && !is_second => is_second = true,
+                Err(error) => return Err(exec_error(error)),
+            }
+        }
     }
 
     /// Commits. After an error the connection is closed: SQLite may be left in a transaction, and a

@@ -64,8 +64,7 @@ impl DatabaseWriter {
         F: for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, Error>>,
     {
         self.ensure_in_place()?;
-        let session = self.pool.acquire().await?;
-        let transaction = DatabaseTransaction::begin(session, self.backend, self.limit).await?;
+        let transaction = DatabaseTransaction::begin(&self.pool, self.backend, self.limit).await?;
         match work(&transaction).await {
             Ok(value) => match transaction.commit().await {
                 Ok(()) => self.ensure_kept().map(|()| value),

@@ -83,17 +83,17 @@ async fn a_server_that_would_lose_acknowledged_numbers_is_refused() {
         return;
     }
     let server = Server::start().await;
-    assert!(server.complaint().await.starts_with("sync_binlog is 0: "), "MariaDB's own default");
+    assert!(server.complaint().await.contains(": sync_binlog is 0: "), "MariaDB's own default");
     server.set("sync_binlog = 1").await;
     assert_eq!(server.complaint().await, "");
     for lazy in ["0", "2"] {
         server.set(&format!("innodb_flush_log_at_trx_commit = {lazy}")).await;
         let complaint = server.complaint().await;
-        assert!(complaint.starts_with(&format!("innodb_flush_log_at_trx_commit is {lazy}: ")), "{complaint}");
+        assert!(complaint.contains(&format!(": innodb_flush_log_at_trx_commit is {lazy}: ")), "{complaint}");
     }
     server.set("innodb_flush_log_at_trx_commit = 1").await;
     server.set("binlog_format = 'STATEMENT'").await;
-    assert!(server.complaint().await.starts_with("binlog_format is STATEMENT: "));
+    assert!(server.complaint().await.contains(": binlog_format is STATEMENT: "));
 }
 
 #[tokio::test]

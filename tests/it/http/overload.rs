@@ -50,7 +50,8 @@ async fn a_full_queue_of_writes_refuses_without_effect() {
     .expect("they are refused at once");
     hold.release().await;
     let served = served(tasks).await;
-    assert!((8..=50).contains(&served), "{served}");
+    // A counter that another transaction has locked has a quarter of the places.
+    assert!((2..=50).contains(&served), "{served}");
     let current = user.run("{ current }").await.data()["current"].clone();
     assert_eq!(current, json!(served), "who was refused has taken no number");
     assert_eq!(user.next().await, i64::try_from(served + 1).expect("a number"));

@@ -12,7 +12,7 @@ use super::{Locks, shuffled};
 use crate::support::{Caller, Length, Random, ids_in, picture_of};
 
 const CLIENTS: usize = 12;
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 16;
 
 /// `store.md` 13: identical uploads in other orders.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
