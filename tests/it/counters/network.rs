@@ -19,8 +19,6 @@ async fn a_number_whose_answer_was_lost_is_taken_at_most_once() {
     let proxy = Proxy::start(&test.config.database.url.to_string()).await;
     let (second, there) = replica(&test, &here, Some(&proxy.url)).await;
     assert_eq!(there.next().await, 1);
-    // More answers than a new connection needs to commit its first number.
-    proxy.lose_every(20);
     let answered = Arc::new(AtomicUsize::new(0));
     let client = |_| {
         let (there, answered) = (there.clone(), Arc::clone(&answered));
@@ -42,9 +40,13 @@ async fn a_number_whose_answer_was_lost_is_taken_at_most_once() {
             (given, unknown)
         }
     };
-    let (mut given, mut unknown, mut taken, mut length) = (vec![1], 0, 1, Length::rounds(1));
+    let (mut given, mut unknown, mut taken, mut every, mut length) = (vec![1], 0, 1, 20, Length::rounds(1));
     // What is lost may be no commit's answer.
     while length.goes_on_until(unknown > 0 && taken > given.len()) {
+        // More answers than a new connection needs to commit its first number; another number in each round, so that it
+        // is not the same answer that is lost each time.
+        proxy.lose_every(every);
+        every += 1;
         answered.store(0, Ordering::SeqCst);
         for (numbers, failures) in all((0..16).map(client)).await {
             given.extend(numbers);
