@@ -133,7 +133,7 @@ fn mysql_urls_name_one_host_and_a_database() {
     };
     let url = parse("mariadb://root@127.0.0.1:3307/test?ssl-mode=VERIFY_CA&ssl-ca=/ca.pem");
     assert_eq!((url.endpoint.clone(), url.database.as_str()), (tcp("127.0.0.1", 3307), "test"));
-    assert_eq!(url.to_string(), "mysql://root@127.0.0.1:3307/test?ssl-mode=VERIFY_CA");
+    assert_eq!(url.to_string(), "mariadb://root@127.0.0.1:3307/test?ssl-mode=VERIFY_CA");
     assert_eq!(parse("mysql://h/x?ssl-ca=/ca.pem").ssl_mode, MysqlSslMode::VerifyCa);
     assert_eq!(parse("mysql://h/x?socket=/run/m.sock").endpoint.host, Host::Unix("/run/m.sock".to_owned()));
     assert_eq!(parse("mysql://[::1]/x").endpoint, tcp("::1", 3306));
