@@ -87,6 +87,8 @@ impl Counters {
             let deleted = accounts.write_and_end(move |transaction| {
                 let key = key.clone();
                 Box::pin(async move {
+                    // Before the counter: on MariaDB, a new name in a key that refers to the user locks the user.
+                    user::lock_row(transaction, owner).await?;
                     // Locked, so that no API key can be limited to it any more.
                     let counter =
                         statements::lock(transaction, [&key].into_iter(), OnLock::Wait).await?.into_iter().next();

@@ -18,7 +18,8 @@
 //! | `photo_images`, `photo_tags` | those of locked photos |
 //! | `email_tokens`, then `mails` | by hash; those of a locked user |
 //!
-//! A row that refers to another one locks that one as well when it is inserted. So a transaction
+//! A row that refers to another one locks that one as well when it is inserted, and on MariaDB when
+//! an index with the reference changes, as with the name of a deleted counter. So a transaction
 //! that writes something of a user's and then adds a session or an entry of the audit log locks the
 //! user first.
 //!
