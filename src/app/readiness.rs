@@ -76,8 +76,8 @@ impl Report {
         [("database", &self.database), ("disk", &self.disk), ("keys", &self.keys), ("storage", &self.storage)]
     }
 
-    /// Whether numbers and sign-ins work. Without the storage they do, and without the disk if the
-    /// database is elsewhere.
+    /// True if numbers and sign-ins work. They need no storage, and no disk if the database is
+    /// elsewhere.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let disk = self.disk.is_ok() || !self.is_embedded;
@@ -121,7 +121,7 @@ impl App {
         task.await.map_err(Error::internal)
     }
 
-    /// Whether requests can be served, probed now.
+    /// Probes all parts now.
     ///
     /// # Errors
     /// The parts that fail, and why.

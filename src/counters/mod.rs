@@ -86,9 +86,9 @@ impl Counters {
         let poll = Duration::from_millis(settings.poll_milliseconds);
         let watch = Arc::new(Watch::start(database.clone(), poll));
         let record_quota = Arc::new(RecordQuota::new(settings.max_idempotency_records));
-        let patience = Duration::from_secs(config.database.answer_seconds);
+        let max_wait = Duration::from_secs(config.database.answer_seconds);
         let shared = (Arc::clone(&watch), Arc::clone(&record_quota));
-        let group_commit = GroupCommit::start(database.clone(), clock.clone(), shared.0, shared.1, settings, patience);
+        let group_commit = GroupCommit::start(database.clone(), clock.clone(), shared.0, shared.1, settings, max_wait);
         let (default, max_per_user) = (DEFAULT.into(), settings.max_per_user);
         Self {
             database,

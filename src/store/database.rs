@@ -105,7 +105,7 @@ impl Database {
 
     /// The connection of the group commit of counters, which nobody else takes. Its statements wait
     /// for a lock no longer than 200 ms on PostgreSQL and one second on MariaDB, and are not run
-    /// again after that: see [`crate::store::is_locked`].
+    /// again after that: see [`crate::store::is_lock_timeout`].
     #[must_use]
     pub fn group_commit_writer(&self) -> &DatabaseWriter {
         &self.group_commit

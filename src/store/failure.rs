@@ -18,7 +18,7 @@ pub(super) enum Failure {
     /// The database undid the transaction to resolve a conflict with another one: run it again.
     Conflict,
     /// The statement has waited for a lock as long as it may. Nothing was done.
-    Locked,
+    LockTimeout,
     /// The statement was canceled or could not begin in time. Nothing was done.
     Canceled,
     /// The disk is full, read-only or broken, or memory is exhausted. Nothing was done.
@@ -91,7 +91,7 @@ fn of_sqlstate(code: &str) -> Failure {
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Failure::Conflict,
         // lock_not_available
-        "55P03" => Failure::Locked,
+        "55P03" => Failure::LockTimeout,
         // statement_completion_unknown, transaction_resolution_unknown
         "40003" | "08007" => Failure::Unknown,
         // query_canceled
@@ -118,7 +118,7 @@ fn of_mysql_number(number: u16, sqlstate: Option<&str>) -> Failure {
         // ER_CHECKREAD, ER_LOCK_DEADLOCK
         1020 | 1213 => Failure::Conflict,
         // ER_LOCK_WAIT_TIMEOUT
-        1205 => Failure::Locked,
+        1205 => Failure::LockTimeout,
         // ER_QUERY_INTERRUPTED, ER_STATEMENT_TIMEOUT, ER_QUERY_TIMEOUT
         1317 | 1969 | 3024 => Failure::Canceled,
         // ER_ERROR_ON_WRITE, ER_DISK_FULL, ER_OUTOFMEMORY, ER_OUT_OF_SORTMEMORY, ER_OUT_OF_RESOURCES,
@@ -153,7 +153,7 @@ fn of_sqlite_code(extended: Option<i32>) -> Failure {
     }
 }
 
-/// Whether the database has closed the connection, as opposed to being silent.
+/// True if the database has closed the connection, as opposed to being silent.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match Failure::of_driver(error) {
         Failure::Terminated => true,
@@ -176,7 +176,7 @@ impl From<DbErr> for Error {
             Failure::Resources => {
                 return Self::dependency_unavailable(Dependency::Disk, RETRY_AFTER_FULL_SECONDS, error);
             }
-            Failure::Conflict | Failure::Locked | Failure::Canceled | Failure::Terminated => 1,
+            Failure::Conflict | Failure::LockTimeout | Failure::Canceled | Failure::Terminated => 1,
             _ => RETRY_AFTER_SECONDS,
         };
         Self::dependency_unavailable(Dependency::Database, retry_after_seconds, error)
@@ -190,6 +190,6 @@ pub(super) fn of_error(error: &Error) -> Option<Failure> {
 
 /// True if a statement has waited for the lock of another transaction as long as it may. Nothing was
 /// done.
-pub fn is_locked(error: &Error) -> bool {
-    of_error(error) == Some(Failure::Locked)
+pub fn is_lock_timeout(error: &Error) -> bool {
+    of_error(error) == Some(Failure::LockTimeout)
 }

@@ -37,7 +37,7 @@ mod writer;
 
 pub use batches::{MAX_BATCH_ROWS, Pace};
 pub use database::{Backend, Database};
-pub use failure::is_locked;
+pub use failure::is_lock_timeout;
 pub use file_lock::FileLock;
 pub use locks::{PRIMARY, delete_locked, lock_keys, locked, write_locked};
 pub use open_files::FileMoved;

@@ -21,7 +21,7 @@ pub struct DatabaseWriter {
     pub(super) pool: Pool,
     pub(super) backend: DbBackend,
     pub(super) limit: Option<Duration>,
-    /// Whether a transaction that has waited too long for a lock is run again.
+    /// True if a transaction that has waited too long for a lock is run again.
     pub(super) retries_locked: bool,
     pub(super) open_files: OpenFiles,
 }
@@ -50,11 +50,11 @@ impl DatabaseWriter {
         task.await.map_err(Error::internal)?
     }
 
-    /// Whether a write that failed had no effect and is worth running again at once.
+    /// True if a write that failed had no effect and is worth running again at once.
     fn retries(&self, failure: Option<Failure>) -> bool {
         match failure {
             Some(Failure::Conflict) => true,
-            Some(Failure::Locked) => self.retries_locked,
+            Some(Failure::LockTimeout) => self.retries_locked,
             _ => false,
         }
     }
@@ -89,7 +89,7 @@ impl DatabaseWriter {
     /// [`Error::OutcomeUnknown`] if the connection was lost before the answer.
     pub async fn write_statement(&self, statement: Statement) -> Result<Vec<QueryResult>, Error> {
         let mut attempt = 1;
-        self.open_files.ensure_in_place()?;
+        self.ensure_in_place().map_err(|failed| failed.error)?;
         loop {
             let mut session = self.pool.acquire().await?;
             let statement = statement.clone();
@@ -101,9 +101,7 @@ impl DatabaseWriter {
             }
         }
     }
-}
 
-impl DatabaseWriter {
     fn ensure_in_place(&self) -> Result<(), Failed> {
         self.open_files.ensure_in_place().map_err(|moved| Failed::from(Error::from(moved)))
     }

@@ -16,9 +16,9 @@ use crate::counters::watch::Watch;
 use crate::counters::{answer, counter, statements};
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
-use crate::store::{Backend, Database, DatabaseTransaction, DatabaseWriter, is_locked};
+use crate::store::{Backend, Database, DatabaseTransaction, DatabaseWriter, is_lock_timeout};
 
-/// What each counter's line asks for, and under which idempotency keys.
+/// The writes of each counter's line, with their idempotency keys.
 type Orders = HashMap<Key, Vec<(Order, Option<Arc<str>>)>>;
 
 /// The outcome of a transaction.
@@ -29,10 +29,10 @@ struct Decided {
     added: HashMap<UserId, i64>,
 }
 
-/// The lines of a transaction that has waited in vain for some lock. Nothing was done for any of them.
-struct WaitedInVain(Lines);
+/// The lines of a transaction that has waited too long for a lock. Nothing was done for any of them.
+struct LockTimeout(Lines);
 
-/// What a batch is committed to, and who hears of it.
+/// The database that batches are committed to, and what is updated after a commit.
 #[derive(Clone)]
 pub(super) struct Commit {
     pub(super) database: Database,
@@ -44,7 +44,8 @@ pub(super) struct Commit {
 impl Commit {
     /// Commits a batch. Returns the lines of counters that other transactions have locked: nothing was done for them.
     pub(super) async fn run(self, lines: Lines) -> Lines {
-        // Whoever begins to watch before the end of this may have read what was there before it.
+        // A subscriber that arrives before this batch commits may have read the old value, so all
+        // of these are announced again.
         let written: Vec<Key> = lines.keys().cloned().collect();
         let now = self.clock.now();
         let plain = |line: &Vec<Waiting>| {
@@ -55,10 +56,10 @@ impl Commit {
         mixed.extend(refused);
         let writer = self.database.group_commit_writer();
         let locked = match self.decide(writer, now, mixed, on_lock).await {
-            Err(WaitedInVain(lines)) if on_lock == OnLock::Wait => {
-                self.decide(writer, now, lines, OnLock::Skip).await.unwrap_or_else(|WaitedInVain(lines)| lines)
+            Err(LockTimeout(lines)) if on_lock == OnLock::Wait => {
+                self.decide(writer, now, lines, OnLock::Skip).await.unwrap_or_else(|LockTimeout(lines)| lines)
             }
-            decided => decided.unwrap_or_else(|WaitedInVain(lines)| lines),
+            decided => decided.unwrap_or_else(|LockTimeout(lines)| lines),
         };
         self.watch.changed(written.iter());
         locked
@@ -71,11 +72,11 @@ impl Commit {
         let locked = match self.decide(writer, now, lines, OnLock::Skip).await {
             Ok(locked) => locked,
             // One of them waits for another lock than that of its counter's row. It shall not hold up the others.
-            Err(WaitedInVain(lines)) => {
+            Err(LockTimeout(lines)) => {
                 let mut locked = Lines::new();
                 for line in lines {
                     let decided = self.decide(writer, now, Lines::from([line]), OnLock::Skip).await;
-                    locked.extend(decided.unwrap_or_else(|WaitedInVain(line)| line));
+                    locked.extend(decided.unwrap_or_else(|LockTimeout(line)| line));
                 }
                 locked
             }
@@ -100,7 +101,7 @@ impl Commit {
         // out, it gives one of them up, which is run again.
         amounts.sort_unstable();
         let mut taken = statements::take(&self.database, now, &amounts, on_lock).await;
-        if on_lock == OnLock::Wait && taken.as_ref().is_err_and(is_locked) {
+        if on_lock == OnLock::Wait && taken.as_ref().is_err_and(is_lock_timeout) {
             on_lock = OnLock::Skip;
             taken = statements::take(&self.database, now, &amounts, on_lock).await;
         }
@@ -111,7 +112,7 @@ impl Commit {
                 }
                 (lines, on_lock)
             }
-            Err(error) if is_locked(&error) => (lines, on_lock),
+            Err(error) if is_lock_timeout(&error) => (lines, on_lock),
             Err(error) => {
                 fail(lines, &error);
                 (Lines::new(), on_lock)
@@ -127,7 +128,7 @@ impl Commit {
         now: DateTime<Utc>,
         mut lines: Lines,
         on_lock: OnLock,
-    ) -> Result<Lines, WaitedInVain> {
+    ) -> Result<Lines, LockTimeout> {
         if lines.is_empty() {
             return Ok(lines);
         }
@@ -147,7 +148,7 @@ impl Commit {
                 }
                 Ok(lines)
             }
-            Err(error) if is_locked(&error) => Err(WaitedInVain(lines)),
+            Err(error) if is_lock_timeout(&error) => Err(LockTimeout(lines)),
             Err(error) => {
                 fail(lines, &error);
                 Ok(Lines::new())

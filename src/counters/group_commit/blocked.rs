@@ -42,7 +42,7 @@ pub(super) struct Limits {
     /// Writes of one attempt at most; one of each counter if those are more.
     pub(super) batch: usize,
     /// Time that a write waits at most.
-    pub(super) patience: Duration,
+    pub(super) max_wait: Duration,
 }
 
 /// The side queue.
@@ -71,7 +71,7 @@ struct State {
 /// The writes of one counter.
 struct Line {
     writes: VecDeque<Write>,
-    /// Whether an attempt is under way that has taken writes from the front.
+    /// True while an attempt has writes from the front of the line.
     is_tried: bool,
     since: Instant,
     is_logged: bool,
@@ -136,7 +136,7 @@ impl Shared {
 impl State {
     fn add(&mut self, lines: Lines, limits: Limits) {
         let now = Instant::now();
-        let (expires, share) = (now + limits.patience, (limits.waiting / COUNTER_SHARE).max(1));
+        let (expires, share) = (now + limits.max_wait, (limits.waiting / COUNTER_SHARE).max(1));
         for (key, arrived) in lines {
             let line = match self.lines.entry(key) {
                 Entry::Occupied(line) => line.into_mut(),
@@ -236,8 +236,12 @@ impl Line {
     fn log_once(&mut self, key: &Key, now: Instant) {
         if !self.is_logged && now - self.since >= WORTH_LOGGING {
             self.is_logged = true;
-            let (user, counter) = (key.owner.uuid(), &*key.name);
-            tracing::warn!(%user, counter, "another transaction has locked the row of a counter; its writes wait");
+            let (user, name) = (key.owner.uuid(), &*key.name);
+            tracing::warn!(
+                user.id = %user,
+                counter.name = name,
+                "another transaction has locked the row of counter {name}; its writes wait"
+            );
         }
     }
 }

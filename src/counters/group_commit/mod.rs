@@ -55,18 +55,18 @@ pub(super) struct GroupCommit {
 }
 
 impl GroupCommit {
-    /// `patience`: the time that a write waits for a counter that another transaction has locked.
+    /// `max_wait`: the time that a write waits for a counter that another transaction has locked.
     pub(super) fn start(
         database: Database,
         clock: Clock,
         watch: Arc<Watch>,
         quota: Arc<RecordQuota>,
         settings: &config::Counters,
-        patience: Duration,
+        max_wait: Duration,
     ) -> Self {
         let (queue, waiting) = mpsc::channel(settings.queue);
         let commit = Commit { database, watch, quota, clock };
-        let limits = Limits { waiting: settings.queue, batch: settings.max_batch, patience };
+        let limits = Limits { waiting: settings.queue, batch: settings.max_batch, max_wait };
         let blocked = Arc::new(Blocked::start(commit.clone(), limits));
         let task = tokio::spawn(commit_until_closed(commit, waiting, Arc::clone(&blocked), settings.max_batch));
         Self { queue: RwLock::new(Some(queue)), task: Mutex::new(Some(task)), blocked }

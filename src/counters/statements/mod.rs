@@ -56,7 +56,7 @@ fn sql(backend: DbBackend) -> &'static Sql {
 /// The treatment of rows that other transactions have locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnLock {
-    /// The statement waits, and fails if it has waited too long: see [`is_locked`](crate::store::is_locked).
+    /// The statement waits, and fails if it has waited too long: see [`is_lock_timeout`](crate::store::is_lock_timeout).
     Wait,
     /// The statement leaves them out.
     Skip,
@@ -132,7 +132,7 @@ pub(super) async fn lock<'k>(
     Ok(counter::Entity::find().from_raw_sql(statement).all(transaction).await?)
 }
 
-/// What those of these counters show that exist. Waits for no lock.
+/// Returns the current integers of those of these counters that exist. Waits for no lock.
 pub(super) async fn show(db: &impl ConnectionTrait, keys: &[Key]) -> Result<HashMap<Key, i64>, Error> {
     let lines: Vec<_> = keys.iter().map(|key| (hex(key.owner.uuid()), &*key.name)).collect();
     let backend = db.get_database_backend();

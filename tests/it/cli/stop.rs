@@ -6,12 +6,12 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Place;
 use crate::counters::proxy::Proxy;
-use crate::support::{BOUNDARY, Form, KeptMarker, PATIENCE, Process, TestDatabase, picture_no};
+use crate::support::{BOUNDARY, Form, KeptMarker, PATIENCE, Process, TestDatabase, picture_no, read_request};
 
 const NEXT: &str = "mutation { next { value } }";
 const CUT_SHORT: i32 = 124;
@@ -125,19 +125,8 @@ async fn silent_storage() -> String {
 }
 
 async fn answer_about_the_marker(mut stream: BufReader<TcpStream>, marker: KeptMarker) {
-    loop {
-        let (mut head, mut line) = (String::new(), String::new());
-        while line != "\r\n" {
-            line.clear();
-            if stream.read_line(&mut line).await.unwrap_or_default() == 0 {
-                return;
-            }
-            head.push_str(&line.to_lowercase());
-        }
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
-        stream.read_exact(&mut body).await.expect("the body");
-        match marker.answer(head.lines().next().unwrap_or_default(), &body) {
+    while let Some((first, body)) = read_request(&mut stream).await {
+        match marker.answer(&first, &body) {
             Some(answer) => stream.write_all(answer.as_bytes()).await.expect("it is heard"),
             None => std::future::pending().await,
         }

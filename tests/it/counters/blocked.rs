@@ -55,7 +55,7 @@ fn next_of(counter: &str) -> String {
     format!(r#"mutation {{ next(input: {{ counter: "{counter}" }}) {{ value first last }} }}"#)
 }
 
-/// What has to end while a lock is held.
+/// Runs work that must end while a lock is held.
 async fn promptly<T>(work: impl Future<Output = T>) -> T {
     timeout(PATIENCE, work).await.expect("it does not wait for the lock")
 }

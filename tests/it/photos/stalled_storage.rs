@@ -6,11 +6,11 @@ use bytes::Bytes;
 use cloakroom::error::{Dependency, Error};
 use cloakroom::storage::Blobs;
 use futures_util::TryStreamExt as _;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::blobs::settings;
-use crate::support::{KeptMarker, PATIENCE, attached, s3_settings};
+use crate::support::{KeptMarker, PATIENCE, attached, read_request, s3_settings};
 
 /// A storage that keeps its identity, and answers every other request with these bytes, and then
 /// neither says anything nor hangs up.
@@ -28,20 +28,8 @@ async fn answering(answer: &'static str) -> Blobs {
 
 async fn answer_requests(stream: TcpStream, marker: KeptMarker, answer: &str) {
     let mut stream = BufReader::new(stream);
-    loop {
-        let (mut head, mut line) = (String::new(), String::new());
-        while line != "\r\n" {
-            line.clear();
-            if stream.read_line(&mut line).await.unwrap_or_default() == 0 {
-                return;
-            }
-            head.push_str(&line.to_lowercase());
-        }
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
-        stream.read_exact(&mut body).await.expect("the body");
-        let first = head.lines().next().unwrap_or_default();
-        let about_marker = marker.answer(first, &body).filter(|_| !first.contains("list-type"));
+    while let Some((first, body)) = read_request(&mut stream).await {
+        let about_marker = marker.answer(&first, &body).filter(|_| !first.contains("list-type"));
         let answer = about_marker.unwrap_or_else(|| answer.to_owned());
         stream.write_all(answer.as_bytes()).await.expect("it is heard");
     }

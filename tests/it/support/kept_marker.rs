@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::TcpStream;
+
 /// The marker of a fake S3 server.
 #[derive(Clone, Default)]
 pub struct KeptMarker(Arc<Mutex<Option<String>>>);
@@ -31,4 +34,20 @@ impl KeptMarker {
             ),
         })
     }
+}
+
+/// Reads the next HTTP request of a connection: its first line in lower case, and its body. `None` at the end.
+pub async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+    let (mut head, mut line) = (String::new(), String::new());
+    while line != "\r\n" {
+        line.clear();
+        if stream.read_line(&mut line).await.unwrap_or_default() == 0 {
+            return None;
+        }
+        head.push_str(&line.to_lowercase());
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
+    stream.read_exact(&mut body).await.expect("the body");
+    Some((head.lines().next().unwrap_or_default().to_owned(), body))
 }

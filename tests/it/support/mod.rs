@@ -36,7 +36,7 @@ pub use dump::dump;
 pub use form::{BOUNDARY, FILE_NAME, Form, form_request};
 pub use gate::Gate;
 pub use hold::{Hold, alter};
-pub use kept_marker::KeptMarker;
+pub use kept_marker::{KeptMarker, read_request};
 pub use length::Length;
 pub use locker::Locker;
 pub use mails::{ReceivedMail, link_token, test_mails};
