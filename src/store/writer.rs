@@ -14,6 +14,9 @@ use crate::store::transaction::DatabaseTransaction;
 
 /// Times that a transaction is run which the database gives up to resolve a conflict.
 const ATTEMPTS: usize = 5;
+/// Times that a transaction is run on connections that accept no writes. Each such failure closes the
+/// idle connections, so the second one is new.
+const ATTEMPTS_READ_ONLY: usize = 2;
 
 /// Writes through one pool. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -42,7 +45,7 @@ impl DatabaseWriter {
             let mut attempt = 1;
             loop {
                 match writer.write_once(&work).await {
-                    Err(Failed { failure, .. }) if attempt < ATTEMPTS && writer.retries(failure) => attempt += 1,
+                    Err(Failed { failure, .. }) if writer.retries(failure, attempt) => attempt += 1,
                     outcome => return outcome.map_err(|failed| failed.error),
                 }
             }
@@ -51,10 +54,12 @@ impl DatabaseWriter {
     }
 
     /// True if a write that failed had no effect and is worth running again at once.
-    fn retries(&self, failure: Option<Failure>) -> bool {
+    fn retries(&self, failure: Option<Failure>, attempt: usize) -> bool {
         match failure {
-            Some(Failure::Conflict) => true,
-            Some(Failure::LockTimeout) => self.retries_locked,
+            Some(Failure::Conflict) => attempt < ATTEMPTS,
+            Some(Failure::LockTimeout) => self.retries_locked && attempt < ATTEMPTS,
+            // Connections stay read-only that were opened before the server accepted writes again.
+            Some(Failure::ReadOnly) => attempt < ATTEMPTS_READ_ONLY,
             _ => false,
         }
     }
@@ -95,7 +100,7 @@ impl DatabaseWriter {
             let statement = statement.clone();
             let rows = session.run(self.limit, async move |session| session.query_all(statement).await);
             match rows.await.map_err(|error| Failed::at_commit(query_error(error))) {
-                Err(Failed { failure, .. }) if attempt < ATTEMPTS && self.retries(failure) => attempt += 1,
+                Err(Failed { failure, .. }) if self.retries(failure, attempt) => attempt += 1,
                 Ok(rows) => return self.ensure_kept().map(|()| rows).map_err(|failed| failed.error),
                 Err(failed) => return Err(failed.error),
             }
