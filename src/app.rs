@@ -2,8 +2,10 @@
 
 mod readiness;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 
 use crate::accounts::{Accounts, Hooks};
 use crate::clock::Clock;
@@ -11,6 +13,7 @@ use crate::config::Config;
 use crate::counters::{self, Counters};
 use crate::photos::{self, Photos};
 use crate::store::Database;
+use crate::supervise;
 use crate::upload::Folder;
 
 pub use readiness::Report;
@@ -65,40 +68,46 @@ impl App {
         self.accounts.start_upkeep();
         self.start_storage_checks();
         self.counters.start_upkeep();
-        let app = Arc::downgrade(self);
-        tokio::spawn(async move {
-            while let Some(app) = app.upgrade() {
+        self.spawn_upkeep("the sweep of unfinished uploads", |app| {
+            Box::pin(async move {
                 if let Err(error) = app.photos.sweep_unfinished().await {
                     tracing::warn!(?error, "contents that were half written when a server was killed were not removed");
                 }
                 if let Err(error) = app.uploads.sweep(app.clock.now()).await {
                     tracing::warn!(%error, "files of uploads that were killed were not removed");
                 }
-                drop(app);
-                tokio::time::sleep(SWEEP_EVERY).await;
-            }
+                SWEEP_EVERY
+            })
         });
-        let app = Arc::downgrade(self);
-        tokio::spawn(async move {
-            while let Some(app) = app.upgrade() {
+        self.spawn_upkeep("the sweep of unreferenced blobs", |app| {
+            Box::pin(async move {
                 if let Err(error) = app.photos.sweep().await {
                     tracing::warn!(?error, "contents that nobody holds were not removed");
                 }
-                drop(app);
-                tokio::time::sleep(SWEEP_PHOTOS_EVERY).await;
-            }
+                SWEEP_PHOTOS_EVERY
+            })
         });
     }
 
     /// Verifies the storage of the photos from time to time, which logs every change.
     fn start_storage_checks(self: &Arc<Self>) {
-        let app = Arc::downgrade(self);
-        tokio::spawn(async move {
-            while let Some(app) = app.upgrade() {
+        self.spawn_upkeep("the check of the storage", |app| {
+            Box::pin(async move {
                 drop(app.photos.verify_storage().await);
-                let pause = app.photos.verify_every();
-                drop(app);
-                tokio::time::sleep(pause).await;
+                app.photos.verify_every()
+            })
+        });
+    }
+
+    /// Runs `work` for as long as this exists, with the pause that it returns after each run.
+    fn spawn_upkeep(self: &Arc<Self>, name: &'static str, work: fn(Arc<Self>) -> BoxFuture<'static, Duration>) {
+        let app = Arc::downgrade(self);
+        supervise::spawn(name, move || {
+            let app = Weak::clone(&app);
+            async move {
+                while let Some(app) = app.upgrade() {
+                    tokio::time::sleep(work(app).await).await;
+                }
             }
         });
     }

@@ -14,13 +14,13 @@
 //! 6. [`http`]: the route table, GraphQL over HTTP, over WebSockets and as event streams, the playground.
 //! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`payload`] (results of
 //!    mutations), [`id`], [`page`], [`scalars`], [`clock`], [`upload`] (files that came with a request),
-//!    [`batching`] (many questions, one statement).
+//!    [`batching`] (many questions, one statement), [`supervise`] (background tasks).
 //!
 //! # Who may know whom
 //!
 //! ```text
 //! main → cli → http → schema → { app, backup } → { photos, counters } → accounts
-//!      → { storage, mail } → store → { config, clock, error, payload, caller, id, page, scalars, upload, batching }
+//!      → { storage, mail } → store → { config, clock, error, payload, caller, id, page, scalars, upload, batching, supervise }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.
@@ -52,4 +52,5 @@ pub mod scalars;
 pub mod schema;
 pub mod storage;
 pub mod store;
+pub mod supervise;
 pub mod upload;

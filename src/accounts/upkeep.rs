@@ -26,6 +26,7 @@ use crate::accounts::{
 };
 use crate::error::Error;
 use crate::id::{AccountEventId, ApiKeyId};
+use crate::supervise;
 
 /// How often each is done. Uses and failed logins are at most so late in the database.
 const WRITE_NOTES_EVERY: Duration = Duration::from_secs(5);
@@ -58,18 +59,25 @@ impl Drop for Tasks {
 impl Accounts {
     /// Begins to look after itself, on the current runtime, until [`Accounts::stop`] or the last clone is gone.
     pub fn start_upkeep(self: &Arc<Self>) {
-        self.every(WRITE_NOTES_EVERY, |accounts| Box::pin(async move { accounts.write_notes().await }));
-        self.every(SWEEP_EVERY, |accounts| Box::pin(async move { accounts.sweep().await }));
+        self.every("writing of notes", WRITE_NOTES_EVERY, |accounts| {
+            Box::pin(async move { accounts.write_notes().await })
+        });
+        self.every("sweep of accounts", SWEEP_EVERY, |accounts| Box::pin(async move { accounts.sweep().await }));
         if !self.database.is_shared() {
-            self.every(LOOK_OUTSIDE_EVERY, |accounts| Box::pin(async move { accounts.look_outside().await }));
+            self.every("search for outside writes", LOOK_OUTSIDE_EVERY, |accounts| {
+                Box::pin(async move { accounts.look_outside().await })
+            });
         }
         self.start_rechecks();
         let (accounts, waiting) = (Arc::downgrade(self), self.post.waiting());
-        let post = tokio::spawn(async move {
-            while let Some(accounts) = accounts.upgrade() {
-                tell(accounts.send_mails().await);
-                drop(accounts);
-                Post::woken(&waiting, LOOK_FOR_MAILS_EVERY).await;
+        let post = supervise::spawn("mail queue", move || {
+            let (accounts, waiting) = (Weak::clone(&accounts), Arc::clone(&waiting));
+            async move {
+                while let Some(accounts) = accounts.upgrade() {
+                    tell(accounts.send_mails().await);
+                    drop(accounts);
+                    Post::woken(&waiting, LOOK_FOR_MAILS_EVERY).await;
+                }
             }
         });
         self.tasks.add(post.abort_handle());
@@ -123,23 +131,34 @@ impl Accounts {
             false => RECHECK_EVERY,
         };
         let (accounts, standings) = (Arc::downgrade(self), Arc::clone(&self.verified.standings));
-        let task = tokio::spawn(async move {
-            while let Some(accounts) = accounts.upgrade() {
-                tell(accounts.recheck().await);
-                drop(accounts);
-                tokio::time::sleep(LEAST_PAUSE).await;
-                drop(tokio::time::timeout(pause, standings.doubted()).await);
+        let task = supervise::spawn("recheck of connections", move || {
+            let (accounts, standings) = (Weak::clone(&accounts), Arc::clone(&standings));
+            async move {
+                while let Some(accounts) = accounts.upgrade() {
+                    tell(accounts.recheck().await);
+                    drop(accounts);
+                    tokio::time::sleep(LEAST_PAUSE).await;
+                    drop(tokio::time::timeout(pause, standings.doubted()).await);
+                }
             }
         });
         self.tasks.add(task.abort_handle());
     }
 
-    fn every(self: &Arc<Self>, pause: Duration, work: fn(Arc<Self>) -> BoxFuture<'static, Result<(), Error>>) {
+    fn every(
+        self: &Arc<Self>,
+        name: &'static str,
+        pause: Duration,
+        work: fn(Arc<Self>) -> BoxFuture<'static, Result<(), Error>>,
+    ) {
         let accounts: Weak<Self> = Arc::downgrade(self);
-        let task = tokio::spawn(async move {
-            while let Some(accounts) = accounts.upgrade() {
-                tell(work(accounts).await);
-                tokio::time::sleep(pause).await;
+        let task = supervise::spawn(name, move || {
+            let accounts = Weak::clone(&accounts);
+            async move {
+                while let Some(accounts) = accounts.upgrade() {
+                    tell(work(accounts).await);
+                    tokio::time::sleep(pause).await;
+                }
             }
         });
         self.tasks.add(task.abort_handle());

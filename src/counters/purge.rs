@@ -5,7 +5,7 @@
 //! with the next one, on whatever server.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -22,6 +22,7 @@ use crate::counters::{Counters, answer, counter, statements};
 use crate::error::Error;
 use crate::id::{CounterId, UserId};
 use crate::store::{Database, DatabaseTransaction, Pace};
+use crate::supervise;
 
 /// Expired records that one statement lists.
 const LISTED_RECORDS: u64 = 10_000;
@@ -34,19 +35,26 @@ impl Counters {
     pub fn start_upkeep(self: &Arc<Self>) {
         // Two tasks: a user who deletes counters all the time must not keep the records of others in the database.
         let counters = Arc::downgrade(self);
-        let expiry = tokio::spawn(async move {
-            while let Some(counters) = counters.upgrade() {
-                log_failure(counters.remove_expired_records().await, "failed to remove expired idempotency records");
-                drop(counters);
-                tokio::time::sleep(PAUSE).await;
+        let expiry = supervise::spawn("removal of expired records", move || {
+            let counters = Weak::clone(&counters);
+            async move {
+                while let Some(counters) = counters.upgrade() {
+                    let removed = counters.remove_expired_records().await;
+                    log_failure(removed, "failed to remove expired idempotency records");
+                    drop(counters);
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         });
         let (counters, wanted) = (Arc::downgrade(self), Arc::clone(&self.purge_wanted));
-        let purge = tokio::spawn(async move {
-            while let Some(counters) = counters.upgrade() {
-                log_failure(counters.purge_deleted().await, "failed to purge deleted counters");
-                drop(counters);
-                drop(tokio::time::timeout(PAUSE, wanted.notified()).await);
+        let purge = supervise::spawn("purge of deleted counters", move || {
+            let (counters, wanted) = (Weak::clone(&counters), Arc::clone(&wanted));
+            async move {
+                while let Some(counters) = counters.upgrade() {
+                    log_failure(counters.purge_deleted().await, "failed to purge deleted counters");
+                    drop(counters);
+                    drop(tokio::time::timeout(PAUSE, wanted.notified()).await);
+                }
             }
         });
         let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);

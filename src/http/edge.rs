@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorCode};
 use crate::http::media_type::{Accepted, JsonType};
 use crate::http::response::{error_response, name_cause, refuse};
 use crate::http::{Server, media_type};
+use crate::supervise;
 
 /// The response header with the request's id, which the log has too.
 pub(super) const REQUEST_ID: &str = "x-request-id";
@@ -104,9 +105,7 @@ pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 
 /// What a panic says, for the log.
 pub(super) fn cause_of(panic: Box<dyn Any + Send + 'static>) -> anyhow::Error {
-    let text = panic.downcast::<String>().map(|text| *text);
-    let text = text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
-    anyhow::anyhow!("panic: {text}")
+    anyhow::anyhow!("panic: {}", supervise::message(&*panic))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::id::PhotoId;
 use crate::photos::photo::{self, Column};
 use crate::photos::{Filter, Photos, caption, list};
 use crate::store::Database;
+use crate::supervise;
 
 const CHANNEL: &str = "cloakroom_photos";
 /// Photos that wait for a listener at most.
@@ -150,8 +151,10 @@ impl Watch {
         let (news, _) = broadcast::channel(KEPT);
         let (wake, begun, arriving) = (Notify::new(), Notify::new(), Mutex::default());
         let shared = Arc::new(Shared { database, clock, news, wake, begun, arriving });
-        let looking = tokio::spawn(look_on(Arc::clone(&shared)));
-        let hearing = tokio::spawn(hear(Arc::clone(&shared)));
+        let of_looking = Arc::clone(&shared);
+        let looking = supervise::spawn("search for published photos", move || look_on(Arc::clone(&of_looking)));
+        let of_hearing = Arc::clone(&shared);
+        let hearing = supervise::spawn("signals of photos", move || hear(Arc::clone(&of_hearing)));
         Self { shared, tasks: [looking.abort_handle(), hearing.abort_handle()] }
     }
 
@@ -244,6 +247,8 @@ async fn hear(shared: Arc<Shared>) {
         return;
     }
     shared.begun.notified().await;
+    // For the next run, should this one panic.
+    shared.begun.notify_one();
     loop {
         if let Err(error) = listen(&shared).await {
             tracing::warn!(?error, "other servers are not heard");

@@ -4,13 +4,14 @@
 //! On SQLite, which one server uses at a time, it holds the lock of the database ([`FileLock`]). On
 //! the others it keeps a row in `server_leases`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use sea_orm::DatabaseTransaction;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -20,6 +21,7 @@ use crate::store::file_lock::FileLock;
 use crate::store::migration_lock::{MigrationLock, connect};
 use crate::store::server_lease::Lease;
 use crate::store::{Database, migrations};
+use crate::supervise;
 
 /// The time between two renewals of the lease.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
@@ -70,7 +72,11 @@ impl RunningServer {
         }
         connection.close().await?;
         let (stop, stopped) = oneshot::channel();
-        let renewal = tokio::spawn(keep(database.clone(), lease, stopped));
+        let (database, stopped) = (database.clone(), Arc::new(Mutex::new(stopped)));
+        let renewal = supervise::spawn("renewal of the lease", move || {
+            let (database, lease, stopped) = (database.clone(), lease.clone(), Arc::clone(&stopped));
+            async move { keep(database, lease, &mut *stopped.lock().await).await }
+        });
         Ok(Self(Registration::Lease { stop, renewal }))
     }
 
@@ -107,13 +113,13 @@ async fn insert_if_current(transaction: &DatabaseTransaction, lease: &Lease) -> 
 
 /// Renews the lease until `stopped`, then deletes it. A server whose database does not answer goes
 /// on, and registers again as soon as it does.
-async fn keep(database: Database, lease: Lease, mut stopped: oneshot::Receiver<()>) {
+async fn keep(database: Database, lease: Lease, stopped: &mut oneshot::Receiver<()>) {
     let mut ticks = interval(RENEW_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_renewed = true;
     loop {
         tokio::select! {
-            _ = &mut stopped => break,
+            _ = &mut *stopped => break,
             _ = ticks.tick() => {}
         }
         let renewal = renew(&database, &lease).await;

@@ -19,6 +19,7 @@ use crate::counters::group_commit::batch::Commit;
 use crate::counters::group_commit::{Lines, Waiting};
 use crate::counters::order::Refusal;
 use crate::error::{Dependency, Error};
+use crate::supervise;
 
 /// Shortest and longest time between two attempts.
 const MIN_PAUSE: Duration = Duration::from_millis(1);
@@ -88,7 +89,10 @@ impl Blocked {
     /// Starts the task on the current runtime.
     pub(super) fn start(commit: Commit, limits: Limits) -> Self {
         let shared = Arc::new(Shared { limits, state: Mutex::default(), wake: Notify::new() });
-        let task = tokio::spawn(try_until_closed(Arc::clone(&shared), commit));
+        let tried = Arc::clone(&shared);
+        let task = supervise::spawn("queue of locked counters", move || {
+            try_until_closed(Arc::clone(&tried), commit.clone())
+        });
         Self { shared, task: tokio::sync::Mutex::new(Some(task)) }
     }
 

@@ -24,6 +24,7 @@ use crate::counters::record_quota::RecordQuota;
 use crate::counters::watch::Watch;
 use crate::error::Error;
 use crate::store::Database;
+use crate::supervise;
 use batch::Commit;
 use blocked::{Blocked, Limits};
 
@@ -68,7 +69,12 @@ impl GroupCommit {
         let commit = Commit { database, watch, quota, clock };
         let limits = Limits { waiting: settings.queue, batch: settings.max_batch, max_wait };
         let blocked = Arc::new(Blocked::start(commit.clone(), limits));
-        let task = tokio::spawn(commit_until_closed(commit, waiting, Arc::clone(&blocked), settings.max_batch));
+        let (waiting, diverted, max_batch) =
+            (Arc::new(Mutex::new(waiting)), Arc::clone(&blocked), settings.max_batch);
+        let task = supervise::spawn("group commit", move || {
+            let (commit, waiting, diverted) = (commit.clone(), Arc::clone(&waiting), Arc::clone(&diverted));
+            async move { commit_until_closed(commit, &mut *waiting.lock().await, diverted, max_batch).await }
+        });
         Self { queue: RwLock::new(Some(queue)), task: Mutex::new(Some(task)), blocked }
     }
 
@@ -99,7 +105,7 @@ impl GroupCommit {
 
 async fn commit_until_closed(
     commit: Commit,
-    mut waiting: mpsc::Receiver<Waiting>,
+    waiting: &mut mpsc::Receiver<Waiting>,
     blocked: Arc<Blocked>,
     max_batch: usize,
 ) {

@@ -26,6 +26,7 @@ use crate::counters::Counters;
 use crate::counters::counter::Key;
 use crate::error::Error;
 use crate::store::Database;
+use crate::supervise;
 use replicas::Hints;
 
 impl Counters {
@@ -98,8 +99,10 @@ impl Watch {
             begun: Notify::new(),
             state: Mutex::default(),
         });
-        let rounds = tokio::spawn(round::go_on(Arc::clone(&shared)));
-        let hearing = tokio::spawn(replicas::hear(Arc::clone(&shared)));
+        let of_rounds = Arc::clone(&shared);
+        let rounds = supervise::spawn("reading of watched counters", move || round::go_on(Arc::clone(&of_rounds)));
+        let of_replicas = Arc::clone(&shared);
+        let hearing = supervise::spawn("signals of counters", move || replicas::hear(Arc::clone(&of_replicas)));
         Self { shared, tasks: [rounds.abort_handle(), hearing.abort_handle()] }
     }
 

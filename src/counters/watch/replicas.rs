@@ -79,6 +79,8 @@ pub(super) async fn hear(shared: Arc<Shared>) {
         return;
     }
     shared.begun.notified().await;
+    // For the next run, should this one panic.
+    shared.begun.notify_one();
     loop {
         let outcome = listen(&shared).await;
         shared.hears.store(false, Ordering::SeqCst);
