@@ -4,7 +4,7 @@
 //! never returned. Its permit is free at once, and the idle connections, which took the same path, are
 //! closed with it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +67,9 @@ struct Inner {
     idle: Mutex<Vec<Idle>>,
     /// Open connections, in use or idle.
     open_count: AtomicUsize,
+    /// Times that the idle connections were discarded. Connections handed out before are closed when
+    /// they come back.
+    discards: AtomicU64,
     /// The server has refused a connection within the last minute, and the log says so.
     lowered_lately: AtomicBool,
     /// The pool that closes a connection if the server grants this one none at all.
@@ -98,8 +101,8 @@ impl Pool {
     fn build(open: Open, limits: PoolLimits, backing: Option<Pool>) -> Self {
         let permits = Arc::new(Semaphore::new(limits.connections));
         let (idle, open_count) = (Mutex::default(), AtomicUsize::new(0));
-        let lowered_lately = AtomicBool::new(false);
-        Self(Arc::new(Inner { open, limits, permits, idle, open_count, lowered_lately, backing }))
+        let (discards, lowered_lately) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self(Arc::new(Inner { open, limits, permits, idle, open_count, discards, lowered_lately, backing }))
     }
 
     /// A connection that answers: an idle one or a new one.
@@ -177,14 +180,15 @@ impl Pool {
         });
     }
 
-    /// Puts a connection back that answers.
-    pub(super) fn give_back(&self, session: Session, expires_at: Option<Instant>) {
+    /// Puts a connection back that answers, handed out after that many `discards`.
+    pub(super) fn give_back(&self, session: Session, expires_at: Option<Instant>, discards: u64) {
         let now = Instant::now();
-        if self.0.permits.is_closed() || expires_at.is_some_and(|end| end <= now) {
+        let mut idle = self.0.idle();
+        let is_current = self.discards() == discards && !self.0.permits.is_closed();
+        if !is_current || expires_at.is_some_and(|end| end <= now) {
             self.forget(1);
             return;
         }
-        let mut idle = self.0.idle();
         idle.push(Idle { session, expires_at, since: now });
         // The one that was used last goes out first: the others wait here, and expire here.
         if idle.first().and_then(|oldest| oldest.expires_at).is_some_and(|end| end <= now) {
@@ -198,10 +202,19 @@ impl Pool {
         self.0.open_count.fetch_sub(count, Ordering::SeqCst);
     }
 
-    /// Closes the idle connections.
+    /// Closes the idle connections, and those in use when they come back.
     pub(super) fn discard_idle(&self) {
-        let idle = std::mem::take(&mut *self.0.idle());
+        let idle = {
+            let mut idle = self.0.idle();
+            self.0.discards.fetch_add(1, Ordering::SeqCst);
+            std::mem::take(&mut *idle)
+        };
         self.forget(idle.len());
+    }
+
+    /// Times that the idle connections were discarded.
+    pub(super) fn discards(&self) -> u64 {
+        self.0.discards.load(Ordering::SeqCst)
     }
 
     /// Takes no more requests, and closes the idle connections; those in use are closed when they

@@ -17,6 +17,8 @@ pub(super) struct PooledSession {
     session: Option<Session>,
     permit: Option<OwnedSemaphorePermit>,
     expires_at: Option<Instant>,
+    /// See [`Pool::discards`], when this was handed out.
+    discards: u64,
     /// A statement is under way.
     is_busy: bool,
     is_in_transaction: bool,
@@ -24,8 +26,8 @@ pub(super) struct PooledSession {
 
 impl PooledSession {
     pub(super) fn new(pool: Pool, session: Session, expires_at: Option<Instant>, permit: OwnedSemaphorePermit) -> Self {
-        let (session, permit) = (Some(session), Some(permit));
-        Self { pool, session, permit, expires_at, is_busy: false, is_in_transaction: false }
+        let (session, permit, discards) = (Some(session), Some(permit), pool.discards());
+        Self { pool, session, permit, expires_at, discards, is_busy: false, is_in_transaction: false }
     }
 
     /// Runs `work` on the connection, within `limit`. A failure that costs the connection closes it.
@@ -89,8 +91,9 @@ impl Drop for PooledSession {
         }
         let Some(mut session) = self.session.take() else { return };
         let (pool, expires_at, permit) = (self.pool.clone(), self.expires_at, self.permit.take());
+        let discards = self.discards;
         if !self.is_busy {
-            pool.give_back(session, expires_at);
+            pool.give_back(session, expires_at, discards);
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
@@ -99,7 +102,7 @@ impl Drop for PooledSession {
         };
         runtime.spawn(async move {
             match timeout(PING_LIMIT, session.ping()).await {
-                Ok(Ok(())) => pool.give_back(session, expires_at),
+                Ok(Ok(())) => pool.give_back(session, expires_at, discards),
                 _ => pool.forget(1),
             }
             drop(permit);
