@@ -80,6 +80,9 @@ pub struct Origin {
     pub shared: bool,
     /// What the client's program calls itself, cut to [`MAX_USER_AGENT_CHARS`].
     pub user_agent: Option<Arc<str>>,
+    /// The base of URLs in the response, without a trailing slash: the scheme and host of the request, if
+    /// `server.public_url` is not set.
+    pub base_url: Option<Arc<str>>,
 }
 
 impl Origin {

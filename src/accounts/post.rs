@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use crate::accounts::queued_mail::{self, Kind};
 use crate::accounts::{Accounts, email_token, identity, user};
-use crate::config;
+use crate::config::{self, PageUrl};
 use crate::error::Error;
 use crate::mail::{self, Letter, Mailer};
 use crate::store::DatabaseTransaction;
@@ -43,9 +43,9 @@ pub(super) struct Post {
 
 impl Post {
     pub(super) fn new(mailer: Mailer, settings: &config::Mail, public_url: &str) -> Self {
-        let page = |own: &str, path: &str| match own {
-            "" => format!("{}/{path}", public_url.trim_end_matches('/')),
-            own => own.to_owned(),
+        let page = |own: &Option<PageUrl>, path: &str| match own {
+            None => format!("{public_url}/{path}"),
+            Some(own) => own.to_string(),
         };
         Self {
             mailer,

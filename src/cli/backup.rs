@@ -199,7 +199,7 @@ fn of_counter(LatestCounter { username, counter }: &LatestCounter) -> Value {
 /// The folder of the photos, where a backup is possible.
 fn local_photos(config: &Config) -> anyhow::Result<PathBuf> {
     refuse_others(config)?;
-    storage::photos_folder(&config.storage, &config.server.data_dir)?.context(
+    storage::photos_folder(&config.storage, &config.server.data_dir).context(
         "this is for photos in local files; storage.url is S3, which has its own tools: versions or copies of the bucket",
     )
 }

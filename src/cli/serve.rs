@@ -163,8 +163,12 @@ fn banner(config: &Config) -> String {
         Listen::Unix(path) => format!("  Socket      {}\n", path.display()),
         Listen::Tcp { .. } => String::new(),
     };
+    let mails = match config.lacks_public_url() {
+        true => "  Mails       links lead to this machine; set server.public_url\n",
+        false => "",
+    };
     format!(
         "Cloakroom {version}\n{socket}  Playground  {playground}\n  API         http://{authority}/graphql\n  \
-         Data        {data}\n  Database    {database}\n{next}\n"
+         Data        {data}\n  Database    {database}\n{mails}{next}\n"
     )
 }

@@ -47,6 +47,16 @@ impl Listen {
         }
     }
 
+    /// Returns true if the address does not say how other machines reach the server.
+    #[must_use]
+    pub fn is_unspecified(&self) -> bool {
+        match self {
+            Self::Tcp { host: ListenHost::Address(address), .. } => address.is_unspecified(),
+            Self::Tcp { host: ListenHost::Name(_), .. } => false,
+            Self::Tcp { host: ListenHost::All, .. } | Self::Unix(_) => true,
+        }
+    }
+
     /// The host and port of a URL that reaches the server from this machine.
     #[must_use]
     pub fn url_authority(&self) -> String {

@@ -1,19 +1,21 @@
 //! The settings: [`DEFAULTS`] documents each, [`Config::load`] reads and checks them once.
 //!
-//! **Invariant:** this file is the only reader of the environment, and no other code has a default.
+//! **Invariant:** `load.rs` is the only reader of the environment, and no other code has a default.
 
 mod check;
 mod database_url;
 mod listen;
-mod mask;
+mod load;
+mod ranges;
+mod secret;
+mod smtp_url;
 mod storage;
+mod web_url;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -21,8 +23,14 @@ pub use database_url::{
     DatabaseUrl, Endpoint, Host, MysqlSslMode, MysqlUrl, PostgresUrl, SessionTarget, SqliteUrl, SslMode, SslRootCert,
 };
 pub use listen::{Listen, ListenHost, SocketMode};
-pub use mask::mask_password;
+pub use load::Overrides;
+pub use ranges::RANGES;
+pub use secret::Secret;
+pub use smtp_url::{SmtpEncryption, SmtpUrl};
 pub use storage::{S3Place, StoragePlace};
+pub use web_url::{AllowedOrigin, BaseUrl, PageUrl};
+
+use web_url::optional;
 
 /// The commented defaults, which are also the reference manual.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -52,7 +60,8 @@ pub struct Server {
     pub listen: Listen,
     pub socket_mode: SocketMode,
     pub data_dir: PathBuf,
-    pub public_url: String,
+    #[serde(with = "optional")]
+    pub public_url: Option<BaseUrl>,
     pub max_connections: usize,
     pub shutdown_seconds: u64,
 }
@@ -80,7 +89,7 @@ pub struct Http {
     pub max_body_bytes: usize,
     pub max_header_bytes: usize,
     #[serde(deserialize_with = "list_or_commas")]
-    pub cors_origins: Vec<String>,
+    pub cors_origins: Vec<AllowedOrigin>,
     pub cors_loopback_origins: bool,
     #[serde(deserialize_with = "list_or_commas")]
     pub trusted_proxies: Vec<IpNet>,
@@ -146,13 +155,16 @@ pub enum EmailVerification {
 #[expect(missing_docs, reason = "config.default.toml is the manual")]
 pub struct Mail {
     pub from: String,
-    pub smtp_url: String,
+    #[serde(with = "optional")]
+    pub smtp_url: Option<SmtpUrl>,
     pub smtp_ca_file: PathBuf,
     pub smtp_connections: u32,
     pub smtp_seconds: u64,
     pub attempts: u32,
-    pub verify_url: String,
-    pub reset_url: String,
+    #[serde(with = "optional")]
+    pub verify_url: Option<PageUrl>,
+    #[serde(with = "optional")]
+    pub reset_url: Option<PageUrl>,
 }
 
 /// `[limits]`
@@ -208,11 +220,12 @@ pub struct Photos {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "config.default.toml is the manual")]
 pub struct Storage {
-    pub url: String,
-    pub s3_endpoint: String,
+    pub url: StoragePlace,
+    #[serde(with = "optional")]
+    pub s3_endpoint: Option<BaseUrl>,
     pub s3_region: String,
     pub s3_access_key_id: String,
-    pub s3_secret_access_key: String,
+    pub s3_secret_access_key: Secret,
     pub s3_path_style: bool,
     pub cache_bytes: u64,
 }
@@ -298,47 +311,19 @@ impl TryFrom<String> for LogFormat {
     }
 }
 
-/// What the command line sets, over everything else.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// Settings by their dotted name, such as `server.listen`.
-    pub settings: Vec<(&'static str, String)>,
-}
-
 impl Config {
-    /// The defaults, with `overrides` over the environment over `file` over them.
-    ///
-    /// # Errors
-    /// A file that cannot be read, an unknown key (the nearest known one is named), a value out of its range.
-    pub fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result<Self> {
-        let defaults = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        let known = setting_names(&defaults.clone().build()?.cache.into_table()?, "");
-
-        let mut layered = defaults;
-        if let Some(path) = file {
-            let source = File::from(path).format(FileFormat::Toml);
-            refuse_unknown(&known, &source, &format!("in {}", path.display()))?;
-            layered = layered.add_source(source);
-        }
-        let environment = Environment::with_prefix("CLOAKROOM").prefix_separator("__").separator("__");
-        refuse_unknown(&known, &environment, "in the environment (CLOAKROOM__SECTION__KEY)")?;
-        layered = layered.add_source(environment);
-        for (name, value) in &overrides.settings {
-            layered = layered.set_override(*name, value.as_str())?;
-        }
-        let config: Self = layered.build()?.try_deserialize().context("the configuration")?;
-        config.check()?;
-        Ok(config)
+    /// Returns true if nothing says how other machines reach this server.
+    #[must_use]
+    pub fn lacks_public_url(&self) -> bool {
+        self.server.public_url.is_none() && self.server.listen.is_unspecified()
     }
-}
 
-impl Config {
     /// Where clients reach this server: `server.public_url`, or the address it listens on.
     #[must_use]
     pub fn public_url(&self) -> String {
-        match self.server.public_url.as_str() {
-            "" => format!("http://{}", self.server.listen.url_authority()),
-            url => url.trim_end_matches('/').to_owned(),
+        match &self.server.public_url {
+            None => format!("http://{}", self.server.listen.url_authority()),
+            Some(url) => url.to_string(),
         }
     }
 }
@@ -349,34 +334,6 @@ impl Http {
     pub fn body_timeout(&self) -> Duration {
         Duration::from_secs(self.body_seconds)
     }
-}
-
-fn setting_names(table: &Map<String, Value>, prefix: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for (key, value) in table {
-        match &value.kind {
-            ValueKind::Table(inner) => names.extend(setting_names(inner, &format!("{prefix}{key}."))),
-            _ => names.push(format!("{prefix}{key}")),
-        }
-    }
-    names
-}
-
-fn refuse_unknown(
-    known: &[String],
-    source: &(impl config::Source + Clone + Send + Sync + 'static),
-    place: &str,
-) -> anyhow::Result<()> {
-    let found = source.collect().with_context(|| format!("cannot read the configuration {place}"))?;
-    for name in setting_names(&found, "") {
-        if !known.contains(&name) {
-            let nearest =
-                known.iter().max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name)));
-            let hint = nearest.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
-            bail!("unknown setting {name} {place}{hint}");
-        }
-    }
-    Ok(())
 }
 
 fn list_or_commas<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>

@@ -1,8 +1,11 @@
 //! The storage that `[storage]` names.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::config::Storage;
 
@@ -16,9 +19,11 @@ pub struct S3Place {
 }
 
 /// The storage that `storage.url` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum StoragePlace {
-    /// The folder `photos` in the data directory.
+    /// The folder `photos` in the data directory: the empty URL.
+    #[default]
     DataDir,
     /// A folder elsewhere, by its absolute path.
     Folder(PathBuf),
@@ -28,43 +33,65 @@ pub enum StoragePlace {
 
 const FORM: &str = "storage.url must be empty, file:///FOLDER, s3://BUCKET or s3://BUCKET/PREFIX";
 
-impl Storage {
-    /// The storage that `storage.url` names.
-    ///
-    /// # Errors
-    /// Any other URL. The message does not repeat it, because it may contain credentials.
-    pub fn place(&self) -> anyhow::Result<StoragePlace> {
-        match self.url.split_once("://") {
-            None if self.url.is_empty() => Ok(StoragePlace::DataDir),
-            Some(("file", _)) => Ok(StoragePlace::Folder(folder(&self.url)?)),
-            Some(("s3", place)) => Ok(StoragePlace::S3(s3_place(place)?)),
+/// The message of an error does not repeat the URL, because it may contain credentials.
+impl FromStr for StoragePlace {
+    type Err = anyhow::Error;
+
+    fn from_str(url: &str) -> anyhow::Result<Self> {
+        match url.split_once("://") {
+            None if url.is_empty() => Ok(Self::DataDir),
+            Some(("file", _)) => Ok(Self::Folder(folder(url)?)),
+            Some(("s3", place)) => Ok(Self::S3(s3_place(place)?)),
             _ => bail!(FORM),
         }
     }
+}
 
-    /// Returns whether the storage is reached over the network.
+impl TryFrom<String> for StoragePlace {
+    type Error = String;
+
+    fn try_from(url: String) -> Result<Self, String> {
+        url.parse().map_err(|error: anyhow::Error| format!("{error:#}"))
+    }
+}
+
+impl fmt::Display for StoragePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DataDir => Ok(()),
+            Self::Folder(path) => match url::Url::from_file_path(path) {
+                Ok(url) => write!(f, "{url}"),
+                Err(()) => write!(f, "{}", path.display()),
+            },
+            Self::S3(S3Place { bucket, prefix }) if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Self::S3(S3Place { bucket, prefix }) => write!(f, "s3://{bucket}/{prefix}"),
+        }
+    }
+}
+
+impl Serialize for StoragePlace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Storage {
+    /// Returns true if the storage is reached over the network.
     #[must_use]
     pub fn is_remote(&self) -> bool {
-        matches!(self.place(), Ok(StoragePlace::S3(_)))
+        matches!(self.url, StoragePlace::S3(_))
     }
 
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        if !matches!(self.place()?, StoragePlace::S3(_)) {
+        if !self.is_remote() {
             return Ok(());
         }
-        for (name, value) in [
-            ("storage.s3_region", &self.s3_region),
-            ("storage.s3_access_key_id", &self.s3_access_key_id),
-            ("storage.s3_secret_access_key", &self.s3_secret_access_key),
+        for (name, is_empty) in [
+            ("storage.s3_region", self.s3_region.is_empty()),
+            ("storage.s3_access_key_id", self.s3_access_key_id.is_empty()),
+            ("storage.s3_secret_access_key", self.s3_secret_access_key.is_empty()),
         ] {
-            ensure!(!value.is_empty(), "{name} must be set where storage.url is in S3");
-        }
-        if !self.s3_endpoint.is_empty() {
-            let form = "storage.s3_endpoint must be empty or a URL such as https://minio.example.org";
-            let url = url::Url::parse(&self.s3_endpoint).ok().context(form)?;
-            ensure!(["http", "https"].contains(&url.scheme()) && url.has_host(), form);
-            let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-            ensure!(bare && url.fragment().is_none(), "{form}, without user, query and fragment");
+            ensure!(!is_empty, "{name} must be set where storage.url is in S3");
         }
         Ok(())
     }
@@ -107,9 +134,9 @@ mod tests {
 
     fn settings(url: &str, adapt: impl FnOnce(&mut Storage)) -> Storage {
         let mut storage = Config::load(None, &Overrides::default()).expect("the defaults are good").storage;
-        url.clone_into(&mut storage.url);
+        storage.url = url.parse().expect(url);
         storage.s3_access_key_id = "AKIA".to_owned();
-        storage.s3_secret_access_key = "secret".to_owned();
+        storage.s3_secret_access_key = "secret".into();
         adapt(&mut storage);
         storage
     }
@@ -117,7 +144,7 @@ mod tests {
     #[test]
     fn a_bucket_may_have_a_prefix() {
         let place = |url: &str| {
-            let place = settings(url, |_| {}).place().expect("a place in S3");
+            let place = url.parse().expect("a place in S3");
             let StoragePlace::S3(place) = place else { panic!("{place:?} is not in S3") };
             (place.bucket, place.prefix)
         };
@@ -128,12 +155,19 @@ mod tests {
 
     #[test]
     fn a_folder_is_an_absolute_path() {
-        let place = |url: &str| settings(url, |_| {}).place().expect("a folder");
+        let place = |url: &str| url.parse::<StoragePlace>().expect("a folder");
         assert_eq!(place(""), StoragePlace::DataDir);
         for url in ["file:///mnt/my%20photos", "file:///mnt/my photos", "file://localhost/mnt/my%20photos"] {
             assert_eq!(place(url), StoragePlace::Folder("/mnt/my photos".into()), "{url}");
         }
         settings("file:///mnt/photos", |s| s.s3_region.clear()).check().expect("it needs nothing of S3");
+    }
+
+    #[test]
+    fn places_are_written_as_they_are_read() {
+        for url in ["", "file:///mnt/my%20photos", "s3://pictures", "s3://pictures/a/b_c"] {
+            assert_eq!(url.parse::<StoragePlace>().expect(url).to_string(), url);
+        }
     }
 
     #[test]
@@ -159,7 +193,7 @@ mod tests {
             "file:///photos?secret",
             "file:///photos#secret",
         ] {
-            let error = settings(url, |_| {}).check().expect_err("no storage").to_string();
+            let error = url.parse::<StoragePlace>().expect_err("no storage").to_string();
             assert!(error.starts_with("storage.url must be empty, file:///FOLDER, s3://BUCKET"), "{url}: {error}");
             assert!(!error.contains("secret"), "{error}");
         }
@@ -171,15 +205,8 @@ mod tests {
             settings("s3://bucket", adapt).check().expect_err("something is missing").to_string()
         };
         assert!(refused(|s| s.s3_access_key_id.clear()).starts_with("storage.s3_access_key_id must be set"));
-        assert!(refused(|s| s.s3_secret_access_key.clear()).starts_with("storage.s3_secret_access_key must be set"));
+        let no_key = refused(|s| s.s3_secret_access_key = "".into());
+        assert!(no_key.starts_with("storage.s3_secret_access_key must be set"), "{no_key}");
         assert!(refused(|s| s.s3_region.clear()).starts_with("storage.s3_region must be set"));
-        for endpoint in ["minio:9000", "ftp://minio", "https://", "https://anna:geheim@minio", "https://minio/?a=b"] {
-            let error = settings("s3://bucket", |s| endpoint.clone_into(&mut s.s3_endpoint)).check();
-            let error = error.expect_err("no endpoint").to_string();
-            assert!(error.starts_with("storage.s3_endpoint must be") && !error.contains("geheim"), "{error}");
-        }
-        for endpoint in ["", "http://127.0.0.1:9000", "https://minio.example.org/"] {
-            settings("s3://bucket", |s| endpoint.clone_into(&mut s.s3_endpoint)).check().expect("it is good");
-        }
     }
 }

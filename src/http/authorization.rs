@@ -15,7 +15,11 @@ use crate::http::origin::{self, Peer};
 /// # Errors
 /// A fault that keeps the credential from being checked, such as a database that does not answer.
 pub(super) async fn authenticate(server: &Server, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Error> {
-    let origin = origin::of(headers, peer, &server.settings.trusted_proxies);
+    let trusted = &server.settings.trusted_proxies;
+    let mut origin = origin::of(headers, peer, trusted);
+    if server.urls_have_request_host {
+        origin.base_url = origin::base_url(headers, peer, trusted);
+    }
     let identity = match bearer(headers) {
         Ok(Some(token)) => server.app.accounts.authenticate(token).await,
         Ok(None) => Ok(Identity::Anonymous),

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::config::Config;
+use crate::config::{AllowedOrigin, BaseUrl, Config};
 
 /// Request headers that a page of an allowed origin may send, beside those that it asks for: one preflight then serves
 /// several kinds of request.
@@ -116,10 +116,13 @@ impl Cors {
 impl Policy {
     fn of(config: &Config) -> anyhow::Result<Self> {
         let origins = &config.http.cors_origins;
-        let any = origins.iter().any(|origin| origin == "*");
-        let named = origins.iter().filter(|origin| *origin != "*").map(|origin| origin.parse());
+        let any = origins.contains(&AllowedOrigin::Any);
+        let named = origins.iter().filter_map(|origin| match origin {
+            AllowedOrigin::Any => None,
+            AllowedOrigin::Named(origin) => Some(HeaderValue::try_from(origin)),
+        });
         let loopback = config.http.cors_loopback_origins && config.server.listen.is_loopback();
-        let own = url::Url::parse(&config.server.public_url).ok().map(|url| url.origin().ascii_serialization());
+        let own = config.server.public_url.as_ref().map(BaseUrl::origin);
         Ok(Self { named: named.collect::<Result<_, _>>()?, any, loopback, own })
     }
 

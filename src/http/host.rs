@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use axum::http::{Request, Version, header};
+use axum::http::{HeaderMap, Request, Version, header};
 
 /// Longer than any name in the DNS.
 const MAX_HOST_BYTES: usize = 255;
@@ -17,6 +17,12 @@ pub(super) fn is_named<B>(request: &Request<B>) -> bool {
         _ => false,
     };
     is_named && request.uri().authority().is_none_or(|authority| is_valid(authority.as_str().as_bytes()))
+}
+
+/// The valid host that a request names in its headers.
+pub(super) fn named(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?;
+    host.to_str().ok().filter(|_| is_valid(host.as_bytes()))
 }
 
 /// `uri-host [ ":" port ]`, which in an `http` URL is never empty (RFC 9110, section 4.2.1).

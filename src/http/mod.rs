@@ -67,6 +67,8 @@ pub struct Server {
     app: Arc<App>,
     schema: Schema,
     settings: config::Http,
+    /// URLs in responses have the host of their request: `server.public_url` is not set.
+    urls_have_request_host: bool,
     cors: Arc<Cors>,
     live: live::Live,
     intake: multipart::Intake,
@@ -85,7 +87,8 @@ pub fn router_with(app: Arc<App>, config: &Config, cors: Arc<Cors>) -> Router {
     let schema = Schema::new(Arc::clone(&app), config);
     let intake = multipart::Intake::new(app.uploads.clone(), config);
     let (settings, live) = (config.http.clone(), live::Live::new(config));
-    let server = Arc::new(Server { app, schema, settings, cors, live, intake });
+    let urls_have_request_host = config.server.public_url.is_none();
+    let server = Arc::new(Server { app, schema, settings, urls_have_request_host, cors, live, intake });
     let mut router = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/verify-email", get(links::verify_email))

@@ -1,13 +1,16 @@
 //! Where a request comes from: the peer's address, or what a trusted proxy says of it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 
 use crate::caller::{MAX_USER_AGENT_CHARS, Origin};
+use crate::http::host;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The other end of the connection; an extension of each request that came over one.
 #[derive(Clone, Copy, Debug)]
@@ -23,13 +26,25 @@ pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpNet]) -> 
         let end = text.char_indices().nth(MAX_USER_AGENT_CHARS).map_or(text.len(), |(end, _)| end);
         text.get(..end).unwrap_or_default().into()
     });
-    Origin { address: client.or(peer), shared: client.is_none(), user_agent }
+    Origin { address: client.or(peer), shared: client.is_none(), user_agent, base_url: None }
+}
+
+/// The scheme and host by which the client reached this server. Only a trusted proxy tells of `https`.
+pub(super) fn base_url(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpNet]) -> Option<Arc<str>> {
+    let host = host::named(headers)?;
+    let is_proxy = peer.is_some_and(|Peer(peer)| is_trusted(peer.ip().to_canonical(), trusted));
+    let is_secure = is_proxy && headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
+    Some(format!("{}://{host}", if is_secure { "https" } else { "http" }).into())
+}
+
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// Proxies append: from the right, the first address that is no trusted proxy's is the client's. What stands further
 /// left is what the client itself may have sent.
 fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> Option<IpAddr> {
-    let is_proxy = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let is_proxy = |address: &IpAddr| is_trusted(*address, trusted);
     if !is_proxy(&peer) {
         return Some(peer);
     }
@@ -57,6 +72,8 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+
     use super::*;
 
     fn seen(peer: &str, forwarded: &[&str]) -> Option<String> {
@@ -67,6 +84,24 @@ mod tests {
         let trusted = ["127.0.0.0/8", "10.0.0.0/8"].map(|network| network.parse().expect("a network"));
         let peer = Peer(SocketAddr::new(peer.parse().expect("an address"), 4711));
         of(&headers, Some(peer), &trusted).client().map(|address| address.to_string())
+    }
+
+    #[test]
+    fn urls_of_a_response_have_the_host_of_its_request() {
+        let base = |peer: &str, headers: &[(&'static str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header value"))
+            });
+            let trusted = ["127.0.0.0/8".parse().expect("a network")];
+            let peer = Peer(SocketAddr::new(peer.parse().expect("an address"), 4711));
+            base_url(&headers.collect(), Some(peer), &trusted).map(|url| url.to_string())
+        };
+        let (host, secure) = (("host", "photos.example.org:8000"), ("x-forwarded-proto", "https"));
+        assert_eq!(base("203.0.113.7", &[host]).as_deref(), Some("http://photos.example.org:8000"));
+        assert_eq!(base("203.0.113.7", &[host, secure]).as_deref(), Some("http://photos.example.org:8000"));
+        assert_eq!(base("127.0.0.1", &[host, secure]).as_deref(), Some("https://photos.example.org:8000"));
+        assert_eq!(base("127.0.0.1", &[("host", "evil.example/path?")]), None);
+        assert_eq!(base("127.0.0.1", &[]), None);
     }
 
     #[test]

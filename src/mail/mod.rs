@@ -69,14 +69,14 @@ impl Mailer {
     /// With these settings. Opens no connection yet; without `mail.smtp_url`, mails go to `mail` in `data_dir`.
     ///
     /// # Errors
-    /// A sender, a URL or a file of authorities that cannot be used; the setting is named.
+    /// A sender or a file of authorities that cannot be used; the setting is named.
     pub fn open(settings: &config::Mail, data_dir: &Path) -> anyhow::Result<Self> {
         let sender = mailbox(&settings.from).with_context(|| {
             format!("mail.from must be an address, such as \"Cloakroom <mail@example.org>\", not {:?}", settings.from)
         })?;
-        let way = match settings.smtp_url.is_empty() {
-            true => Way::Folder(Folder::new(data_dir.join("mail"))),
-            false => Way::Smtp(Box::new(Smtp::new(settings)?)),
+        let way = match &settings.smtp_url {
+            None => Way::Folder(Folder::new(data_dir.join("mail"))),
+            Some(url) => Way::Smtp(Box::new(Smtp::new(url, settings)?)),
         };
         Ok(Self(Arc::new(Inner { sender, way })))
     }

@@ -7,18 +7,16 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
-use percent_encoding::percent_decode_str;
+use lettre::transport::smtp::Error;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use url::{Host, Url};
 
-use crate::config::{self, mask_password};
+use crate::config::{self, SmtpEncryption, SmtpUrl};
 use crate::mail::Refused;
 
 /// A connection that was not used for longer is not used again: what lies between may have forgotten it.
@@ -50,11 +48,9 @@ enum Encryption {
 }
 
 impl Smtp {
-    pub(super) fn new(settings: &config::Mail) -> anyhow::Result<Self> {
-        let server = Server::parse(settings)
-            .with_context(|| format!("mail.smtp_url cannot be used: {}", mask_password(&settings.smtp_url)))?;
+    pub(super) fn new(url: &SmtpUrl, settings: &config::Mail) -> anyhow::Result<Self> {
         Ok(Self {
-            server,
+            server: Server::new(url, settings)?,
             hello: ClientId::default(),
             limit: Duration::from_secs(settings.smtp_seconds),
             places: Semaphore::new(settings.smtp_connections as usize),
@@ -98,25 +94,18 @@ impl Smtp {
 }
 
 impl Server {
-    fn parse(settings: &config::Mail) -> anyhow::Result<Self> {
-        let url = Url::parse(&settings.smtp_url)?;
-        let host = match url.host().context("it names no host")? {
-            Host::Ipv6(address) => address.to_string(),
-            host => host.to_string(),
+    fn new(url: &SmtpUrl, settings: &config::Mail) -> anyhow::Result<Self> {
+        let encryption = match url.encryption {
+            SmtpEncryption::Implicit => Encryption::Implicit(trust(settings, &url.host)?),
+            SmtpEncryption::StartTls => Encryption::StartTls(trust(settings, &url.host)?),
+            SmtpEncryption::None => Encryption::None,
         };
-        let (encryption, port) = match (url.scheme(), url.query()) {
-            ("smtps", None) => (Encryption::Implicit(trust(settings, &host)?), SUBMISSIONS_PORT),
-            ("smtp", Some("tls=required")) => (Encryption::StartTls(trust(settings, &host)?), SUBMISSION_PORT),
-            ("smtp", None) => (Encryption::None, SMTP_PORT),
-            _ => bail!("it must be smtps://HOST, smtp://HOST?tls=required or smtp://HOST"),
-        };
-        ensure!(matches!(url.path(), "" | "/") && url.fragment().is_none(), "nothing may follow the host but ?tls");
-        let credentials = credentials(&url)?;
-        if matches!(encryption, Encryption::None) && !is_this_machine(&host) {
-            ensure!(credentials.is_none(), "the password would cross the network unencrypted: use smtps://");
+        if matches!(encryption, Encryption::None) && !url.is_local() {
             tracing::warn!("mail.smtp_url has no TLS: the links in mails cross the network unencrypted");
         }
-        Ok(Self { host, port: url.port().unwrap_or(port), encryption, credentials })
+        let credentials = url.credentials.as_ref();
+        let credentials = credentials.map(|(user, password)| Credentials::new(user.clone(), password.expose().into()));
+        Ok(Self { host: url.host.clone(), port: url.port, encryption, credentials })
     }
 
     async fn connect(&self, hello: &ClientId) -> anyhow::Result<AsyncSmtpConnection> {
@@ -160,21 +149,6 @@ fn trust(settings: &config::Mail, host: &str) -> anyhow::Result<TlsParameters> {
 
 /// RFC 7468, section 5.1.
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-
-fn credentials(url: &Url) -> anyhow::Result<Option<Credentials>> {
-    let decode = |text| percent_decode_str(text).decode_utf8().context("the user or the password is no UTF-8");
-    match (url.username(), url.password()) {
-        ("", None) => Ok(None),
-        (user, Some(password)) if !user.is_empty() => {
-            Ok(Some(Credentials::new(decode(user)?.into_owned(), decode(password)?.into_owned())))
-        }
-        _ => bail!("a user and a password belong together"),
-    }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-}
 
 /// For the log: not what the server wrote, which often repeats the recipient's address.
 fn reason(error: &Error) -> String {

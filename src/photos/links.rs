@@ -51,7 +51,7 @@ impl Links {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), public_url, window: i64::from(url_seconds.max(1)) }
     }
 
-    /// The link to an image of a photo in this state.
+    /// The link to an image of a photo in this state, below `base_url` or `server.public_url`.
     #[must_use]
     pub fn url(
         &self,
@@ -60,12 +60,14 @@ impl Links {
         hash: &str,
         format: Format,
         published: bool,
+        base_url: Option<&str>,
         now: DateTime<Utc>,
     ) -> String {
         let link = Link { photo, size, hash: hash.to_owned(), format, published, until: self.until(photo, now) };
         let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &link.signed()));
         let (size, extension, until) = (name(size), format.extension(), link.until);
-        format!("{}/photos/{photo}/{size}-{hash}.{extension}?until={until}&signature={signature}", self.public_url)
+        let base_url = base_url.unwrap_or(&self.public_url);
+        format!("{base_url}/photos/{photo}/{size}-{hash}.{extension}?until={until}&signature={signature}")
     }
 
     /// Reads the parts of a link: the photo, the file, and the two parameters. `None` for whatever is malformed,
@@ -152,7 +154,7 @@ mod tests {
     }
 
     fn made(published: bool, now: DateTime<Utc>) -> String {
-        links().url(photo(1), Size::Small, HASH, Format::Jpeg, published, now)
+        links().url(photo(1), Size::Small, HASH, Format::Jpeg, published, None, now)
     }
 
     fn read_by(links: &Links, url: &str, now: DateTime<Utc>) -> Option<Link> {

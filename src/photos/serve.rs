@@ -40,8 +40,8 @@ pub enum Content {
 
 impl Photos {
     /// A link to an image of a photo in this state.
-    pub(super) fn link(&self, image: &Stored, size: Size, published: bool) -> String {
-        self.links.url(image.photo_id, size, &image.hash, image.format(), published, self.clock.now())
+    pub(super) fn link(&self, image: &Stored, size: Size, published: bool, base_url: Option<&str>) -> String {
+        self.links.url(image.photo_id, size, &image.hash, image.format(), published, base_url, self.clock.now())
     }
 
     /// What the parts of a link stand for: the photo, the file, and the two parameters. `None` for whatever is

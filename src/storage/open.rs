@@ -11,7 +11,7 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use quick_cache::sync::Cache;
 use rustix::system::uname;
 
-use crate::config::{S3Place, Storage, StoragePlace};
+use crate::config::{BaseUrl, S3Place, Storage, StoragePlace};
 use crate::storage::folder::Folder;
 use crate::storage::s3::S3;
 use crate::storage::{Backend, Blobs, MAX_CACHED_BYTES, Weight};
@@ -32,10 +32,10 @@ impl Blobs {
     /// Settings that name no storage.
     pub fn open(settings: &Storage, data_dir: &Path) -> anyhow::Result<Self> {
         let expected = usize::try_from(settings.cache_bytes / (MAX_CACHED_BYTES / 8)).unwrap_or_default();
-        let (backend, place) = match settings.place()? {
+        let (backend, place) = match &settings.url {
             StoragePlace::DataDir => in_folder(data_dir.join("photos")),
-            StoragePlace::Folder(folder) => in_folder(folder),
-            StoragePlace::S3(place) => (Backend::S3(Arc::new(s3(settings, &place)?)), describe(settings, &place)),
+            StoragePlace::Folder(folder) => in_folder(folder.clone()),
+            StoragePlace::S3(place) => (Backend::S3(Arc::new(s3(settings, place)?)), describe(settings)),
         };
         let small = Arc::new(Cache::with_weighter(expected, settings.cache_bytes, Weight));
         let recorded_place = match &backend {
@@ -48,15 +48,13 @@ impl Blobs {
 }
 
 /// The folder that holds the photos according to `settings`, or `None` if they are in S3.
-///
-/// # Errors
-/// Settings that name no storage.
-pub fn photos_folder(settings: &Storage, data_dir: &Path) -> anyhow::Result<Option<PathBuf>> {
-    Ok(match settings.place()? {
+#[must_use]
+pub fn photos_folder(settings: &Storage, data_dir: &Path) -> Option<PathBuf> {
+    match &settings.url {
         StoragePlace::DataDir => Some(data_dir.join("photos")),
-        StoragePlace::Folder(folder) => Some(folder),
+        StoragePlace::Folder(folder) => Some(folder.clone()),
         StoragePlace::S3(_) => None,
-    })
+    }
 }
 
 fn in_folder(folder: PathBuf) -> (Backend, String) {
@@ -66,18 +64,13 @@ fn in_folder(folder: PathBuf) -> (Backend, String) {
     (Backend::Folder(Arc::new(Folder::new(folder))), place)
 }
 
-fn describe(settings: &Storage, place: &S3Place) -> String {
-    let S3Place { bucket, prefix } = place;
-    let slash = if prefix.is_empty() { "" } else { "/" };
-    let endpoint = match settings.s3_endpoint.as_str() {
-        "" => String::new(),
-        endpoint => format!(" at {endpoint}"),
-    };
-    format!("s3://{bucket}{slash}{prefix}{endpoint}")
+fn describe(settings: &Storage) -> String {
+    let endpoint = settings.s3_endpoint.as_ref().map(|endpoint| format!(" at {endpoint}"));
+    format!("{}{}", settings.url, endpoint.unwrap_or_default())
 }
 
 fn s3(settings: &Storage, place: &S3Place) -> anyhow::Result<S3> {
-    let endpoint = settings.s3_endpoint.trim_end_matches('/');
+    let endpoint = settings.s3_endpoint.as_ref().map_or("", BaseUrl::as_str);
     // Time is limited by the callers: content may take as long as it moves.
     let client = ClientOptions::new()
         .with_allow_http(endpoint.starts_with("http://"))
@@ -92,7 +85,7 @@ fn s3(settings: &Storage, place: &S3Place) -> anyhow::Result<S3> {
         .with_bucket_name(&place.bucket)
         .with_region(&settings.s3_region)
         .with_access_key_id(&settings.s3_access_key_id)
-        .with_secret_access_key(&settings.s3_secret_access_key)
+        .with_secret_access_key(settings.s3_secret_access_key.expose())
         .with_virtual_hosted_style_request(!settings.s3_path_style);
     if !endpoint.is_empty() {
         // In the host's name, the bucket is part of the endpoint.

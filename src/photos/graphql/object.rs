@@ -90,6 +90,7 @@ impl Photo {
     /// One size of it. Null while it is still being made.
     async fn image(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "Which size.", default_with = "PhotoSize::Large")] size: PhotoSize,
     ) -> Option<Result<Image, Error>> {
         let number = photo_image::number_of(size.into());
@@ -98,7 +99,8 @@ impl Photo {
             Err(error) => return Some(Err(error)),
         };
         let image = images.into_iter().find(|image| image.size == number)?;
-        let url = Url(self.loaders.photos.link(&image, size.into(), self.row.published));
+        let base_url = caller(ctx).origin.base_url.as_deref();
+        let url = Url(self.loaders.photos.link(&image, size.into(), self.row.published, base_url));
         Some(Ok(Image { content_type: image.format().content_type(), url, stored: image }))
     }
     /// A 20 to 30 byte ThumbHash, base64: a placeholder to draw before the image arrives.

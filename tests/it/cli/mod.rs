@@ -3,12 +3,14 @@
 mod backup;
 mod console;
 mod counters;
+mod extremes;
 mod keys;
 mod listen;
 mod migrate;
 mod photos;
 mod running_servers;
 mod serve;
+mod secrets;
 mod settings;
 mod signals;
 mod stop;

@@ -132,6 +132,31 @@ async fn it_ends_with_success_on_sigterm_and_sigint() {
 }
 
 #[tokio::test]
+async fn where_mails_need_a_public_url_the_banner_says_so() {
+    let place = Place::create().await;
+    let mails = "Mails       links lead to this machine; set server.public_url";
+    let (_server, banner) = start(&mut place.command(&["--listen", "0.0.0.0:0", "--migrate"]));
+    assert!(banner.contains(mails), "{banner}");
+    let place = Place::create().await;
+    let file = place.file("settings.toml", "[server]\npublic_url = \"https://cloakroom.example.org\"\n");
+    let (_server, banner) = start(&mut place.command(&["--listen", "0.0.0.0:0", "--migrate", "--config", &file]));
+    assert!(!banner.contains("Mails"), "{banner}");
+}
+
+#[tokio::test]
+async fn mails_that_would_have_dead_links_are_refused_at_start() {
+    let place = Place::create().await;
+    let settings = |more: &str| place.file("settings.toml", &format!("{more}\n[mail]\nsmtp_url = \"smtp://localhost\"\n"));
+    for listen in [":0", "0.0.0.0:0", "[::]:0"] {
+        let said = run(&mut place.command(&["config", "--listen", listen, "--config", &settings("")])).complaint();
+        assert!(said.contains("server.public_url must be set, such as"), "{listen}: {said}");
+    }
+    let file = settings("[server]\npublic_url = \"https://cloakroom.example.org\"\n");
+    run(&mut place.command(&["config", "--listen", ":0", "--config", &file])).output();
+    run(&mut place.command(&["config", "--listen", "192.0.2.7:80", "--config", &settings("")])).output();
+}
+
+#[tokio::test]
 async fn without_the_playground_the_banner_does_not_send_anybody_there() {
     let place = Place::create().await;
     let file = place.file("settings.toml", "[graphql]\nplayground = false\n");

@@ -5,7 +5,7 @@ use axum::http::Request;
 use serde_json::json;
 
 use super::{get, post, with};
-use crate::support::{BOUNDARY, Caller, Hold, Process, Reply, TestApp, form_request};
+use crate::support::{BOUNDARY, Caller, Hold, Process, Reply, TestApp, form_request, parsed};
 
 const FRONT_END: &str = "https://app.example.org";
 const OTHERS: [&str; 7] = [
@@ -115,7 +115,7 @@ async fn loopback_origins_are_refused_where_the_setting_or_the_address_says_so()
 async fn pages_of_this_server_need_no_permission() {
     let test = TestApp::with_config(|config| {
         config.server.listen = "0.0.0.0:8000".parse().expect("an address");
-        config.server.public_url = "https://cloakroom.example.org/".to_owned();
+        config.server.public_url = Some(parsed("https://cloakroom.example.org/"));
     })
     .await;
     for (origin, host) in
@@ -131,7 +131,7 @@ async fn pages_of_this_server_need_no_permission() {
 #[tokio::test]
 async fn listed_origins_are_let_in_and_no_others() {
     let listed = [FRONT_END, "https://staging.example.org:8443"];
-    let test = TestApp::with_config(|config| config.http.cors_origins = listed.map(str::to_owned).into()).await;
+    let test = TestApp::with_config(|config| config.http.cors_origins = listed.map(parsed).into()).await;
     for origin in listed {
         let asked = preflight(&test, origin).await;
         assert_eq!((asked.status.as_u16(), allowed(&asked)), (200, Some(origin)));
@@ -163,7 +163,7 @@ async fn listed_origins_are_let_in_and_no_others() {
 
 #[tokio::test]
 async fn requested_headers_are_allowed_whatever_they_are() {
-    let test = TestApp::with_config(|config| config.http.cors_origins = vec![FRONT_END.to_owned()]).await;
+    let test = TestApp::with_config(|config| config.http.cors_origins = vec![parsed(FRONT_END)]).await;
     let asked = [
         "apollographql-client-name,apollographql-client-version,authorization,baggage,sentry-trace,traceparent",
         "X-Request-ID, X-GraphQL-Client-Name , x-requested-with",
@@ -189,7 +189,7 @@ async fn requested_headers_are_allowed_whatever_they_are() {
 
 #[tokio::test]
 async fn a_private_network_is_opened_to_origins_that_somebody_named() {
-    let listed = ["*", FRONT_END].map(str::to_owned);
+    let listed = ["*", FRONT_END].map(parsed);
     let test = TestApp::with_config(|config| config.http.cors_origins = listed.into()).await;
     let asked = [("access-control-request-private-network", "true")];
     for (origin, expected) in [(FRONT_END, "true"), (LOOPBACK[0], "true"), (OTHERS[0], "")] {
@@ -201,13 +201,13 @@ async fn a_private_network_is_opened_to_origins_that_somebody_named() {
 
 #[tokio::test]
 async fn any_origin_can_be_allowed_without_credentials() {
-    let test = TestApp::with_config(|config| config.http.cors_origins = vec!["*".to_owned()]).await;
+    let test = TestApp::with_config(|config| config.http.cors_origins = vec![parsed("*")]).await;
     for origin in OTHERS {
         for reply in [preflight(&test, origin).await, read(&test, origin).await] {
             assert_eq!((allowed(&reply), allows_credentials(&reply)), (Some("*"), false), "{origin}");
         }
     }
-    let both = ["*", FRONT_END].map(str::to_owned);
+    let both = ["*", FRONT_END].map(parsed);
     let test = TestApp::with_config(|config| config.http.cors_origins = both.into()).await;
     for (origin, expected) in [(FRONT_END, FRONT_END), (OTHERS[0], "*")] {
         let reply = read(&test, origin).await;
@@ -218,7 +218,7 @@ async fn any_origin_can_be_allowed_without_credentials() {
 #[tokio::test]
 async fn errors_too_can_be_read_by_allowed_origins() {
     let test = TestApp::with_config(|config| {
-        config.http.cors_origins = vec![FRONT_END.to_owned()];
+        config.http.cors_origins = vec![parsed(FRONT_END)];
         config.http.max_body_bytes = 1000;
         config.http.request_seconds = 1;
         config.limits.sign_up_per_address = cloakroom::config::Bucket { burst: 1, per_hour: 1 };
@@ -264,7 +264,7 @@ async fn form_from(caller: &Caller, origin: &str) -> Reply {
 
 #[tokio::test]
 async fn uploads_are_decided_by_the_same_origins() {
-    let test = TestApp::with_config(|config| config.http.cors_origins = vec![FRONT_END.to_owned()]).await;
+    let test = TestApp::with_config(|config| config.http.cors_origins = vec![parsed(FRONT_END)]).await;
     let user = test.sign_up("anna").await;
     for origin in OTHERS {
         let refused = form_from(&user, origin).await;

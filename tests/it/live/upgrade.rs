@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::client::{PROTOCOL, Socket};
 use super::{CURRENT, current, serve, token};
-use crate::support::{Listening, TestApp};
+use crate::support::{Listening, TestApp, parsed};
 
 async fn from(server: &Listening, origin: &str) -> Result<Socket, (u16, String)> {
     Socket::open_with(server.address, &[PROTOCOL, ("origin", origin)]).await
@@ -35,7 +35,7 @@ async fn pages_of_known_origins_may_and_of_all_where_all_are_known() {
         (&["https://app.example.org"][..], &["https://app.example.org"][..], &["http://app.example.org", "null"][..]),
         (&["*"], &["https://app.example.org", "null"], &[]),
     ] {
-        let known: Vec<String> = known.iter().map(|&origin| origin.to_owned()).collect();
+        let known = known.iter().map(|origin| parsed(origin)).collect();
         let test = TestApp::with_config(|config| config.http.cors_origins = known).await;
         let server = Listening::start(&test).await;
         for origin in good {

@@ -27,7 +27,7 @@ fn mailer(server: &SmtpServer) -> Mailer {
 
 fn mailer_with(server: &SmtpServer, adapt: impl FnOnce(&mut config::Mail)) -> Mailer {
     let settings = settings(|mail| {
-        mail.smtp_url = server.url();
+        mail.smtp_url = Some(server.url());
         mail.smtp_ca_file = server.ca_file();
         adapt(mail);
     });

@@ -4,7 +4,7 @@ use cloakroom::mail::is_permanent;
 use tokio::net::TcpListener;
 
 use super::{confirm, mailer, mailer_with, now};
-use crate::support::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls};
+use crate::support::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls, parsed};
 
 /// What stands before the host, percent-encoded.
 fn user(password: &str) -> String {
@@ -46,10 +46,10 @@ async fn no_more_connections_are_opened_than_are_set() {
 async fn the_user_and_the_password_of_the_url_are_used() {
     for tls in [Tls::Implicit, Tls::StartTls, Tls::None] {
         let server = SmtpServer::start_for_users(tls).await;
-        let right = mailer_with(&server, |mail| mail.smtp_url = server.url_of(&user(SMTP_PASSWORD)));
+        let right = mailer_with(&server, |mail| mail.smtp_url = Some(server.url_of(&user(SMTP_PASSWORD))));
         right.send("anna@example.org", &confirm(), now()).await.expect("it is sent");
 
-        let wrong = mailer_with(&server, |mail| mail.smtp_url = server.url_of(&user("geheim")));
+        let wrong = mailer_with(&server, |mail| mail.smtp_url = Some(server.url_of(&user("geheim"))));
         let error = wrong.send("anna@example.org", &confirm(), now()).await.expect_err("a wrong password");
         assert_eq!(
             format!("{error:#}"),
@@ -111,7 +111,7 @@ async fn a_silent_server_costs_the_time_that_is_set_and_no_connection() {
     // Accepted by the kernel, and never greeted: neither SMTP nor TLS begins.
     let deaf = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     for url in ["smtp", "smtps"].map(|scheme| format!("{scheme}://{}", deaf.local_addr().expect("an address"))) {
-        let mailer = mailer_with(&server, |mail| (mail.smtp_url, mail.smtp_seconds) = (url, 1));
+        let mailer = mailer_with(&server, |mail| (mail.smtp_url, mail.smtp_seconds) = (Some(parsed(&url)), 1));
         let error = mailer.send("anna@example.org", &confirm(), now()).await.expect_err("no answer");
         assert_eq!(error.to_string(), "the mail server took longer than 1 s");
     }

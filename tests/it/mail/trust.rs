@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{confirm, mailer, mailer_with, now};
-use crate::support::{SmtpServer, Tls};
+use crate::support::{SmtpServer, Tls, parsed};
 
 const ENCRYPTED: [Tls; 2] = [Tls::Implicit, Tls::StartTls];
 
@@ -34,7 +34,7 @@ async fn a_certificate_for_another_name_is_refused() {
 async fn a_server_that_must_encrypt_and_does_not_gets_no_mail() {
     let server = SmtpServer::start(Tls::None).await;
     for url in [format!("smtp://{}?tls=required", server.address), format!("smtps://{}", server.address)] {
-        let mailer = mailer_with(&server, |mail| mail.smtp_url = url);
+        let mailer = mailer_with(&server, |mail| mail.smtp_url = Some(parsed(&url)));
         mailer.send("anna@example.org", &confirm(), now()).await.expect_err("no TLS");
     }
     assert!(server.received().is_empty());

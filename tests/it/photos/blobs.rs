@@ -13,7 +13,7 @@ use cloakroom::store::{Database, migrations};
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 
-use crate::support::{S3Server, attached};
+use crate::support::{S3Server, attached, parsed};
 
 /// As photos name them.
 const KEY: &str = "9f/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08-0a1b2c3d";
@@ -120,7 +120,7 @@ async fn objects_are_kept_by_a_server_that_is_strict_about_requests() {
 
     let elsewhere = open(folder.path(), |storage| {
         server.settings(storage);
-        storage.url = "s3://no-such-bucket".to_owned();
+        storage.url = parsed("s3://no-such-bucket");
     });
     assert_cannot_be_assigned(&elsewhere, "NoSuchBucket").await;
 }

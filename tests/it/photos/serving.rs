@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-use crate::support::{Caller, Form, Listening, TestApp};
+use crate::support::{Caller, Form, Listening, TestApp, parsed};
 
 const UPLOAD: &str = "mutation ($input: UploadPhotosInput!) { uploadPhotos(input: $input) { photos { id \
     thumbnail: image(size: THUMBNAIL) { url byteSize } original: image(size: ORIGINAL) { url byteSize contentType } } \
@@ -39,12 +39,15 @@ fn noise(at: u64) -> u64 {
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
-fn path(url: &serde_json::Value) -> String {
-    let url = url.as_str().expect("a URL");
-    url.strip_prefix("http://127.0.0.1:8000").unwrap_or_else(|| panic!("below the public address: {url}")).to_owned()
+async fn upload(user: &Caller, publish: bool) -> Uploaded {
+    upload_at(user, "http://127.0.0.1:8000", publish).await
 }
 
-async fn upload(user: &Caller, publish: bool) -> Uploaded {
+async fn upload_at(user: &Caller, base_url: &str, publish: bool) -> Uploaded {
+    let path = |url: &serde_json::Value| {
+        let url = url.as_str().expect("a URL");
+        url.strip_prefix(base_url).unwrap_or_else(|| panic!("below {base_url}: {url}")).to_owned()
+    };
     let content = picture();
     let variables = json!({ "input": { "photos": [{ "file": null }], "publish": publish } });
     let reply = user.upload(Form::of(UPLOAD, &variables, &[("variables.input.photos.0.file", &content)])).await;
@@ -57,6 +60,39 @@ async fn upload(user: &Caller, publish: bool) -> Uploaded {
         original: path(&photo["original"]["url"]),
         content,
     }
+}
+
+/// The URL of the small image, as the user gets it with these headers.
+async fn url_with(user: &Caller, photo: &str, headers: &[(&'static str, &str)]) -> String {
+    let user = headers.iter().fold(user.clone(), |user, (name, value)| user.with_header(name, value));
+    let query = format!(r#"{{ node(id: "{photo}") {{ ... on Photo {{ image(size: THUMBNAIL) {{ url }} }} }} }}"#);
+    user.run(&query).await.at("/data/node/image/url").as_str().expect("a URL").to_owned()
+}
+
+#[tokio::test]
+async fn image_urls_have_the_host_of_their_request_unless_there_is_a_public_url() {
+    let (test, user) = TestApp::with_user().await;
+    let photo = upload(&user, false).await;
+    for (headers, base) in [
+        (&[("host", "photos.example.org:8443")][..], "http://photos.example.org:8443"),
+        (&[("host", "[2001:db8::1]:80")], "http://[2001:db8::1]:80"),
+        (&[("host", "photos.example.org"), ("x-forwarded-host", "evil.example")], "http://photos.example.org"),
+        // No request with such a host gets here; were one to, it would not be reflected.
+        (&[("host", "evil.example/path?")], "http://127.0.0.1:8000"),
+        (&[], "http://127.0.0.1:8000"),
+    ] {
+        let url = url_with(&user, &photo.id, headers).await;
+        assert_eq!(url.strip_suffix(&*photo.thumbnail), Some(base), "{headers:?}");
+        assert_eq!(get(&test, &photo.thumbnail, &[]).await.0.status().as_u16(), 200);
+    }
+    let test = TestApp::with_config(|config| {
+        config.server.public_url = Some(parsed("https://cloakroom.example.org/app/"));
+    })
+    .await;
+    let user = test.sign_up("anna").await;
+    let photo = upload_at(&user, "https://cloakroom.example.org/app", false).await;
+    let url = url_with(&user, &photo.id, &[("host", "other.example")]).await;
+    assert_eq!(url.strip_suffix(&*photo.thumbnail), Some("https://cloakroom.example.org/app"));
 }
 
 async fn ask(test: &TestApp, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {

@@ -53,5 +53,10 @@ pub use storage::{TestStorage, attached};
 pub use told::Told;
 pub use wire::{Listening, Wire, post};
 
+/// A value of a setting, from its text.
+pub fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect(text)
+}
+
 /// A password that is good enough.
 pub const PASSWORD: &str = "correct horse battery";

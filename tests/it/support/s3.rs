@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::parsed;
+
 const BUCKET: &str = "pictures";
 /// Both servers, in this run of the tests.
 static INSTALLED: Once = Once::new();
@@ -81,11 +83,11 @@ impl Drop for S3Server {
 
 /// Settings for whatever listens at this address.
 pub fn s3_settings(storage: &mut Storage, address: &str) {
-    storage.url = format!("s3://{BUCKET}/of/tests");
-    storage.s3_endpoint = format!("http://{address}");
+    storage.url = parsed(&format!("s3://{BUCKET}/of/tests"));
+    storage.s3_endpoint = Some(parsed(&format!("http://{address}")));
     // s3rver knows these.
     storage.s3_access_key_id = "S3RVER".to_owned();
-    storage.s3_secret_access_key = "S3RVER".to_owned();
+    storage.s3_secret_access_key = "S3RVER".into();
 }
 
 /// Nobody has to prepare anything before `cargo test`; what is there already is left alone.

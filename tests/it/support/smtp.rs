@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cloakroom::config::SmtpUrl;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
@@ -18,7 +19,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use super::{PATIENCE, ReceivedMail};
+use super::{PATIENCE, ReceivedMail, parsed};
 
 /// RFC 5321, section 4.5.3.1.6, without the CRLF.
 const MAX_LINE_BYTES: usize = 998;
@@ -90,18 +91,18 @@ impl SmtpServer {
     }
 
     /// For `mail.smtp_url`, without a user.
-    pub fn url(&self) -> String {
+    pub fn url(&self) -> SmtpUrl {
         self.url_of("")
     }
 
     /// For `mail.smtp_url`, with this user and password, percent-encoded and followed by `@`.
-    pub fn url_of(&self, user: &str) -> String {
+    pub fn url_of(&self, user: &str) -> SmtpUrl {
         let port = self.address.port();
-        match self.rules.tls {
+        parsed(&match self.rules.tls {
             Tls::None => format!("smtp://{user}127.0.0.1:{port}"),
             Tls::StartTls => format!("smtp://{user}localhost:{port}?tls=required"),
             Tls::Implicit => format!("smtps://{user}localhost:{port}"),
-        }
+        })
     }
 
     /// For `mail.smtp_ca_file`.

@@ -8,7 +8,7 @@ use cloakroom::store::{Database, migrations};
 use futures_util::TryStreamExt as _;
 use uuid::Uuid;
 
-use super::{S3Server, TestApp};
+use super::{S3Server, TestApp, parsed};
 
 /// This storage, assigned to a database of its own, so that it can be written.
 pub async fn attached(blobs: Blobs) -> Blobs {
@@ -39,7 +39,7 @@ impl TestStorage {
             other => panic!("CLOAKROOM_TEST_STORAGE is moto, s3rver or not set, not {other}"),
         });
         server.await.settings(storage);
-        storage.url = format!("{}/{}", storage.url, Uuid::now_v7());
+        storage.url = parsed(&format!("{}/{}", storage.url, Uuid::now_v7()));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::support::{PASSWORD, SmtpServer, TestApp, Tls, link_token};
 async fn with_server(server: &SmtpServer) -> TestApp {
     let (url, ca) = (server.url(), server.ca_file());
     TestApp::with_config(|config| {
-        config.mail.smtp_url = url;
+        config.mail.smtp_url = Some(url);
         config.mail.smtp_ca_file = ca;
         config.mail.smtp_seconds = 5;
         config.mail.attempts = 4;
@@ -96,7 +96,7 @@ async fn a_silent_mail_server_holds_up_one_mail() {
     let server = SmtpServer::start(Tls::None).await;
     let url = server.url();
     let test = TestApp::with_config(|config| {
-        config.mail.smtp_url = url;
+        config.mail.smtp_url = Some(url);
         config.mail.smtp_seconds = 1;
     })
     .await;

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::{HELLO, assert_refused, one_file};
-use crate::support::{BOUNDARY, Caller, Form, Reply, TestApp, form_request};
+use crate::support::{BOUNDARY, Caller, Form, Reply, TestApp, form_request, parsed};
 
 /// Sends a form of which nothing may be read.
 async fn send_unread(caller: &Caller) -> Reply {
@@ -65,7 +65,7 @@ async fn a_page_of_another_site_cannot_send_files_without_asking_first() {
 #[tokio::test]
 async fn front_ends_may_send_what_makes_the_browser_ask() {
     let origin = "https://app.example.org";
-    let test = TestApp::with_config(|config| config.http.cors_origins = vec![origin.to_owned()]).await;
+    let test = TestApp::with_config(|config| config.http.cors_origins = vec![parsed(origin)]).await;
     let request = Request::options("/graphql")
         .header("origin", origin)
         .header("access-control-request-method", "POST")
