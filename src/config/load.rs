@@ -90,7 +90,8 @@ fn refuse_unknown(
     source: &(impl config::Source + Clone + Send + Sync + 'static),
     place: &str,
 ) -> anyhow::Result<()> {
-    let found = source.collect().map_err(|error| anyhow!("cannot read the configuration {place}: {}", syntax(&error)))?;
+    let found =
+        source.collect().map_err(|error| anyhow!("cannot read the configuration {place}: {}", syntax(&error)))?;
     for name in setting_names(&found, "") {
         if !known.contains(&name) {
             let nearest =
@@ -101,7 +102,6 @@ fn refuse_unknown(
     }
     Ok(())
 }
-
 
 /// The place of a syntax error. The parser's message repeats the line, which may have a secret.
 fn syntax(error: &config::ConfigError) -> String {

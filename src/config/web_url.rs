@@ -78,7 +78,9 @@ impl FromStr for AllowedOrigin {
             return Ok(Self::Any);
         }
         if text.contains('*') {
-            return Err(format!("a pattern is not supported; list each origin, such as \"{EXAMPLE}\", or \"*\" for any"));
+            return Err(format!(
+                "a pattern is not supported; list each origin, such as \"{EXAMPLE}\", or \"*\" for any"
+            ));
         }
         let url = web_url(text, EXAMPLE)?;
         if url.path() != "/" || url.query().is_some() {
@@ -172,7 +174,10 @@ pub(super) mod optional {
         }
     }
 
-    pub(crate) fn serialize<S: Serializer>(value: &Option<impl fmt::Display>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<impl fmt::Display>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match value {
             Some(value) => serializer.collect_str(value),
             None => serializer.serialize_str(""),

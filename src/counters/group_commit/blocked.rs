@@ -90,9 +90,8 @@ impl Blocked {
     pub(super) fn start(commit: Commit, limits: Limits) -> Self {
         let shared = Arc::new(Shared { limits, state: Mutex::default(), wake: Notify::new() });
         let tried = Arc::clone(&shared);
-        let task = supervise::spawn("queue of locked counters", move || {
-            try_until_closed(Arc::clone(&tried), commit.clone())
-        });
+        let task =
+            supervise::spawn("queue of locked counters", move || try_until_closed(Arc::clone(&tried), commit.clone()));
         Self { shared, task: tokio::sync::Mutex::new(Some(task)) }
     }
 

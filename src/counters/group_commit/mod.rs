@@ -69,8 +69,7 @@ impl GroupCommit {
         let commit = Commit { database, watch, quota, clock };
         let limits = Limits { waiting: settings.queue, batch: settings.max_batch, max_wait };
         let blocked = Arc::new(Blocked::start(commit.clone(), limits));
-        let (waiting, diverted, max_batch) =
-            (Arc::new(Mutex::new(waiting)), Arc::clone(&blocked), settings.max_batch);
+        let (waiting, diverted, max_batch) = (Arc::new(Mutex::new(waiting)), Arc::clone(&blocked), settings.max_batch);
         let task = supervise::spawn("group commit", move || {
             let (commit, waiting, diverted) = (commit.clone(), Arc::clone(&waiting), Arc::clone(&diverted));
             async move { commit_until_closed(commit, &mut *waiting.lock().await, diverted, max_batch).await }

@@ -146,7 +146,8 @@ async fn where_mails_need_a_public_url_the_banner_says_so() {
 #[tokio::test]
 async fn mails_that_would_have_dead_links_are_refused_at_start() {
     let place = Place::create().await;
-    let settings = |more: &str| place.file("settings.toml", &format!("{more}\n[mail]\nsmtp_url = \"smtp://localhost\"\n"));
+    let settings =
+        |more: &str| place.file("settings.toml", &format!("{more}\n[mail]\nsmtp_url = \"smtp://localhost\"\n"));
     for listen in [":0", "0.0.0.0:0", "[::]:0"] {
         let said = run(&mut place.command(&["config", "--listen", listen, "--config", &settings("")])).complaint();
         assert!(said.contains("server.public_url must be set, such as"), "{listen}: {said}");
