@@ -42,11 +42,26 @@ impl Config {
             ensure!((1..=1_000_000_000).contains(&records), "{name} must be from 1 to 1000000000");
         }
         ensure!(self.http.max_header_bytes >= 8192, "http.max_header_bytes must be at least 8192");
+        self.check_memory()?;
         self.check_database()?;
         self.check_photos()?;
         self.storage.check()?;
         self.check_positive()?;
         self.check_limits()
+    }
+
+    fn check_memory(&self) -> anyhow::Result<()> {
+        let http = &self.http;
+        ensure!(
+            (1 << 20..=1 << 40).contains(&(http.max_buffered_bytes as u64)),
+            "http.max_buffered_bytes must be from 1048576 to 1099511627776"
+        );
+        // A body may take twice its length while it grows, and a sender has a quarter.
+        ensure!(
+            http.max_body_bytes.saturating_mul(16) <= http.max_buffered_bytes,
+            "http.max_buffered_bytes must be at least 16 times http.max_body_bytes"
+        );
+        Ok(())
     }
 
     fn check_database(&self) -> anyhow::Result<()> {

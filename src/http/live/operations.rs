@@ -13,8 +13,9 @@ use futures_util::stream::{self, BoxStream, SelectAll};
 use crate::accounts::graphql::Renewal;
 use crate::caller::Caller;
 use crate::error::ErrorCode;
-use crate::http::Server;
 use crate::http::edge::{self, RequestId};
+use crate::http::memory_budget::{Charge, Overdrawn, Owner};
+use crate::http::{Server, variables};
 use crate::schema::{Answer, Kind, Operation};
 
 /// What comes of an operation next.
@@ -68,16 +69,46 @@ impl Operations {
     }
 }
 
+/// Bytes of memory that an operation takes besides its document (measured: 2,000 of `subscription { current }`).
+const OPERATION_BYTES: usize = 4096;
+/// The framework has a copy of the document, and the server another one until the first answer.
+const DOCUMENTS: usize = 2;
+
+/// An operation and what it holds while it runs.
+pub(super) struct ChargedOperation {
+    operation: Operation,
+    variables: Variables,
+    charge: Charge,
+}
+
+impl ChargedOperation {
+    /// Charges an operation, and those of the variables that it declares, to the caller, but for the first `free` bytes.
+    pub(super) fn new(
+        server: &Server,
+        operation: Operation,
+        variables: Variables,
+        caller: &Caller,
+        free: usize,
+    ) -> Result<Self, Overdrawn> {
+        let variables = operation.declared(variables);
+        let document = operation.memory_bytes().saturating_mul(DOCUMENTS);
+        let bytes = document.saturating_add(variables::memory_bytes(&variables)).saturating_add(OPERATION_BYTES);
+        let charge = server.memory.charge(Owner::of_caller(caller), bytes.saturating_sub(free))?;
+        Ok(Self { operation, variables, charge })
+    }
+}
+
 /// Runs an operation: a subscription until it ends, any other for as long as a request may take.
 pub(super) fn run(
     server: &Server,
-    operation: Operation,
-    variables: Variables,
+    charged: ChargedOperation,
     (caller, renewal): (Caller, Renewal),
     id: RequestId,
 ) -> BoxStream<'static, Answer> {
+    let ChargedOperation { operation, variables, charge } = charged;
     let is_subscription = operation.kind() == Kind::Subscription;
-    let mut answers = caught(server.schema.stream(operation, variables, caller, renewal, id), id);
+    let answers = caught(server.schema.stream(operation, variables, caller, renewal, id), id);
+    let mut answers = answers.inspect(move |_| _ = &charge).boxed();
     if is_subscription {
         return answers;
     }
