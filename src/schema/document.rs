@@ -107,10 +107,12 @@ impl Operation {
         None
     }
 
-    /// Bytes of memory that it takes while it runs, without its variables.
+    /// Bytes of memory that it takes while it runs, without its variables: those of the framework's copy of the document,
+    /// and of the document itself unless it is kept anyway.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.document.memory_bytes
+        let copies = if self.is_known_valid { 1 } else { 2 };
+        self.document.memory_bytes.saturating_mul(copies)
     }
 
     /// The variables that the operation declares, of those that were sent.

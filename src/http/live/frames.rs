@@ -11,7 +11,7 @@ use std::io::{self, Cursor};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -157,9 +157,9 @@ impl<S: AsyncRead + Unpin> Frames<S> {
         };
         let is_final = kind != PieceKind::Data;
         let head = FrameHeader { is_final, ..header.clone() };
-        let mut bytes = Vec::with_capacity(head.len(length));
+        let mut bytes = BytesMut::with_capacity(head.len(length)).writer();
         head.format(length, &mut bytes).map_err(io::Error::other)?;
-        self.piece_head = BytesMut::from(&*bytes);
+        self.piece_head = bytes.into_inner();
         // At most PIECE_BYTES.
         self.piece = Piece { rest: usize::try_from(length).unwrap_or_default(), kind };
         if after > 0 {

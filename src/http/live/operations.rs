@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_graphql::Variables;
@@ -26,10 +27,13 @@ pub(super) enum Step {
     Done,
 }
 
+/// The answers of an operation, until it ends.
+type Answers = Arc<Mutex<Option<BoxStream<'static, Answer>>>>;
+
 /// The operations by the ids that the client gave them.
 #[derive(Default)]
 pub(super) struct Operations {
-    running: HashMap<Arc<str>, AbortHandle>,
+    running: HashMap<Arc<str>, (AbortHandle, Answers)>,
     steps: SelectAll<BoxStream<'static, (Arc<str>, Step)>>,
 }
 
@@ -45,12 +49,18 @@ impl Operations {
     pub(super) fn start(&mut self, id: &str, answers: BoxStream<'static, Answer>) {
         let id: Arc<str> = id.into();
         let (handle, registration) = AbortHandle::new_pair();
+        let answers = Arc::new(Mutex::new(Some(answers)));
+        let polled = Arc::clone(&answers);
+        let steps = stream::poll_fn(move |context| match &mut *lock(&polled) {
+            Some(answers) => answers.poll_next_unpin(context),
+            None => Poll::Ready(None),
+        });
         let steps =
-            answers.map(|answer| Step::Answer(Box::new(answer))).chain(stream::once(std::future::ready(Step::Done)));
+            steps.map(|answer| Step::Answer(Box::new(answer))).chain(stream::once(std::future::ready(Step::Done)));
         let named = Arc::clone(&id);
         let steps = Abortable::new(steps, registration).map(move |step| (Arc::clone(&named), step));
         self.steps.push(steps.boxed());
-        self.running.insert(id, handle);
+        self.running.insert(id, (handle, answers));
     }
 
     /// What comes next, of whichever operation; waits for ever when there is none.
@@ -61,18 +71,22 @@ impl Operations {
         }
     }
 
-    /// Nothing more will come of it.
+    /// Nothing more will come of it. Its memory is freed here: a client that starts and ends operations without a pause
+    /// keeps the others from being polled.
     pub(super) fn end(&mut self, id: &str) {
-        if let Some(handle) = self.running.remove(id) {
+        if let Some((handle, answers)) = self.running.remove(id) {
             handle.abort();
+            drop(lock(&answers).take());
         }
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Bytes of memory that an operation takes besides its document (measured: 2,000 of `subscription { current }`).
 const OPERATION_BYTES: usize = 4096;
-/// The framework has a copy of the document, and the server another one until the first answer.
-const DOCUMENTS: usize = 2;
 
 /// An operation and what it holds while it runs.
 pub(super) struct ChargedOperation {
@@ -91,8 +105,8 @@ impl ChargedOperation {
         free: usize,
     ) -> Result<Self, Overdrawn> {
         let variables = operation.declared(variables);
-        let document = operation.memory_bytes().saturating_mul(DOCUMENTS);
-        let bytes = document.saturating_add(variables::memory_bytes(&variables)).saturating_add(OPERATION_BYTES);
+        let values = variables::memory_bytes(&variables);
+        let bytes = OPERATION_BYTES.saturating_add(operation.memory_bytes()).saturating_add(values);
         let charge = server.memory.charge(Owner::of_caller(caller), bytes.saturating_sub(free))?;
         Ok(Self { operation, variables, charge })
     }
@@ -107,13 +121,13 @@ pub(super) fn run(
 ) -> BoxStream<'static, Answer> {
     let ChargedOperation { operation, variables, charge } = charged;
     let is_subscription = operation.kind() == Kind::Subscription;
-    let answers = caught(server.schema.stream(operation, variables, caller, renewal, id), id);
-    let mut answers = answers.inspect(move |_| _ = &charge).boxed();
+    let mut answers = caught(server.schema.stream(operation, variables, caller, renewal, id), id);
     if is_subscription {
-        return answers;
+        return answers.inspect(move |_| _ = &charge).boxed();
     }
     let seconds = server.settings.request_seconds;
     let only = async move {
+        let _charge = charge;
         let answer = tokio::time::timeout(Duration::from_secs(seconds), answers.next()).await;
         answer.ok().flatten().unwrap_or_else(|| {
             let message = format!("The operation took longer than {seconds} s; it may have taken effect.");
