@@ -94,7 +94,8 @@ async fn collect(body: &mut Limited<Body>, charge: &mut Charge) -> Result<Bytes,
     Ok(whole.into())
 }
 
-/// Appends a chunk to a buffer that grows with the bytes that have arrived, never with an announced length.
+/// Appends a chunk to a buffer that grows with the bytes that have arrived, never with an announced
+/// length.
 ///
 /// # Errors
 /// [`Overdrawn`] if the memory budget has no room for a larger buffer.

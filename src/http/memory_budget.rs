@@ -1,8 +1,8 @@
 //! The memory budget: bytes that all clients together may make the server buffer.
 //!
-//! Bodies and WebSocket messages are charged as they arrive, parsed requests while they wait for an answer, and answers
-//! until they are sent. An announced length costs nothing. An address (IPv4, or IPv6 by /64) and a user each have a
-//! share, so that one of them cannot take all.
+//! Bodies and WebSocket messages are charged as they arrive, parsed requests while they wait for an
+//! answer, and answers until they are sent. An announced length costs nothing. An address (IPv4, or
+//! IPv6 by /64) and a user each have a share, so that one of them cannot take all.
 //!
 //! **Invariant:** a charge is given back when it is dropped, however its request ends.
 
@@ -16,10 +16,11 @@ use crate::caller::{Caller, Origin, block};
 use crate::error::Error;
 use crate::id::UserId;
 
-/// Bytes of a request, and of its answer, that are not charged: `server.max_connections` bounds their number. Small
-/// requests are thus answered while others use the whole budget.
+/// Bytes of a request, and of its answer, that are not charged: `server.max_connections` bounds
+/// their number. Small requests are thus answered while others use the whole budget.
 pub(super) const FREE_BYTES: usize = 16 * 1024;
-/// Charges grow in steps, so that a body takes the lock a few times and not with each of its chunks.
+/// Charges grow in steps, so that a body takes the lock a few times and not with each of its
+/// chunks.
 const STEP_BYTES: usize = 16 * 1024;
 /// An address or a user has a fourth of the budget.
 const SHARES: usize = 4;
@@ -181,7 +182,8 @@ impl Charge {
         }
     }
 
-    /// Charges exactly `bytes` to `owner` from now on, as when a body is parsed and its sender authenticated.
+    /// Charges exactly `bytes` to `owner` from now on, as when a body is parsed and its sender
+    /// authenticated.
     ///
     /// # Errors
     /// [`Overdrawn`] if there is no room for them; nothing is charged then.

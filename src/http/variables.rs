@@ -1,7 +1,7 @@
 //! `variables` and `extensions`: JSON objects with a bounded number of values.
 //!
-//! A value in memory takes many times the bytes of its JSON: `{"":0}` some 500. So values are counted while they are
-//! read, and beyond the limit they are skipped instead of built.
+//! A value in memory takes many times the bytes of its JSON: `{"":0}` some 500. So values are
+//! counted while they are read, and beyond the limit they are skipped instead of built.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,7 +10,8 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, Value, Variables};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// JSON values in the variables of a request, those inside lists and objects included; as many in its extensions.
+/// JSON values in the variables of a request, those inside lists and objects included. Extensions
+/// may have as many.
 const MAX_VALUES: usize = 10_000;
 
 /// Bytes of a value, and of its place in a list or object that has grown to twice its length.

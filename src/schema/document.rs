@@ -16,7 +16,8 @@ use crate::schema::limits::{Excess, Limits, MAX_NAME_BYTES, MAX_NESTING};
 const HONORS_IDEMPOTENCY_KEY: [&str; 5] = ["createApiKey", "createCounter", "next", "setCurrent", "uploadPhotos"];
 /// Longer texts are rare, and not worth the memory.
 const MAX_KEPT_BYTES: usize = 8192;
-/// Bytes of memory that a parsed document takes for each of its tokens (measured: 100 subscriptions of 400 fields).
+/// Bytes of memory that a parsed document takes for each of its tokens (measured: 100 subscriptions
+/// of 400 fields).
 const TOKEN_BYTES: usize = 300;
 
 /// What an operation does.
@@ -107,8 +108,8 @@ impl Operation {
         None
     }
 
-    /// Bytes of memory that it takes while it runs, without its variables: those of the framework's copy of the document,
-    /// and of the document itself unless it is kept anyway.
+    /// Bytes of memory that it takes while it runs, without its variables: those of the framework's
+    /// copy of the document, and of the document itself unless it is kept anyway.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let copies = if self.is_known_valid { 1 } else { 2 };

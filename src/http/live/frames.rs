@@ -1,10 +1,12 @@
 //! The frames of a WebSocket, made harmless before the WebSocket library reads them.
 //!
-//! tungstenite reserves a frame's length as soon as the head of the frame announces it: 14 bytes from a client would
-//! cost the server megabytes. So a long frame is handed on as several short ones (RFC 6455, section 5.4), each of at
-//! most [`PIECE_BYTES`]. The limit of a message and the memory budget apply to what the client sends, here.
+//! tungstenite reserves a frame's length as soon as the head of the frame announces it: 14 bytes
+//! from a client would cost the server megabytes. So a long frame is handed on as several short
+//! ones (RFC 6455, section 5.4), each of at most [`PIECE_BYTES`]. The limit of a message and the
+//! memory budget apply to what the client sends, here.
 //!
-//! **Invariant:** the library reads nothing beyond the end of a message before that message has been handled.
+//! **Invariant:** the library reads nothing beyond the end of a message before that message has
+//! been handled.
 
 use std::fmt;
 use std::io::{self, Cursor};
@@ -18,7 +20,8 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::http::memory_budget::{Charge, Overdrawn};
 
-/// The longest frame that the library sees. A multiple of 4, so that the masking key fits each piece of a frame.
+/// The longest frame that the library sees. A multiple of 4, so that the masking key fits each
+/// piece of a frame.
 pub(super) const PIECE_BYTES: usize = 2048;
 /// Bytes that are read from the connection at once.
 const READ_BYTES: usize = 2048;
@@ -102,7 +105,8 @@ struct Message {
 }
 
 impl<S: AsyncRead> Frames<S> {
-    /// The frames on `connection`, whose messages are charged to `charge` beyond the first [`MAX_INIT_BYTES`].
+    /// The frames on `connection`, whose messages are charged to `charge` beyond the first
+    /// [`MAX_INIT_BYTES`].
     pub(super) fn new(connection: S, charge: Charge) -> Self {
         Self {
             connection: BufReader::with_capacity(READ_BYTES, connection),
@@ -115,7 +119,8 @@ impl<S: AsyncRead> Frames<S> {
         }
     }
 
-    /// Allows messages of so many bytes from now on, as after `connection_init`, and charges them to `charge`.
+    /// Allows messages of so many bytes from now on, as after `connection_init`, and charges them
+    /// to `charge`.
     pub(super) fn allow(&mut self, max_message_bytes: usize, charge: Charge) {
         self.max_message_bytes = Some(max_message_bytes);
         self.message.charge = charge;

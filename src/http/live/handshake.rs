@@ -14,8 +14,8 @@ use crate::http::live::frames::{Frames, PIECE_BYTES};
 use crate::http::live::protocol;
 use crate::http::memory_budget::Charge;
 
-/// Bytes that the library reads ahead, and those that it gathers before it writes: they are kept for as long as the
-/// socket is open.
+/// Bytes that the library reads ahead, and those that it gathers before it writes: they are kept
+/// for as long as the socket is open.
 const READ_BUFFER_BYTES: usize = 512;
 const WRITE_BUFFER_BYTES: usize = 2048;
 
@@ -54,7 +54,8 @@ fn offers_protocol(parts: &Parts) -> bool {
     names.map(<[u8]>::trim_ascii).any(|name| name == protocol::NAME.as_bytes())
 }
 
-/// The WebSocket, once the response to its handshake has been sent. Its messages have at most `max_message_bytes`.
+/// The WebSocket, once the response to its handshake has been sent. Its messages have at most
+/// `max_message_bytes`.
 pub(super) async fn connect(upgrade: OnUpgrade, max_message_bytes: usize, charge: Charge) -> hyper::Result<Connected> {
     let connection = TokioIo::new(upgrade.await?);
     let config = WebSocketConfig::default()

@@ -71,8 +71,8 @@ impl Operations {
         }
     }
 
-    /// Nothing more will come of it. Its memory is freed here: a client that starts and ends operations without a pause
-    /// keeps the others from being polled.
+    /// Ends an operation and frees its memory at once: a client that starts and ends operations
+    /// without a pause keeps the set of them from being polled.
     pub(super) fn end(&mut self, id: &str) {
         if let Some((handle, answers)) = self.running.remove(id) {
             handle.abort();
@@ -85,7 +85,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Bytes of memory that an operation takes besides its document (measured: 2,000 of `subscription { current }`).
+/// Bytes of memory that an operation takes besides its document (measured: 2,000 subscriptions to a
+/// counter).
 const OPERATION_BYTES: usize = 4096;
 
 /// An operation and what it holds while it runs.
@@ -96,7 +97,8 @@ pub(super) struct ChargedOperation {
 }
 
 impl ChargedOperation {
-    /// Charges an operation, and those of the variables that it declares, to the caller, but for the first `free` bytes.
+    /// Charges an operation, and those of the variables that it declares, to the caller, but for
+    /// the first `free` bytes.
     pub(super) fn new(
         server: &Server,
         operation: Operation,

@@ -36,7 +36,8 @@ pub(super) enum FromClient<'t> {
     },
 }
 
-/// Any message. The payload stays text until its type is known, so that nothing is built that is not needed.
+/// A message of any type. The payload stays text until the type is known, so that a junk payload is
+/// never built.
 #[derive(Deserialize)]
 struct Envelope<'t> {
     #[serde(rename = "type", borrow)]
@@ -81,7 +82,7 @@ fn object(payload: Option<&RawValue>) -> Result<Option<&RawValue>, Ending> {
     }
 }
 
-/// The fields of `connection_init`, which are few: only a first one is read, and that has 4 KiB at most.
+/// The fields of `connection_init`. Only the first such message is read, which has at most 4 KiB.
 fn init_payload(payload: Option<&RawValue>) -> Result<Map<String, Value>, Ending> {
     match payload {
         Some(json) if json.get().len() > MAX_INIT_BYTES => Err(Ending::TOO_MANY_INITS),

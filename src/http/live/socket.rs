@@ -261,8 +261,8 @@ impl Socket {
         self.send(&ToClient::Error { id, payload: &answer.response.errors }).await
     }
 
-    /// Sends a message, which is charged until the client has taken it. A long one goes out in pieces: the library keeps
-    /// a buffer of the longest frame for as long as the socket is open.
+    /// Sends a message, which is charged until the client has taken it. A long one goes out in
+    /// pieces: the library keeps a buffer of the longest frame for as long as the socket is open.
     async fn send(&mut self, message: &ToClient<'_>) -> Result<(), Ending> {
         let text = serde_json::to_string(message).map_err(|_| Ending::FAULT)?;
         if text.len() <= FREE_BYTES {
@@ -289,8 +289,8 @@ impl Socket {
         }
     }
 
-    /// Closes the socket. The rest of a refused message is read and dropped for a while: if the server hung up on it, TCP
-    /// would discard the close frame too.
+    /// Closes the socket. The rest of a refused message is read and dropped for a while: if the
+    /// server hung up on it, TCP would discard the close frame too.
     async fn close(&mut self, ending: Ending) {
         let frame = CloseFrame { code: ending.code.into(), reason: ending.reason.as_ref().into() };
         if self.socket.send(Message::Close(Some(frame))).await.is_ok() {

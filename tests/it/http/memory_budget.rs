@@ -44,7 +44,8 @@ async fn ask_until_served(server: &Listening, address: &str) {
     }
 }
 
-/// Sends bodies from this address that stop in the middle, until a query from the other one is refused.
+/// Sends bodies from this address that stop in the middle, until a query from the other one is
+/// refused.
 async fn stall(server: &Listening, from: &str, other: &str) -> Vec<Wire> {
     let began = Instant::now();
     let mut stalled = Vec::new();

@@ -14,7 +14,8 @@ fn numbers(values: usize) -> Value {
     json!({ "x": vec![0; values - 1] })
 }
 
-/// Asks for a number with these variables and extensions, in a body, in a URL, in a form, and over a WebSocket.
+/// Asks for a number with these variables and extensions, in a body, in a URL, in a form, and over
+/// a WebSocket.
 async fn ask_everywhere(server: &Listening, user: &Caller, variables: &Value, extensions: &Value) -> Vec<Reply> {
     let query = "mutation { next { value } }";
     let request = json!({ "query": query, "variables": variables, "extensions": extensions });

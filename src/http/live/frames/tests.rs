@@ -25,7 +25,8 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The messages in these bytes, which come in chunks of `step`, until the connection ends or a frame is refused.
+/// The messages in these bytes, which come in chunks of `step`, until the connection ends or a
+/// frame is refused.
 async fn read(bytes: Vec<u8>, step: usize) -> (Vec<Received>, Option<RefusedFrame>) {
     let (mut client, server) = tokio::io::duplex(64);
     let memory = MemoryBudget::new(1 << 20);
