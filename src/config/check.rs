@@ -18,6 +18,11 @@ impl Config {
         );
         ensure!(!accounts.token_issuer.is_empty(), "accounts.token_issuer must not be empty");
         ensure!(!accounts.token_audience.is_empty(), "accounts.token_audience must not be empty");
+        // A body may take twice its length while it grows, and a sender has a quarter.
+        ensure!(
+            self.http.max_body_bytes.saturating_mul(16) <= self.http.max_buffered_bytes,
+            "http.max_buffered_bytes must be at least 16 times http.max_body_bytes"
+        );
         self.storage.check()?;
         self.check_mails()?;
         self.check_limits()

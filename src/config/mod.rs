@@ -87,6 +87,7 @@ pub struct Http {
     pub answer_seconds: u64,
     pub request_seconds: u64,
     pub max_body_bytes: usize,
+    pub max_buffered_bytes: usize,
     pub max_header_bytes: usize,
     #[serde(deserialize_with = "list_or_commas")]
     pub cors_origins: Vec<AllowedOrigin>,

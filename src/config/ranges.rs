@@ -22,6 +22,7 @@ pub const RANGES: &[(&str, u64, u64)] = &[
     ("http.answer_seconds", 1, 3600),
     ("http.request_seconds", 1, 3600),
     ("http.max_body_bytes", 1024, 67_108_864),
+    ("http.max_buffered_bytes", 1_048_576, 1_099_511_627_776),
     ("http.max_header_bytes", 8192, 1_048_576),
     ("graphql.max_depth", 1, 100),
     ("graphql.max_complexity", 1, 100_000),

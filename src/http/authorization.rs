@@ -5,21 +5,15 @@
 
 use axum::http::{HeaderMap, header};
 
-use crate::caller::{Caller, Identity};
+use crate::caller::{Caller, Identity, Origin};
 use crate::error::Error;
 use crate::http::Server;
-use crate::http::origin::{self, Peer};
 
 /// The caller of a request: a user, nobody, or [`Identity::Rejected`].
 ///
 /// # Errors
 /// A fault that keeps the credential from being checked, such as a database that does not answer.
-pub(super) async fn authenticate(server: &Server, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Error> {
-    let trusted = &server.settings.trusted_proxies;
-    let mut origin = origin::of(headers, peer, trusted);
-    if server.urls_have_request_host {
-        origin.base_url = origin::base_url(headers, peer, trusted);
-    }
+pub(super) async fn authenticate(server: &Server, headers: &HeaderMap, origin: Origin) -> Result<Caller, Error> {
     let identity = match bearer(headers) {
         Ok(Some(token)) => server.app.accounts.authenticate(token).await,
         Ok(None) => Ok(Identity::Anonymous),

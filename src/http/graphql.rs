@@ -2,29 +2,26 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody as _};
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::body::Body;
 use axum::extract::{Extension, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Origin};
 use crate::error::{Error, ErrorCode};
 use crate::http::authorization::{authenticate, bearer};
+use crate::http::body;
 use crate::http::cors::REFUSED_ORIGIN;
 use crate::http::edge::RequestContext;
 use crate::http::media_type::{self, JsonType, MediaType, Sent};
+use crate::http::memory_budget::{Charge, FREE_BYTES, Owner};
 use crate::http::multipart::{self, Form, Lingering, Refusal};
 use crate::http::operation_log::OperationLog;
-use crate::http::origin::Peer;
-use crate::http::parameters::{self, Parameters, UrlParameters};
+use crate::http::parameters::{self, Parameters};
 use crate::http::response::{error_response, json_response, refuse};
 use crate::http::serve::Connection;
-use crate::http::{Server, idempotency_key, live};
+use crate::http::{Server, idempotency_key, live, variables};
 use crate::schema::{Answer, Kind};
 use crate::upload::{self, Uploads};
 
@@ -33,30 +30,24 @@ use crate::upload::{self, Uploads};
 pub(super) async fn get(
     State(server): State<Arc<Server>>,
     Extension(context): Extension<RequestContext>,
-    peer: Option<Extension<Peer>>,
-    connection: Option<Extension<Connection>>,
-    headers: HeaderMap,
-    url: Result<Query<UrlParameters>, axum::extract::rejection::QueryRejection>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Response {
-    let (peer, connection) = (peer.map(|Extension(peer)| peer), connection.map(|Extension(connection)| connection));
+    let (parts, _) = request.into_parts();
+    let (peer, connection) = (parts.extensions.get().copied(), parts.extensions.get().cloned());
     let error_type = context.accepted.error;
-    if asks_for_a_socket(&headers) {
-        return match upgrade {
-            Ok(upgrade) => live::upgrade(server, upgrade, context, &headers, peer, connection).await,
-            Err(rejection) => {
-                let message = format!("This is no WebSocket handshake: {}.", rejection.body_text());
-                error_response(error_type, rejection.status(), ErrorCode::BadUserInput, &message)
-            }
-        };
+    if asks_for_a_socket(&parts.headers) {
+        return live::upgrade(server, parts, context, peer, connection).await;
     }
     let Some(media_type) = context.accepted.response else { return not_acceptable(error_type) };
-    let Ok(parameters) = url.map_err(drop).and_then(|Query(url)| parameters::from_url(url)) else {
-        let message =
-            "The URL needs `query`, and may have `operationName`, and `variables` and `extensions` as JSON objects.";
-        return bad_request(error_type, message);
+    let url = Query::try_from_uri(&parts.uri).map(|Query(url)| url).unwrap_or_default();
+    let parameters = match parameters::from_url(url) {
+        Ok(parameters) => parameters,
+        Err(message) => return bad_request(error_type, &message),
     };
-    run(server, Asked { context, media_type, reads_only: true, peer, connection }, &headers, parameters).await
+    let origin = server.origin(&parts.headers, peer);
+    let charge = server.memory.open(Owner::of_origin(&origin));
+    let asked = Asked { context, media_type, reads_only: true, origin, connection };
+    run(server, asked, &parts.headers, parameters, charge).await
 }
 
 /// Any operation, as a JSON object in the body, or as a form with files.
@@ -68,12 +59,17 @@ pub(super) async fn post(
     let (Parts { headers, extensions, .. }, body) = request.into_parts();
     let error_type = context.accepted.error;
     let Some(media_type) = context.accepted.response else { return not_acceptable(error_type) };
-    let (peer, connection) = (extensions.get().copied(), extensions.get().cloned());
-    let asked = Asked { context, media_type, reads_only: false, peer, connection };
+    let origin = server.origin(&headers, extensions.get().copied());
+    // Its sender is not known yet.
+    let mut charge = server.memory.open(Owner::of_origin(&origin));
+    let connection = extensions.get().cloned();
+    let asked = Asked { context, media_type, reads_only: false, origin, connection };
     match media_type::sent(&headers) {
         Some(Sent::Json) => {}
         // In a box, so that the others need not carry the room that it takes.
-        Some(Sent::Form { boundary }) => return Box::pin(post_form(server, asked, &headers, boundary, body)).await,
+        Some(Sent::Form { boundary }) => {
+            return Box::pin(post_form(server, asked, &headers, boundary, body, charge)).await;
+        }
         None => {
             let message = "Send the request as `Content-Type: application/json`, in UTF-8 and uncompressed; with files, \
                            as `multipart/form-data`.";
@@ -81,15 +77,14 @@ pub(super) async fn post(
             return error_response(error_type, status, ErrorCode::BadUserInput, message);
         }
     }
-    let body = match read(&server, error_type, body).await {
-        Ok(body) => body,
+    let parameters = match body::read(&server, error_type, &headers, body, &mut charge).await {
+        Ok(body) => parameters::parse(&body),
         Err(refusal) => return *refusal,
     };
-    let parameters = match parameters::parse(&body) {
-        Ok(parameters) => parameters,
-        Err(message) => return bad_request(error_type, message),
-    };
-    run(server, asked, &headers, parameters).await
+    match parameters {
+        Ok(parameters) => run(server, asked, &headers, parameters, charge).await,
+        Err(message) => bad_request(error_type, &message),
+    }
 }
 
 /// Any operation but a subscription, with files.
@@ -99,9 +94,10 @@ async fn post_form(
     headers: &HeaderMap,
     boundary: Option<String>,
     body: Body,
+    charge: Charge,
 ) -> Response {
     let mut log = OperationLog::start(asked.context.id);
-    match receive(&server, &asked, headers, boundary, body).await {
+    match receive(&server, &asked, headers, boundary, body, charge).await {
         Ok((caller, form)) => perform(server, asked, headers, caller, form, log).await,
         Err(refusal) => {
             log.refused(refusal.code());
@@ -117,6 +113,7 @@ async fn receive(
     headers: &HeaderMap,
     boundary: Option<String>,
     body: Body,
+    charge: Charge,
 ) -> Result<(Caller, Form), Refusal> {
     let body = Lingering::new(body, headers, server.settings.body_timeout());
     if !server.cors.decide(headers).is_welcome() {
@@ -127,10 +124,10 @@ async fn receive(
         return Err(Refusal::malformed("A request with files is answered as JSON, not as an event stream."));
     }
     let boundary = boundary.ok_or_else(|| Refusal::malformed("The `Content-Type` needs a `boundary`."))?;
-    let caller = authenticate(server, headers, asked.peer).await?;
+    let caller = authenticate(server, headers, asked.origin.clone()).await?;
     upload::require_sender(&caller)?;
     let length = body.length();
-    let form = server.intake.receive(&caller, body, length, &boundary).await?;
+    let form = server.intake.receive(&caller, body, length, &boundary, charge).await?;
     Ok((caller, form))
 }
 
@@ -139,15 +136,27 @@ struct Asked {
     context: RequestContext,
     media_type: MediaType,
     reads_only: bool,
-    peer: Option<Peer>,
+    origin: Origin,
     connection: Option<Connection>,
 }
 
-async fn run(server: Arc<Server>, asked: Asked, headers: &HeaderMap, parameters: Parameters) -> Response {
+async fn run(
+    server: Arc<Server>,
+    asked: Asked,
+    headers: &HeaderMap,
+    parameters: Parameters,
+    mut charge: Charge,
+) -> Response {
     let mut log = OperationLog::start(asked.context.id);
-    match authenticate(&server, headers, asked.peer).await {
+    // The body is gone; its values may take more than it did.
+    let charged = charge.resize(parameters.memory_bytes().saturating_sub(FREE_BYTES)).map_err(Error::from);
+    let caller = match charged {
+        Ok(()) => authenticate(&server, headers, asked.origin.clone()).await,
+        Err(error) => Err(error),
+    };
+    match caller {
         Ok(caller) => {
-            let form = Form { parameters, uploads: Uploads::default(), place: None };
+            let form = Form { parameters, uploads: Uploads::default(), place: None, charge };
             perform(server, asked, headers, caller, form, log).await
         }
         Err(error) => {
@@ -166,14 +175,17 @@ async fn perform(
     mut log: OperationLog,
 ) -> Response {
     let Asked { context, media_type, reads_only, connection, .. } = asked;
-    let Form { parameters, uploads, place: _place } = form;
+    let Form { parameters, uploads, place: _place, mut charge } = form;
     let operation = match server.schema.prepare(&parameters.query, parameters.operation_name()) {
         Ok(operation) => operation,
         Err(answer) => {
             log.answered(&answer);
-            return respond(media_type, &answer, false);
+            return respond(media_type, &answer, false, charge);
         }
     };
+    let variables = operation.declared(parameters.variables);
+    // The operation has a copy of the text, and may wait for a long time.
+    drop(parameters.query);
     log.describe(&operation);
     if reads_only && operation.kind() == Kind::Mutation {
         log.refused(ErrorCode::BadUserInput);
@@ -184,13 +196,21 @@ async fn perform(
         Err(message) => {
             let answer = Answer::refusal(ErrorCode::BadUserInput, message);
             log.answered(&answer);
-            return respond(media_type, &answer, false);
+            return respond(media_type, &answer, false, charge);
         }
     }
     if media_type == MediaType::EventStream {
         let token = bearer(headers).ok().flatten().filter(|_| !caller.is_rejected()).map(str::to_owned);
-        let asked = live::Asked { operation, variables: parameters.variables, caller, token, context, log };
+        let asked = live::Asked { operation, variables, caller, token, context, log };
+        // The stream is charged anew.
+        drop(charge);
         return Box::pin(live::event_stream(server, asked, connection)).await;
+    }
+    let bytes = operation.memory_bytes().saturating_add(variables::memory_bytes(&variables));
+    if let Err(overdrawn) = charge.settle(Owner::of_caller(&caller), bytes.saturating_sub(FREE_BYTES)) {
+        let error = Error::from(overdrawn);
+        log.refused(error.code());
+        return refuse(context.accepted.error, error);
     }
     let is_rejected = caller.is_rejected();
     let answer = match operation.kind() {
@@ -198,12 +218,10 @@ async fn perform(
             let message = "A subscription needs a WebSocket (graphql-transport-ws), or `Accept: text/event-stream`.";
             Answer::refusal(ErrorCode::GraphqlValidationFailed, message)
         }
-        Kind::Query | Kind::Mutation => {
-            server.schema.execute(operation, parameters.variables, caller, uploads, context.id).await
-        }
+        Kind::Query | Kind::Mutation => server.schema.execute(operation, variables, caller, uploads, context.id).await,
     };
     log.answered(&answer);
-    respond(media_type, &answer, is_rejected && answer.is_unauthenticated())
+    respond(media_type, &answer, is_rejected && answer.is_unauthenticated(), charge)
 }
 
 /// Any other protocol is not spoken, and the wish for it ignored (RFC 9110, section 7.8).
@@ -212,35 +230,9 @@ fn asks_for_a_socket(headers: &HeaderMap) -> bool {
     wished.flat_map(|protocols| protocols.split(',')).any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
 }
 
-async fn read(server: &Server, error_type: JsonType, body: Body) -> Result<Bytes, Box<Response>> {
-    let limit = server.settings.max_body_bytes;
-    let too_large = || {
-        let message = format!("The body of a request has at most {limit} bytes.");
-        let status = StatusCode::PAYLOAD_TOO_LARGE;
-        Err(Box::new(error_response(error_type, status, ErrorCode::PayloadTooLarge, &message)))
-    };
-    // A client that waits for `100 Continue` is spared sending it.
-    if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limit) {
-        return too_large();
-    }
-    let whole = Limited::new(body, limit).collect();
-    match tokio::time::timeout(server.settings.body_timeout(), whole).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => too_large(),
-        Ok(Err(_)) => Err(Box::new(bad_request(error_type, "The body ended early."))),
-        Err(_) => {
-            let message = "The body took too long to arrive.";
-            let mut response =
-                error_response(error_type, StatusCode::REQUEST_TIMEOUT, ErrorCode::BadUserInput, message);
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            Err(Box::new(response))
-        }
-    }
-}
-
-fn respond(media_type: MediaType, answer: &Answer, is_rejected: bool) -> Response {
+fn respond(media_type: MediaType, answer: &Answer, is_rejected: bool, charge: Charge) -> Response {
     match media_type {
-        MediaType::Json(json) => json_response(json, answer, is_rejected),
+        MediaType::Json(json) => json_response(json, answer, is_rejected, charge),
         MediaType::EventStream => live::only_answer(answer),
     }
 }

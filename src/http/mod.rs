@@ -17,6 +17,7 @@
 //! queries and, as an event stream, subscriptions: it changes nothing. Credentials are never taken from cookies or URLs.
 
 mod authorization;
+mod body;
 mod callers;
 mod conditions;
 mod cors;
@@ -29,6 +30,7 @@ mod links;
 mod listener;
 mod live;
 mod media_type;
+mod memory_budget;
 mod multipart;
 mod operation_log;
 mod origin;
@@ -37,21 +39,24 @@ mod photos;
 mod playground;
 mod response;
 mod serve;
+mod variables;
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
+use crate::caller::Origin;
 use crate::config::{self, Config};
 use crate::error::ErrorCode;
 use crate::schema::Schema;
 
 use edge::RequestContext;
+use memory_budget::MemoryBudget;
 use response::error_response;
 
 pub use cors::Cors;
@@ -71,7 +76,20 @@ pub struct Server {
     urls_have_request_host: bool,
     cors: Arc<Cors>,
     live: live::Live,
+    memory: MemoryBudget,
     intake: multipart::Intake,
+}
+
+impl Server {
+    /// The origin of a request with these headers from `peer`.
+    fn origin(&self, headers: &HeaderMap, peer: Option<Peer>) -> Origin {
+        let trusted = &self.settings.trusted_proxies;
+        let mut origin = origin::of(headers, peer, trusted);
+        if self.urls_have_request_host {
+            origin.base_url = origin::base_url(headers, peer, trusted);
+        }
+        origin
+    }
 }
 
 /// Every route and layer of the server over `app`.
@@ -88,7 +106,8 @@ pub fn router_with(app: Arc<App>, config: &Config, cors: Arc<Cors>) -> Router {
     let intake = multipart::Intake::new(app.uploads.clone(), config);
     let (settings, live) = (config.http.clone(), live::Live::new(config));
     let urls_have_request_host = config.server.public_url.is_none();
-    let server = Arc::new(Server { app, schema, settings, urls_have_request_host, cors, live, intake });
+    let memory = MemoryBudget::new(config.http.max_buffered_bytes);
+    let server = Arc::new(Server { app, schema, settings, urls_have_request_host, cors, live, memory, intake });
     let mut router = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/verify-email", get(links::verify_email))

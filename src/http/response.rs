@@ -1,5 +1,6 @@
 //! Responses in JSON: the result of an operation, and HTTP errors in the media type that the client accepts.
 
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::ser::SerializeStruct as _;
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use crate::error::{Error, ErrorCode};
 use crate::http::media_type::JsonType;
+use crate::http::memory_budget::{Charge, FREE_BYTES, Overdrawn};
 use crate::schema::Answer;
 
 /// The challenge for a request without a credential (RFC 6750, section 3).
@@ -36,7 +38,8 @@ impl Serialize for Envelope<'_> {
 }
 
 /// The response to an operation. `is_rejected`: whether a field was refused because of the request's credential.
-pub(super) fn json_response(media_type: JsonType, answer: &Answer, is_rejected: bool) -> Response {
+/// `charge` is the operation's, and becomes that of the response until the client has read it.
+pub(super) fn json_response(media_type: JsonType, answer: &Answer, is_rejected: bool, mut charge: Charge) -> Response {
     let status = match media_type {
         _ if is_rejected => StatusCode::UNAUTHORIZED,
         _ if answer.retry_after_seconds.is_some() => match answer.code {
@@ -49,7 +52,14 @@ pub(super) fn json_response(media_type: JsonType, answer: &Answer, is_rejected: 
     let Ok(body) = serde_json::to_vec(&Envelope(answer)) else {
         return refuse(media_type, Error::internal(anyhow::anyhow!("a response could not be written as JSON")));
     };
-    let mut response = Response::new(body.into());
+    let body = match body.len().saturating_sub(FREE_BYTES) {
+        0 => Body::from(body),
+        bytes => match charge.resize(bytes) {
+            Ok(()) => Body::from(charge.attach_to(body)),
+            Err(Overdrawn) => return no_memory_for_response(media_type),
+        },
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     // At once, so that the map never grows.
@@ -62,6 +72,13 @@ pub(super) fn json_response(media_type: JsonType, answer: &Answer, is_rejected: 
         headers.insert(header::WWW_AUTHENTICATE, INVALID_TOKEN);
     }
     response
+}
+
+/// Without `Retry-After`, which everywhere else says that nothing was done.
+fn no_memory_for_response(media_type: JsonType) -> Response {
+    let message = "The server is too busy to send this response. The operation may have taken effect. Select fewer \
+                   fields or shorter lists, or send a query again later.";
+    error_response(media_type, StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
 }
 
 /// An HTTP error: a response with one GraphQL error and no `data`, for a request that is not executed.

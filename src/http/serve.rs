@@ -24,6 +24,9 @@ use crate::http::media_type::Accepted;
 use crate::http::origin::Peer;
 use crate::http::response::error_response;
 
+/// Bytes that are read from a connection at once, at most.
+const BUFFER_BYTES: usize = 16 * 1024;
+
 /// The connection that a request came over; an extension of each request.
 #[derive(Clone)]
 pub(super) struct Connection {
@@ -58,7 +61,9 @@ pub async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(config.http.header_seconds))
-        .max_header_size(config.http.max_header_bytes);
+        .max_header_size(config.http.max_header_bytes)
+        // hyper's default keeps up to 400 KiB for each connection that has sent a body.
+        .max_buf_size(config.http.max_header_bytes.max(BUFFER_BYTES));
     let answer_timeout = Duration::from_secs(config.http.answer_seconds);
     let most = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
     let connections = Arc::new(Semaphore::new(most as usize));

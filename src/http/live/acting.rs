@@ -10,6 +10,7 @@ use crate::clock::rfc3339;
 use crate::http::authorization::token_of;
 use crate::http::callers::Place;
 use crate::http::live::protocol::{Ending, Expiry};
+use crate::http::memory_budget::Owner;
 use crate::http::{Server, live};
 use crate::id::SessionId;
 
@@ -23,6 +24,8 @@ pub(super) struct Acting {
     pub(super) standing: Option<Standing>,
     pub(super) expires_at: Option<Instant>,
     pub(super) warn_at: Option<Instant>,
+    /// To whom the socket's messages are charged.
+    pub(super) owner: Owner,
     _place: Place,
 }
 
@@ -35,8 +38,8 @@ impl Acting {
             (caller.identity, standing) = (identity, Some(stood));
         }
         let place = server.live.callers.enter(&caller).map_err(Ending::of_error)?;
-        let session = caller.identity.session();
-        let mut acting = Self { token, session, standing, expires_at: None, warn_at: None, _place: place };
+        let (session, owner) = (caller.identity.session(), Owner::of_caller(&caller));
+        let mut acting = Self { token, session, standing, expires_at: None, warn_at: None, owner, _place: place };
         acting.set_times(server);
         Ok(acting)
     }

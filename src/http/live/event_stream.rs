@@ -19,7 +19,8 @@ use crate::caller::Caller;
 use crate::error::ErrorCode;
 use crate::http::callers::Place;
 use crate::http::edge::RequestContext;
-use crate::http::live::operations;
+use crate::http::live::operations::{self, ChargedOperation};
+use crate::http::memory_budget::{Charge, FREE_BYTES, Overdrawn, Owner};
 use crate::http::operation_log::OperationLog;
 use crate::http::response::{Envelope, json_response, refuse};
 use crate::http::serve::Connection;
@@ -45,6 +46,8 @@ struct Events {
     connection: Option<Connection>,
     log: OperationLog,
     _place: Place,
+    /// For the last event, which may not be on its way yet when the next one is asked for.
+    sent: Charge,
     /// Made, and not yet taken.
     ready: VecDeque<Event>,
     ended: bool,
@@ -62,8 +65,11 @@ pub(in crate::http) async fn event_stream(
         None => Ok(None),
         Some(token) => server.app.accounts.stand(&token).await.map(|(_, standing)| Some(standing)),
     };
-    let entered = standing.and_then(|standing| Ok((standing, server.live.callers.enter(&caller)?)));
-    let (standing, place) = match entered {
+    let entered = standing.and_then(|standing| {
+        let place = server.live.callers.enter(&caller)?;
+        Ok((standing, place, ChargedOperation::new(&server, operation, variables, &caller, FREE_BYTES)?))
+    });
+    let (standing, place, charged) = match entered {
         Ok(entered) => entered,
         Err(error) => {
             log.refused(error.code());
@@ -74,17 +80,18 @@ pub(in crate::http) async fn event_stream(
     let expires_at = standing.as_ref().and_then(|standing| standing.expires_at);
     let expires_at = expires_at.map(|expires_at| live::instant_of(expires_at, now));
     let is_rejected = caller.is_rejected();
-    let mut answers = operations::run(&server, operation, variables, (caller, Renewal::default()), context.id);
-    let mut ready = VecDeque::new();
-    if is_rejected && let Some(first) = answers.next().await {
-        log.answered(&first);
+    let sent = server.memory.open(Owner::of_caller(&caller));
+    let answers = operations::run(&server, charged, (caller, Renewal::default()), context.id);
+    let (ready, ended) = (VecDeque::new(), false);
+    let mut events = Events { answers, standing, expires_at, connection, log, _place: place, sent, ready, ended };
+    if is_rejected && let Some(first) = events.answers.next().await {
+        events.log.answered(&first);
         // The status is the first that is sent, so the first answer decides.
         if first.is_unauthenticated() {
-            return json_response(error_type, &first, true);
+            return json_response(error_type, &first, true, events.sent);
         }
-        ready.push_back(next(&first));
+        events.push(&first);
     }
-    let events = Events { answers, standing, expires_at, connection, log, _place: place, ready, ended: false };
     let pause = Duration::from_secs(server.live.settings.ping_seconds);
     let events = stream::unfold(events, |mut events| async move {
         let event = events.next().await?;
@@ -95,7 +102,7 @@ pub(in crate::http) async fn event_stream(
 
 /// An event stream of one answer, for what was refused before it ran.
 pub(in crate::http) fn only_answer(answer: &Answer) -> Response {
-    let events = [next(answer), complete()].map(Ok::<_, Infallible>);
+    let events = [next(json_of(answer)), complete()].map(Ok::<_, Infallible>);
     respond(Sse::new(stream::iter(events)))
 }
 
@@ -129,21 +136,41 @@ impl Events {
             answer = self.answers.next() => match answer {
                 Some(answer) => {
                     self.log.answered(&answer);
-                    return self.ready.push_back(next(&answer));
+                    return self.push(&answer);
                 }
                 None => None,
             },
         };
+        self.end(answer.as_ref());
+    }
+
+    /// Makes an answer the next event, charged until the event after it is asked for.
+    fn push(&mut self, answer: &Answer) {
+        let json = json_of(answer);
+        match self.sent.resize(json.len().saturating_sub(FREE_BYTES)) {
+            Ok(()) => self.ready.push_back(next(json)),
+            Err(Overdrawn) => {
+                let message = "The server is too busy to send this answer. Subscribe again later.";
+                self.log.refused(ErrorCode::Unavailable);
+                self.end(Some(&Answer::refusal(ErrorCode::Unavailable, message)));
+            }
+        }
+    }
+
+    fn end(&mut self, last: Option<&Answer>) {
         self.ended = true;
-        self.ready.extend(answer.as_ref().map(next));
+        self.ready.extend(last.map(|answer| next(json_of(answer))));
         self.ready.push_back(complete());
     }
 }
 
-fn next(answer: &Answer) -> Event {
+fn next(json: String) -> Event {
+    Event::default().event("next").data(json)
+}
+
+fn json_of(answer: &Answer) -> String {
     // What cannot be written as JSON is left out; nothing of ours is.
-    let event = Event::default().event("next");
-    event.json_data(Envelope(answer)).unwrap_or_else(|_| Event::default().comment("fault"))
+    serde_json::to_string(&Envelope(answer)).unwrap_or_default()
 }
 
 fn complete() -> Event {

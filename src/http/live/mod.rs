@@ -7,6 +7,8 @@
 
 mod acting;
 mod event_stream;
+mod frames;
+mod handshake;
 mod operations;
 mod protocol;
 mod socket;
@@ -14,8 +16,8 @@ mod socket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::WebSocketUpgrade;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
@@ -25,6 +27,7 @@ use crate::http::Server;
 use crate::http::authorization::{authenticate, bearer};
 use crate::http::callers::Callers;
 use crate::http::edge::RequestContext;
+use crate::http::memory_budget::Owner;
 use crate::http::origin::Peer;
 use crate::http::response::{error_response, refuse};
 use crate::http::serve::Connection;
@@ -33,11 +36,9 @@ pub(super) use event_stream::{Asked, event_stream, only_answer};
 
 use crate::http::cors::REFUSED_ORIGIN;
 
+use handshake::Handshake;
 use operations::Operations;
 use socket::Socket;
-
-/// Bytes that a socket reads ahead, and those that it gathers before it writes: they are kept for as long as it is open.
-const BUFFER_BYTES: usize = 2048;
 
 /// What all of these connections share.
 pub(super) struct Live {
@@ -55,31 +56,39 @@ impl Live {
 /// Turns a request into a WebSocket.
 pub(super) async fn upgrade(
     server: Arc<Server>,
-    upgrade: WebSocketUpgrade,
+    parts: Parts,
     context: RequestContext,
-    headers: &HeaderMap,
     peer: Option<Peer>,
     connection: Option<Connection>,
 ) -> Response {
     let error_type = context.accepted.error;
     // A browser lets every page open a WebSocket anywhere, without asking first.
-    if !server.cors.decide(headers).is_welcome() {
+    if !server.cors.decide(&parts.headers).is_welcome() {
         return error_response(error_type, StatusCode::FORBIDDEN, ErrorCode::Forbidden, REFUSED_ORIGIN);
     }
-    let caller = match authenticate(&server, headers, peer).await {
+    let caller = match authenticate(&server, &parts.headers, server.origin(&parts.headers, peer)).await {
         Ok(caller) if caller.is_rejected() => return refuse(error_type, Error::InvalidToken),
         Ok(caller) => caller,
         Err(error) => return refuse(error_type, error),
     };
-    let token = bearer(headers).ok().flatten().map(str::to_owned);
+    let token = bearer(&parts.headers).ok().flatten().map(str::to_owned);
+    let Handshake { upgrade, response, is_offered } = match handshake::accept(parts) {
+        Ok(handshake) => handshake,
+        Err(reason) => {
+            let message = format!("This is no WebSocket handshake: {reason}.");
+            return error_response(error_type, StatusCode::BAD_REQUEST, ErrorCode::BadUserInput, &message);
+        }
+    };
+    let charge = server.memory.open(Owner::of_caller(&caller));
     let max_bytes = server.settings.max_body_bytes;
-    upgrade
-        .protocols([protocol::NAME])
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES)
-        .max_message_size(max_bytes.saturating_mul(2))
-        .max_frame_size(max_bytes.saturating_mul(2))
-        .on_upgrade(move |socket| Box::pin(Socket::new(server, socket, caller.origin, token, connection).serve()))
+    let socket = async move {
+        match handshake::connect(upgrade, max_bytes, charge).await {
+            Ok(socket) => Socket::new(server, socket, caller.origin, token, connection).serve(is_offered).await,
+            Err(error) => tracing::debug!(%error, "a connection ended before it became a WebSocket"),
+        }
+    };
+    tokio::spawn(Box::pin(socket));
+    response
 }
 
 /// When the moment comes at which a token expires.

@@ -1,16 +1,16 @@
 //! The messages of `graphql-transport-ws` (the PROTOCOL.md of enisdenjo/graphql-ws), and why a socket is closed.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use async_graphql::ServerError;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorCode};
-use crate::http::parameters::Parameters;
-use crate::http::response::Envelope;
+use crate::http::live::frames::{MAX_INIT_BYTES, RefusedFrame};
+use crate::http::parameters::{self, InvalidParameters, Parameters};
+use crate::http::response;
 
 /// The WebSocket subprotocol.
 pub(super) const NAME: &str = "graphql-transport-ws";
@@ -18,38 +18,76 @@ pub(super) const NAME: &str = "graphql-transport-ws";
 const MAX_ID_BYTES: usize = 256;
 
 /// What a client sends.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum FromClient {
+pub(super) enum FromClient<'t> {
     ConnectionInit {
-        payload: Option<Map<String, Value>>,
+        payload: Map<String, Value>,
     },
     Ping {
-        payload: Option<Map<String, Value>>,
+        payload: Option<&'t RawValue>,
     },
-    Pong {
-        #[serde(rename = "payload")]
-        _payload: Option<HashMap<String, IgnoredAny>>,
-    },
+    Pong,
     Subscribe {
         id: String,
-        payload: Parameters,
+        /// Or the message for the client that sends too many values.
+        payload: Result<Parameters, String>,
     },
     Complete {
         id: String,
     },
 }
 
-impl FromClient {
+/// A message of any type. The payload stays text until the type is known, so that a junk payload is
+/// never built.
+#[derive(Deserialize)]
+struct Envelope<'t> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'t, str>,
+    #[serde(borrow)]
+    id: Option<&'t RawValue>,
+    #[serde(borrow)]
+    payload: Option<&'t RawValue>,
+}
+
+impl<'t> FromClient<'t> {
     /// Reads a message.
-    pub(super) fn parse(text: &str) -> Result<Self, Ending> {
-        let message = serde_json::from_str(text).map_err(|_| Ending::INVALID)?;
-        match &message {
-            Self::Subscribe { id, .. } | Self::Complete { id } if !(1..=MAX_ID_BYTES).contains(&id.len()) => {
-                Err(Ending::INVALID)
+    pub(super) fn parse(text: &'t str) -> Result<Self, Ending> {
+        let Envelope { kind, id, payload } = serde_json::from_str(text).map_err(|_| Ending::INVALID)?;
+        let id = || {
+            let id: Option<String> = id.and_then(|json| serde_json::from_str(json.get()).ok());
+            id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len())).ok_or(Ending::INVALID)
+        };
+        match &*kind {
+            "connection_init" => Ok(Self::ConnectionInit { payload: init_payload(payload)? }),
+            "ping" => Ok(Self::Ping { payload: object(payload)? }),
+            "pong" => object(payload).map(|_| Self::Pong),
+            "subscribe" => {
+                let payload = match parameters::from_json(payload.ok_or(Ending::INVALID)?.get()) {
+                    Err(InvalidParameters::Malformed) => return Err(Ending::INVALID),
+                    Err(InvalidParameters::TooManyValues(message)) => Err(message),
+                    Ok(parameters) => Ok(parameters),
+                };
+                Ok(Self::Subscribe { id: id()?, payload })
             }
-            _ => Ok(message),
+            "complete" => Ok(Self::Complete { id: id()? }),
+            _ => Err(Ending::INVALID),
         }
+    }
+}
+
+/// A payload that is an object, or none.
+fn object(payload: Option<&RawValue>) -> Result<Option<&RawValue>, Ending> {
+    match payload {
+        Some(json) if !json.get().starts_with('{') => Err(Ending::INVALID),
+        payload => Ok(payload),
+    }
+}
+
+/// The fields of `connection_init`. Only the first such message is read, which has at most 4 KiB.
+fn init_payload(payload: Option<&RawValue>) -> Result<Map<String, Value>, Ending> {
+    match payload {
+        Some(json) if json.get().len() > MAX_INIT_BYTES => Err(Ending::TOO_MANY_INITS),
+        Some(json) => serde_json::from_str(json.get()).map_err(|_| Ending::INVALID),
+        None => Ok(Map::new()),
     }
 }
 
@@ -66,11 +104,11 @@ pub(super) enum ToClient<'m> {
     },
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
-        payload: Option<Map<String, Value>>,
+        payload: Option<&'m RawValue>,
     },
     Next {
         id: &'m str,
-        payload: Envelope<'m>,
+        payload: response::Envelope<'m>,
     },
     Error {
         id: &'m str,
@@ -105,7 +143,9 @@ impl Ending {
     pub(super) const SILENT: Self = Self::of(1001, "No sign of life");
     pub(super) const BROKEN: Self = Self::of(1002, "This is no WebSocket message");
     pub(super) const NO_TEXT: Self = Self::of(1007, "The text is not UTF-8");
-    pub(super) const TOO_LARGE: Self = Self::of(1009, "The message is too large");
+    pub(super) const TOO_LARGE: Self = Self::of(1009, "The message is too large: it exceeds http.max_body_bytes");
+    pub(super) const TOO_LARGE_BEFORE_INIT: Self =
+        Self::of(1009, "The message is too large: before connection_init it has at most 4096 bytes");
     pub(super) const BUSY: Self = Self::of(1013, "The server is too busy: try again later");
     pub(super) const INVALID: Self = Self::of(4400, "Invalid message");
     pub(super) const UNAUTHORIZED: Self = Self::of(4401, "Unauthorized: send connection_init first");
@@ -123,17 +163,20 @@ impl Ending {
     }
 
     /// Why a socket is closed that cannot be read any more.
-    pub(super) fn unreadable(error: axum::Error) -> Self {
-        match error.into_inner().downcast_ref::<tungstenite::Error>() {
-            Some(tungstenite::Error::Capacity(_)) => Self::TOO_LARGE,
-            Some(tungstenite::Error::Utf8(_)) => Self::NO_TEXT,
+    pub(super) fn unreadable(error: &tungstenite::Error) -> Self {
+        match error {
+            tungstenite::Error::Capacity(_) => Self::TOO_LARGE,
+            tungstenite::Error::Utf8(_) => Self::NO_TEXT,
+            tungstenite::Error::Io(error) => {
+                match error.get_ref().and_then(|error| error.downcast_ref::<RefusedFrame>()) {
+                    Some(RefusedFrame::TooLarge) => Self::TOO_LARGE,
+                    Some(RefusedFrame::TooLargeBeforeInit) => Self::TOO_LARGE_BEFORE_INIT,
+                    Some(RefusedFrame::Overdrawn) => Self::BUSY,
+                    Some(RefusedFrame::Malformed) | None => Self::BROKEN,
+                }
+            }
             _ => Self::BROKEN,
         }
-    }
-
-    /// Whether the client may still be sending what nobody reads.
-    pub(super) fn is_unreadable(&self) -> bool {
-        [&Self::TOO_LARGE, &Self::NO_TEXT, &Self::BROKEN].contains(&self)
     }
 
     /// The id is the client's own, and cut: a reason has 123 bytes at most.

@@ -3,9 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::StreamExt as _;
+use async_graphql::Variables;
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Map, Value};
+use tungstenite::Message;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::accounts::graphql::Renewal;
 use crate::caller::{Caller, Identity, Origin};
@@ -13,14 +18,16 @@ use crate::error::ErrorCode;
 use crate::http::Server;
 use crate::http::edge::RequestId;
 use crate::http::live::acting::{self, Acting};
-use crate::http::live::operations::{self, Step};
-use crate::http::live::protocol::{Ending, FromClient, NAME, ToClient};
+use crate::http::live::handshake::Connected;
+use crate::http::live::operations::{self, ChargedOperation, Step};
+use crate::http::live::protocol::{Ending, FromClient, ToClient};
 use crate::http::live::{self, Operations};
+use crate::http::memory_budget::{Charge, FREE_BYTES, Overdrawn, Owner};
 use crate::http::operation_log::OperationLog;
 use crate::http::parameters::Parameters;
 use crate::http::response::Envelope;
 use crate::http::serve::Connection;
-use crate::schema::Answer;
+use crate::schema::{Answer, Operation};
 
 /// How long the other side may take to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -28,7 +35,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A WebSocket and what runs over it.
 pub(super) struct Socket {
     server: Arc<Server>,
-    socket: WebSocket,
+    socket: Connected,
+    /// For the message that is being sent.
+    sent: Charge,
     origin: Origin,
     /// The token in the upgrade's header, for who can send one there.
     header_token: Option<String>,
@@ -40,12 +49,14 @@ pub(super) struct Socket {
     ping_at: Instant,
     /// Whether the other side has shown no sign of life since the last ping.
     silent: bool,
+    /// Whether the client may still be sending a message that was refused.
+    is_unreadable: bool,
 }
 
 impl Socket {
     pub(super) fn new(
         server: Arc<Server>,
-        socket: WebSocket,
+        socket: Connected,
         origin: Origin,
         header_token: Option<String>,
         connection: Option<Connection>,
@@ -53,6 +64,7 @@ impl Socket {
         let now = Instant::now();
         let ping_at = now + Duration::from_secs(server.live.settings.ping_seconds);
         Self {
+            sent: server.memory.open(Owner::of_origin(&origin)),
             server,
             socket,
             origin,
@@ -64,15 +76,13 @@ impl Socket {
             opened_at: now,
             ping_at,
             silent: false,
+            is_unreadable: false,
         }
     }
 
-    /// Serves it to its end.
-    pub(super) async fn serve(mut self) {
-        let ending = match self.socket.protocol().is_some_and(|name| name == NAME) {
-            true => self.talk().await.err(),
-            false => Some(Ending::NO_SUBPROTOCOL),
-        };
+    /// Serves it to its end. `is_offered`: whether the client has offered the subprotocol.
+    pub(super) async fn serve(mut self, is_offered: bool) {
+        let ending = if is_offered { self.talk().await.err() } else { Some(Ending::NO_SUBPROTOCOL) };
         // What still ran ends before the close is sent.
         self.operations = Operations::default();
         self.acting = None;
@@ -91,9 +101,15 @@ impl Socket {
                 biased;
                 ending = called_off(self.acting.as_mut(), &mut self.connection) => return Err(ending),
                 () = tokio::time::sleep_until(deadline.into()) => self.look_at_the_clock().await?,
-                message = self.socket.recv() => match message {
-                    Some(Ok(message)) => self.receive(message).await?,
-                    Some(Err(error)) => return Err(Ending::unreadable(error)),
+                message = self.socket.next() => match message {
+                    Some(Ok(message)) => {
+                        self.receive(message).await?;
+                        self.socket.get_mut().settle();
+                    }
+                    Some(Err(error)) => {
+                        self.is_unreadable = true;
+                        return Err(Ending::unreadable(&error));
+                    }
                     None => return Ok(()),
                 },
                 (id, step) = self.operations.next() => self.pass_on(&id, step).await?,
@@ -129,7 +145,7 @@ impl Socket {
                 return Err(Ending::SILENT);
             }
             self.ping_at = now + Duration::from_secs(self.server.live.settings.ping_seconds);
-            self.transmit(Message::Ping(axum::body::Bytes::new())).await?;
+            self.transmit(Message::Ping(Bytes::new())).await?;
         }
         Ok(())
     }
@@ -140,16 +156,13 @@ impl Socket {
             Message::Text(text) => text,
             // The library answers pings, and closes.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
-            Message::Binary(_) => return Err(Ending::INVALID),
+            Message::Binary(_) | Message::Frame(_) => return Err(Ending::INVALID),
         };
-        if text.len() > self.server.settings.max_body_bytes {
-            return Err(Ending::TOO_LARGE);
-        }
         match FromClient::parse(&text)? {
             FromClient::ConnectionInit { .. } if self.acting.is_some() => Err(Ending::TOO_MANY_INITS),
-            FromClient::ConnectionInit { payload } => self.begin(payload.unwrap_or_default()).await,
+            FromClient::ConnectionInit { payload } => self.begin(payload).await,
             FromClient::Ping { payload } => self.send(&ToClient::Pong { payload }).await,
-            FromClient::Pong { .. } => Ok(()),
+            FromClient::Pong => Ok(()),
             FromClient::Subscribe { .. } if self.acting.is_none() => Err(Ending::UNAUTHORIZED),
             FromClient::Subscribe { id, .. } if self.operations.has(&id) => Err(Ending::duplicate(&id)),
             FromClient::Subscribe { id, payload } => self.start(&id, payload).await,
@@ -165,12 +178,15 @@ impl Socket {
         let token = acting::token_in(payload)?.or_else(|| self.header_token.take());
         let acting = Acting::begin(&self.server, self.caller(Identity::Anonymous), token).await?;
         let payload = acting.expiry(None);
+        self.sent = self.server.memory.open(acting.owner);
+        let charge = self.server.memory.open(acting.owner);
+        self.socket.get_mut().allow(self.server.settings.max_body_bytes, charge);
         self.acting = Some(acting);
         self.send(&ToClient::ConnectionAck { payload }).await
     }
 
     /// `subscribe`: another operation.
-    async fn start(&mut self, id: &str, parameters: Parameters) -> Result<(), Ending> {
+    async fn start(&mut self, id: &str, parameters: Result<Parameters, String>) -> Result<(), Ending> {
         let request_id = RequestId::next();
         let mut log = OperationLog::start(request_id);
         let most = self.server.live.settings.max_operations;
@@ -179,8 +195,12 @@ impl Socket {
             let message = format!("At most {most} operations run at once over one socket.");
             return self.refuse(id, &Answer::refusal(ErrorCode::RateLimited, message)).await;
         }
-        let operation = match self.server.schema.prepare(&parameters.query, parameters.operation_name()) {
-            Ok(operation) => operation,
+        let prepared = match parameters {
+            Ok(parameters) => self.prepare(parameters),
+            Err(message) => Err(Box::new(Answer::refusal(ErrorCode::BadUserInput, message))),
+        };
+        let (operation, variables) = match prepared {
+            Ok(prepared) => prepared,
             Err(answer) => {
                 log.answered(&answer);
                 return self.refuse(id, &answer).await;
@@ -194,11 +214,24 @@ impl Socket {
             None => Identity::Anonymous,
         };
         let caller = self.caller(identity);
+        // One for each connection: `server.max_connections` bounds their number.
+        let free = if self.operations.len() == 0 { FREE_BYTES } else { 0 };
+        let Ok(charged) = ChargedOperation::new(&self.server, operation, variables, &caller, free) else {
+            log.refused(ErrorCode::Unavailable);
+            return Err(Ending::BUSY);
+        };
         let renewal = self.renewal.clone();
-        let answers = operations::run(&self.server, operation, parameters.variables, (caller, renewal), request_id);
+        let answers = operations::run(&self.server, charged, (caller, renewal), request_id);
         let logged = answers.inspect(move |answer| log.answered(answer));
         self.operations.start(id, logged.boxed());
         Ok(())
+    }
+
+    /// The operation that these parameters ask for, with the variables that it declares.
+    fn prepare(&self, parameters: Parameters) -> Result<(Operation, Variables), Box<Answer>> {
+        let operation = self.server.schema.prepare(&parameters.query, parameters.operation_name())?;
+        let variables = operation.declared(parameters.variables);
+        Ok((operation, variables))
     }
 
     /// What an operation has to say.
@@ -228,9 +261,23 @@ impl Socket {
         self.send(&ToClient::Error { id, payload: &answer.response.errors }).await
     }
 
+    /// Sends a message, which is charged until the client has taken it. A long one goes out in
+    /// pieces: the library keeps a buffer of the longest frame for as long as the socket is open.
     async fn send(&mut self, message: &ToClient<'_>) -> Result<(), Ending> {
         let text = serde_json::to_string(message).map_err(|_| Ending::FAULT)?;
-        self.transmit(Message::Text(text.into())).await
+        if text.len() <= FREE_BYTES {
+            return self.transmit(Message::Text(text.into())).await;
+        }
+        self.sent.resize(text.len()).map_err(|Overdrawn| Ending::BUSY)?;
+        let mut rest = Bytes::from(text);
+        let mut kind = Data::Text;
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(FREE_BYTES));
+            self.transmit(Message::Frame(Frame::message(piece, OpCode::Data(kind), rest.is_empty()))).await?;
+            kind = Data::Continue;
+        }
+        self.sent.release();
+        Ok(())
     }
 
     /// Waits for a client that does not read, but no longer than the socket may be open.
@@ -242,15 +289,15 @@ impl Socket {
         }
     }
 
+    /// Closes the socket. The rest of a refused message is read and dropped for a while: if the
+    /// server hung up on it, TCP would discard the close frame too.
     async fn close(&mut self, ending: Ending) {
-        let frame = CloseFrame { code: ending.code, reason: ending.reason.as_ref().into() };
-        if self.socket.send(Message::Close(Some(frame))).await.is_err() {
-            return;
-        }
-        while let Some(Ok(_)) = self.socket.recv().await {}
-        if ending.is_unreadable() {
-            // Hung up at once, TCP would throw away the close together with what was not read.
-            tokio::time::sleep(CLOSE_TIMEOUT).await;
+        let frame = CloseFrame { code: ending.code.into(), reason: ending.reason.as_ref().into() };
+        if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
+            while let Some(Ok(_)) = self.socket.next().await {}
+            if self.is_unreadable {
+                self.socket.get_mut().discard().await;
+            }
         }
     }
 

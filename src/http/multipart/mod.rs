@@ -26,6 +26,7 @@ use crate::caller::Caller;
 use crate::config::Config;
 use crate::error::Error;
 use crate::http::callers::{Callers, Place};
+use crate::http::memory_budget::{Charge, FREE_BYTES, Owner};
 use crate::http::parameters::{self, Parameters};
 use crate::upload::{Folder, ReceivedFile, Uploads};
 
@@ -52,6 +53,8 @@ pub(super) struct Form {
     pub(super) uploads: Uploads,
     /// Its sender's, until it is answered: whoever is done sending has others work.
     pub(super) place: Option<Place>,
+    /// For the memory that the parameters take.
+    pub(super) charge: Charge,
 }
 
 /// Receives forms, so many at once.
@@ -103,6 +106,7 @@ impl Intake {
         body: S,
         length: u64,
         boundary: &str,
+        mut charge: Charge,
     ) -> Result<Form, Refusal>
     where
         S: Stream<Item = Result<Bytes, axum::Error>> + Send + Unpin + 'static,
@@ -114,7 +118,8 @@ impl Intake {
         let own_place = self.callers.enter(caller)?;
         let unavailable = Error::Unavailable { retry_after_seconds: RETRY_AFTER_SECONDS };
         let _place = self.places.try_acquire().map_err(|_| unavailable)?;
-        match tokio::time::timeout(self.time, self.read(Parts::new(body, boundary))).await {
+        charge.settle(Owner::of_caller(caller), 0)?;
+        match tokio::time::timeout(self.time, self.read(Parts::new(body, boundary), charge)).await {
             Ok(Ok(form)) => Ok(Form { place: Some(own_place), ..form }),
             Ok(Err(refusal)) => Err(refusal),
             Err(_) => Err(Refusal::TooSlow),
@@ -128,10 +133,12 @@ impl Intake {
         files.saturating_add(texts as u64)
     }
 
-    async fn read(&self, mut parts: Parts) -> Result<Form, Refusal> {
-        let operations = parts.text("operations", self.max_operations_bytes).await?;
+    async fn read(&self, mut parts: Parts, mut charge: Charge) -> Result<Form, Refusal> {
+        let operations = parts.text("operations", self.max_operations_bytes, &mut charge).await?;
         let mut parameters = parameters::parse(&operations).map_err(Refusal::malformed)?;
-        let map = Map::parse(&parts.text("map", MAX_MAP_BYTES).await?, self.max_files)?;
+        drop(operations);
+        charge.resize(parameters.memory_bytes().saturating_sub(FREE_BYTES))?;
+        let map = Map::parse(&parts.text("map", MAX_MAP_BYTES, &mut charge).await?, self.max_files)?;
         map.fill(&mut parameters.variables)?;
         let mut files: Vec<Option<ReceivedFile>> = (0..map.files()).map(|_| None).collect();
         while let Some(part) = parts.next().await? {
@@ -147,7 +154,7 @@ impl Intake {
         if let Some(number) = files.iter().position(Option::is_none) {
             return Err(Refusal::malformed(format!("The file for `{}` was not sent.", map.place(number))));
         }
-        Ok(Form { parameters, uploads: files.into_iter().flatten().collect(), place: None })
+        Ok(Form { parameters, uploads: files.into_iter().flatten().collect(), place: None, charge })
     }
 
     /// Writes a file to the folder; `place` is where in the variables it belongs.

@@ -15,6 +15,8 @@ use futures_util::Stream;
 use multer::{Field, Multipart};
 
 use super::Refusal;
+use crate::http::body;
+use crate::http::memory_budget::Charge;
 
 /// The largest head of a part, and what may stand before the first one.
 pub(super) const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -47,8 +49,8 @@ impl Parts {
         Ok(field.map(|field| Part { field, taken: self.taken.clone() }))
     }
 
-    /// The content of the next part, which must be the one of this name.
-    pub(super) async fn text(&mut self, name: &str, limit: usize) -> Result<Vec<u8>, Refusal> {
+    /// The content of the next part, which must be the one of this name, charged as it arrives.
+    pub(super) async fn text(&mut self, name: &str, limit: usize, charge: &mut Charge) -> Result<Vec<u8>, Refusal> {
         let part = self.next().await?.filter(|part| part.name() == Some(name));
         let Some(mut part) = part else {
             let message =
@@ -60,7 +62,7 @@ impl Parts {
             if text.len().saturating_add(chunk.len()) > limit {
                 return Err(Refusal::TooLarge(format!("The part `{name}` has at most {limit} bytes.")));
             }
-            text.extend_from_slice(&chunk);
+            body::append(&mut text, &chunk, charge)?;
         }
         Ok(text)
     }

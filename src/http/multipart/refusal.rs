@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use crate::error::{Error, ErrorCode};
 use crate::http::media_type::JsonType;
+use crate::http::memory_budget::Overdrawn;
 use crate::http::response::{error_response, refuse};
 
 /// A form that is not executed.
@@ -57,6 +58,12 @@ impl Refusal {
             }
             Self::Error(error) => refuse(media_type, error),
         }
+    }
+}
+
+impl From<Overdrawn> for Refusal {
+    fn from(overdrawn: Overdrawn) -> Self {
+        Self::Error(overdrawn.into())
     }
 }
 

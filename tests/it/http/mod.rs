@@ -13,11 +13,13 @@ mod limits;
 mod links;
 mod log;
 mod media_types;
+mod memory_budget;
 mod multipart;
 mod overload;
 mod playground;
 mod shutdown;
 mod slow_clients;
+mod variables;
 
 use axum::body::Body;
 use axum::http::Request;

@@ -7,6 +7,7 @@ mod delivery;
 mod endings;
 mod event_stream;
 mod expiry;
+mod hostile;
 mod memory;
 mod operations;
 mod replicas;

@@ -122,8 +122,10 @@ async fn many_operations_and_variables_are_bounded_by_the_tokens() {
     refused(&caller, &operations, "tokens", limit).await;
     let variables: String = (0..1000).map(|number| format!("$v{number}: Int ")).collect();
     refused(&caller, &format!("query ({variables}) {{ hello }}"), "tokens", limit).await;
-    let values: serde_json::Map<_, _> = (0..20_000).map(|number| (format!("v{number}"), json!(number))).collect();
-    caller.run_with("{ hello }", values.into()).await.data();
+    let values =
+        |count| (0..count).map(|number| (format!("v{number}"), json!(number))).collect::<serde_json::Map<_, _>>();
+    caller.run_with("{ hello }", values(10_000).into()).await.data();
+    assert_eq!(caller.run_with("{ hello }", values(10_001).into()).await.code(), "BAD_USER_INPUT");
 }
 
 /// Counted or parsed naively, the rest of each would be looked through once for every string: for minutes.

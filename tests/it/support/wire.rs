@@ -37,8 +37,7 @@ impl Listening {
     }
 
     pub async fn connect(&self) -> Wire {
-        let stream = TcpStream::connect(self.address).await.expect("a connection");
-        Wire { stream, received: Vec::new() }
+        Wire::connect(self.address).await
     }
 
     /// Asks the server to stop.
@@ -78,6 +77,12 @@ pub struct Heard {
 }
 
 impl Wire {
+    /// Connects to a server.
+    pub async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        Self { stream, received: Vec::new() }
+    }
+
     /// Sends these bytes; a server that has hung up may not want them all.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
