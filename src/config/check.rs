@@ -42,11 +42,25 @@ impl Config {
             ensure!((1..=1_000_000_000).contains(&records), "{name} must be from 1 to 1000000000");
         }
         ensure!(self.http.max_header_bytes >= 8192, "http.max_header_bytes must be at least 8192");
+        self.check_peers()?;
         self.check_database()?;
         self.check_photos()?;
         self.storage.check()?;
         self.check_positive()?;
         self.check_limits()
+    }
+
+    fn check_peers(&self) -> anyhow::Result<()> {
+        for (name, percent) in [
+            ("max_percent_per_peer", self.server.max_percent_per_peer),
+            ("max_percent_per_proxy", self.server.max_percent_per_proxy),
+        ] {
+            ensure!((1..=100).contains(&percent), "server.{name} must be from 1 to 100");
+        }
+        let http = &self.http;
+        ensure!(http.min_bytes_per_second <= 1 << 20, "http.min_bytes_per_second must be at most 1048576");
+        ensure!((1..=300).contains(&http.grace_seconds), "http.grace_seconds must be from 1 to 300");
+        Ok(())
     }
 
     fn check_database(&self) -> anyhow::Result<()> {

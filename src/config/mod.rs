@@ -54,6 +54,8 @@ pub struct Server {
     pub data_dir: PathBuf,
     pub public_url: String,
     pub max_connections: usize,
+    pub max_percent_per_peer: u32,
+    pub max_percent_per_proxy: u32,
     pub shutdown_seconds: u64,
 }
 
@@ -76,6 +78,8 @@ pub struct Http {
     pub header_seconds: u64,
     pub body_seconds: u64,
     pub answer_seconds: u64,
+    pub min_bytes_per_second: u64,
+    pub grace_seconds: u64,
     pub request_seconds: u64,
     pub max_body_bytes: usize,
     pub max_header_bytes: usize,

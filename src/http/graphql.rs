@@ -21,6 +21,8 @@ use crate::http::media_type::{self, JsonType, MediaType, Sent};
 use crate::http::multipart::{self, Form, Lingering, Refusal};
 use crate::http::operation_log::OperationLog;
 use crate::http::origin::Peer;
+use crate::http::pace::{Pace, TooSlow};
+use crate::http::paced_body::PacedBody;
 use crate::http::parameters::{self, Parameters, UrlParameters};
 use crate::http::response::{error_response, json_response, refuse};
 use crate::http::serve::Connection;
@@ -118,6 +120,7 @@ async fn receive(
     boundary: Option<String>,
     body: Body,
 ) -> Result<(Caller, Form), Refusal> {
+    let body = Body::new(PacedBody::new(body, Pace::of_bodies(&server.settings)));
     let body = Lingering::new(body, headers, server.settings.body_timeout());
     if !server.cors.decide(headers).is_welcome() {
         return Err(Error::Forbidden(REFUSED_ORIGIN.to_owned()).into());
@@ -223,19 +226,22 @@ async fn read(server: &Server, error_type: JsonType, body: Body) -> Result<Bytes
     if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limit) {
         return too_large();
     }
-    let whole = Limited::new(body, limit).collect();
+    let whole = Limited::new(PacedBody::new(body, Pace::of_bodies(&server.settings)), limit).collect();
     match tokio::time::timeout(server.settings.body_timeout(), whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => too_large(),
-        Ok(Err(_)) => Err(Box::new(bad_request(error_type, "The body ended early."))),
-        Err(_) => {
-            let message = "The body took too long to arrive.";
-            let mut response =
-                error_response(error_type, StatusCode::REQUEST_TIMEOUT, ErrorCode::BadUserInput, message);
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            Err(Box::new(response))
-        }
+        Ok(Err(error)) => Err(Box::new(match TooSlow::find(&*error) {
+            Some(slow) => timed_out(error_type, &slow.message()),
+            None => bad_request(error_type, "The body ended early."),
+        })),
+        Err(_) => Err(Box::new(timed_out(error_type, "The body took too long to arrive."))),
     }
+}
+
+fn timed_out(error_type: JsonType, message: &str) -> Response {
+    let mut response = error_response(error_type, StatusCode::REQUEST_TIMEOUT, ErrorCode::BadUserInput, message);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn respond(media_type: MediaType, answer: &Answer, is_rejected: bool) -> Response {

@@ -20,6 +20,7 @@ mod authorization;
 mod callers;
 mod conditions;
 mod cors;
+mod counted_body;
 mod edge;
 mod graphql;
 mod health;
@@ -32,11 +33,16 @@ mod media_type;
 mod multipart;
 mod operation_log;
 mod origin;
+mod pace;
+mod paced_body;
 mod parameters;
 mod photos;
+mod places;
 mod playground;
+mod reserve;
 mod response;
 mod serve;
+mod stream;
 
 use std::sync::Arc;
 

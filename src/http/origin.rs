@@ -13,9 +13,16 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+impl Peer {
+    /// Its address; an IPv4 address that is mapped to IPv6 as itself.
+    pub(super) fn address(self) -> IpAddr {
+        self.0.ip().to_canonical()
+    }
+}
+
 /// The origin of a request with these headers from `peer`.
 pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpNet]) -> Origin {
-    let peer = peer.map(|Peer(peer)| peer.ip().to_canonical());
+    let peer = peer.map(Peer::address);
     let client = peer.and_then(|peer| client(headers, peer, trusted));
     let user_agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
     // PostgreSQL refuses NUL in text; no header has one.
@@ -24,6 +31,11 @@ pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpNet]) -> 
         text.get(..end).unwrap_or_default().into()
     });
     Origin { address: client.or(peer), shared: client.is_none(), user_agent }
+}
+
+/// The client that a trusted proxy names in these headers; `None` if it names none.
+pub(super) fn forwarded(headers: &HeaderMap, proxy: Peer, trusted: &[IpNet]) -> Option<IpAddr> {
+    client(headers, proxy.address(), trusted)
 }
 
 /// Proxies append: from the right, the first address that is no trusted proxy's is the client's. What stands further

@@ -19,6 +19,7 @@ mod reading;
 pub mod record;
 mod s3;
 mod verify;
+mod window;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub use open::photos_folder;
 use folder::Folder;
 use s3::S3;
 use verify::Guard;
+use window::Windows;
 
 /// The largest object that is cached in memory, in bytes.
 pub const MAX_CACHED_BYTES: u64 = 64 << 10;
@@ -70,6 +72,7 @@ pub struct Blobs {
     recorded_place: Arc<str>,
     guard: Arc<Guard>,
     small: Arc<Cache<String, Bytes, Weight>>,
+    windows: Windows,
 }
 
 #[derive(Clone)]
@@ -122,7 +125,8 @@ impl Blobs {
     }
 
     /// Returns the size of the object `key`, and `range` of its content, or all of it. `None` if it
-    /// does not exist.
+    /// does not exist. A range may be read as slowly as its reader likes: it keeps little memory and
+    /// no connection meanwhile.
     ///
     /// # Errors
     /// The errors of [`Blobs::put`]; a range that begins behind the end. The content may break off with
@@ -131,7 +135,10 @@ impl Blobs {
         let path = path(key)?;
         let found = match &self.backend {
             Backend::Folder(folder) => folder.read(path.to_string(), range).await?,
-            Backend::S3(s3) => s3.read(&path, range).await?,
+            Backend::S3(s3) => match range {
+                Some(range) => self.windows.read(s3, path, range).await?,
+                None => s3.read(&path).await?,
+            },
         };
         self.found(found).await
     }

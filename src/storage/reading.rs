@@ -13,8 +13,8 @@ use object_store::GetResult;
 use crate::error::Error;
 use crate::storage::{Content, s3};
 
-/// How much of a file is read at once.
-const PIECE: u64 = 256 << 10;
+/// How much of a file is read at once. A client that reads nothing keeps so much in memory, and thousands may do so.
+const PIECE: u64 = 16 << 10;
 
 /// The content of an object in S3.
 pub(super) fn pieces(found: GetResult) -> Content {

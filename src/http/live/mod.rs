@@ -42,13 +42,16 @@ const BUFFER_BYTES: usize = 2048;
 /// What all of these connections share.
 pub(super) struct Live {
     callers: Callers,
+    /// Those with sockets that wait for `connection_init`.
+    waiting: Callers,
     settings: config::Subscriptions,
 }
 
 impl Live {
     pub(super) fn new(config: &Config) -> Self {
         let settings = config.subscriptions.clone();
-        Self { callers: Callers::new(settings.max_per_caller), settings }
+        let callers = || Callers::new(settings.max_per_caller);
+        Self { callers: callers(), waiting: callers(), settings }
     }
 }
 
@@ -71,6 +74,11 @@ pub(super) async fn upgrade(
         Ok(caller) => caller,
         Err(error) => return refuse(error_type, error),
     };
+    // A client may never send `connection_init`. Refused here, and not by a close: clients try again after this.
+    let waiting = match server.live.waiting.enter(&caller) {
+        Ok(waiting) => waiting,
+        Err(error) => return refuse(error_type, error),
+    };
     let token = bearer(headers).ok().flatten().map(str::to_owned);
     let max_bytes = server.settings.max_body_bytes;
     upgrade
@@ -79,7 +87,9 @@ pub(super) async fn upgrade(
         .write_buffer_size(BUFFER_BYTES)
         .max_message_size(max_bytes.saturating_mul(2))
         .max_frame_size(max_bytes.saturating_mul(2))
-        .on_upgrade(move |socket| Box::pin(Socket::new(server, socket, caller.origin, token, connection).serve()))
+        .on_upgrade(move |socket| {
+            Box::pin(Socket::new(server, socket, caller.origin, token, (connection, waiting)).serve())
+        })
 }
 
 /// When the moment comes at which a token expires.

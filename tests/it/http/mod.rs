@@ -15,9 +15,11 @@ mod log;
 mod media_types;
 mod multipart;
 mod overload;
+mod peers;
 mod playground;
 mod shutdown;
 mod slow_clients;
+mod slow_transfers;
 
 use axum::body::Body;
 use axum::http::Request;

@@ -51,7 +51,7 @@ pub use smtp::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls};
 pub use statements::Statements;
 pub use storage::{TestStorage, attached};
 pub use told::Told;
-pub use wire::{Listening, Wire, post};
+pub use wire::{Heard, Listening, Wire, post, slow_connection};
 
 /// A password that is good enough.
 pub const PASSWORD: &str = "correct horse battery";
