@@ -334,9 +334,7 @@ impl Config {
         config.check()?;
         Ok(config)
     }
-}
 
-impl Config {
     /// Where clients reach this server: `server.public_url`, or the address it listens on.
     #[must_use]
     pub fn public_url(&self) -> String {

@@ -221,7 +221,10 @@ mod tests {
     #[test]
     fn a_loan_counts_for_the_client_and_not_for_the_proxy() {
         let places = places(8);
-        let headers = HeaderMap::from_iter([("x-forwarded-for".parse().expect("a name"), "203.0.113.7".parse().expect("a value"))]);
+        let headers = HeaderMap::from_iter([(
+            "x-forwarded-for".parse().expect("a name"),
+            "203.0.113.7".parse().expect("a value"),
+        )]);
         let proxied: Vec<Arc<Place>> =
             (0..6).map(|_| Arc::new(places.enter(peer("127.0.0.1")).expect("a place"))).collect();
         assert_eq!(places.enter(peer("127.0.0.1")).err(), Some(Full::Peer), "three quarters");

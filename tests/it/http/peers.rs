@@ -4,7 +4,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use cloakroom::config::Config;
+use cloakroom::config::{Config, Listen};
+use cloakroom::http::{self, Listeners};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use crate::live::{self, Socket};
 use crate::support::{Heard, Listening, PATIENCE, TestApp, Wire, post};
@@ -59,7 +63,7 @@ async fn eventually(mut is_true: impl AsyncFnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, repeated).await.expect("it becomes true");
+    timeout(PATIENCE, repeated).await.expect("it becomes true");
 }
 
 #[tokio::test]
@@ -129,11 +133,14 @@ async fn a_place_is_free_again_after_its_connection() {
 
 #[tokio::test]
 async fn requests_through_a_proxy_count_for_its_clients() {
-    let (_test, server) = small(|_| ()).await;
+    let (test, server) = small(|_| ()).await;
+    let user = test.sign_up("anna").await;
+    let token = user.token.as_deref().expect("a token");
     let client = |number: u8| format!("x-forwarded-for: 203.0.113.{number}\r\n");
     let events = |number: u8| {
         let subscription = r#"{"query": "subscription { current }"}"#;
-        let headers = format!("{}accept: text/event-stream\r\nhost:", client(number));
+        let accepted = "accept: text/event-stream";
+        let headers = format!("{}authorization: Bearer {token}\r\n{accepted}\r\nhost:", client(number));
         post(subscription).replacen("host:", &headers, 1)
     };
     // Idle connections that served a client count for the proxy.
@@ -168,6 +175,35 @@ async fn connections_of_a_proxy_that_names_no_client_count_for_the_proxy() {
     assert_refused(&hello(&mut further, "").await, 429, "RATE_LIMITED");
     assert_eq!(server.connect().await.get("/healthz").await.map(|heard| heard.status), Some(200));
     let _other = placed(&server, 2).await;
+}
+
+/// Sends a query over a Unix domain socket; the status of the answer.
+async fn status_over_unix(stream: &mut UnixStream) -> String {
+    stream.write_all(post(HELLO).as_bytes()).await.expect("it is sent");
+    let mut status = [0; 12];
+    timeout(PATIENCE, stream.read_exact(&mut status)).await.expect("an answer").expect("an answer");
+    String::from_utf8_lossy(&status[9..]).into_owned()
+}
+
+#[tokio::test]
+async fn peers_of_a_unix_socket_are_one_peer() {
+    let test = TestApp::with_config(|config| {
+        config.server.max_connections = 8;
+        config.http.trusted_proxies = Vec::new();
+    })
+    .await;
+    let path = test.data_dir().join("socket");
+    let listen = Listen::Unix(path.clone());
+    let listeners = Listeners::bind(&listen, test.config.server.socket_mode).await.expect("it listens");
+    let (router, config) = (test.router.clone(), test.config.clone());
+    let served = tokio::spawn(async move { http::serve(listeners, router, &config, std::future::pending()).await });
+    let mut held = Vec::new();
+    for expected in ["200", "200", "429"] {
+        let mut stream = UnixStream::connect(&path).await.expect("a connection");
+        assert_eq!(status_over_unix(&mut stream).await, expected);
+        held.push(stream);
+    }
+    served.abort();
 }
 
 #[tokio::test]
