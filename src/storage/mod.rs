@@ -7,15 +7,14 @@
 //! storage has been verified to be the one that the database expects (`identity.rs`).
 //!
 //! The content of a key never changes, so small objects are cached in memory, up to
-//! `storage.cache_bytes`. Large files are read in pieces outside of the runtime's threads; they
-//! pass through memory once on their way to the socket (the HTTP library has no `sendfile`).
+//! `storage.cache_bytes`. Larger ones are read in windows, outside of the runtime's threads
+//! (`window.rs`); the HTTP library has no `sendfile`.
 
 mod attach;
 mod file_system;
 mod folder;
 mod identity;
 mod open;
-mod reading;
 pub mod record;
 mod s3;
 mod verify;
@@ -134,9 +133,9 @@ impl Blobs {
     pub async fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<(u64, Content)>, Error> {
         let path = path(key)?;
         let found = match &self.backend {
-            Backend::Folder(folder) => folder.read(path.to_string(), range).await?,
+            Backend::Folder(folder) => folder.read(path.to_string(), range, &self.windows).await?,
             Backend::S3(s3) => match range {
-                Some(range) => self.windows.read(s3, path, range).await?,
+                Some(range) => self.windows.of_object(s3, path, range).await?,
                 None => s3.read(&path).await?,
             },
         };

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 use tokio::sync::Semaphore;
 
 use crate::error::{Dependency, Error};
 use crate::storage::identity::MAX_MARKER_BYTES;
-use crate::storage::{Content, Listed, MARKER, RETRY_AFTER_SECONDS, reading};
+use crate::storage::{Content, Listed, MARKER, RETRY_AFTER_SECONDS};
 
 /// The time limit of a call without content, and of the next piece of one with content.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ impl S3 {
     /// Returns the size of an object and its content, which is to be read at once: a connection is open until then.
     pub(super) async fn read(&self, path: &Path) -> Result<Option<(u64, Content)>, Error> {
         match within(ANSWER, self.store.get_opts(path, GetOptions::default())).await {
-            Ok(found) => Ok(Some((found.meta.size, reading::pieces(found)))),
+            Ok(found) => Ok(Some((found.meta.size, pieces(found)))),
             Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
             Err(error) => Err(fault(error)),
         }
@@ -149,9 +149,13 @@ async fn within<T>(limit: Duration, call: impl Future<Output = object_store::Res
     }
 }
 
-/// Runs one call that returns the next piece of a content.
-pub(super) async fn next_piece<T>(call: impl Future<Output = object_store::Result<T>>) -> Result<T, Error> {
-    within(ANSWER, call).await.map_err(fault)
+/// The content of an object, piece by piece.
+fn pieces(found: GetResult) -> Content {
+    futures_util::stream::try_unfold(found.into_stream(), async |mut pieces| {
+        let piece = within(ANSWER, pieces.try_next()).await.map_err(fault)?;
+        Ok(piece.map(|piece| (piece, pieces)))
+    })
+    .boxed()
 }
 
 /// Returns the error for the caller. Nothing that a photo shows was done: an object that was written
