@@ -73,12 +73,13 @@ impl<L: Fn() -> anyhow::Result<Config>> Reload<'_, L> {
 }
 
 async fn serve(
-    config: Config,
+    mut config: Config,
     stop: &Stop,
     reload: Reload<'_, impl Fn() -> anyhow::Result<Config>>,
 ) -> anyhow::Result<()> {
     let signals = Survived::install()?;
     raise_open_files();
+    fit_open_files(&mut config.server);
     let database = Database::open(&config.database, &config.server.data_dir).await?;
     let server = RunningServer::register(&database, config.database.migrate).await?;
     let served = serve_from(config, database.clone(), signals, stop, reload).await;
@@ -141,6 +142,22 @@ fn raise_open_files() {
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}
+
+/// Lowers `server.max_connections` to what the limit of open files allows. Beyond that limit nothing is accepted, health
+/// checks neither, and the share of one peer could be all there is.
+fn fit_open_files(settings: &mut config::Server) {
+    let Some(files) = getrlimit(Resource::Nofile).current else { return };
+    // The rest is for images that are read, uploads that are written, and the database.
+    let connections = usize::try_from(files / 4 * 3).unwrap_or(usize::MAX).max(1);
+    if connections < settings.max_connections {
+        tracing::warn!(
+            files,
+            connections,
+            "server.max_connections is lowered: the limit of open files is too low; raise it (ulimit -n, LimitNOFILE=)"
+        );
+        settings.max_connections = connections;
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Server {
     #[serde(with = "optional")]
     pub public_url: Option<BaseUrl>,
     pub max_connections: usize,
+    pub max_percent_per_peer: u32,
+    pub max_percent_per_proxy: u32,
     pub shutdown_seconds: u64,
 }
 
@@ -85,6 +87,8 @@ pub struct Http {
     pub header_seconds: u64,
     pub body_seconds: u64,
     pub answer_seconds: u64,
+    pub min_bytes_per_second: u64,
+    pub grace_seconds: u64,
     pub request_seconds: u64,
     pub max_body_bytes: usize,
     pub max_buffered_bytes: usize,

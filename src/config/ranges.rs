@@ -12,6 +12,8 @@ const CENTURY_SECONDS: u64 = CENTURY_DAYS * 86_400;
 /// Each setting that is a number, with the smallest and the largest value that it may have.
 pub const RANGES: &[(&str, u64, u64)] = &[
     ("server.max_connections", 1, 1_000_000),
+    ("server.max_percent_per_peer", 1, 100),
+    ("server.max_percent_per_proxy", 1, 100),
     ("server.shutdown_seconds", 0, 86_400),
     ("database.max_connections", 1, 1000),
     ("database.connection_lifetime_seconds", 10, 86_400),
@@ -20,6 +22,8 @@ pub const RANGES: &[(&str, u64, u64)] = &[
     ("http.header_seconds", 1, 3600),
     ("http.body_seconds", 1, 3600),
     ("http.answer_seconds", 1, 3600),
+    ("http.min_bytes_per_second", 0, 1_048_576),
+    ("http.grace_seconds", 1, 300),
     ("http.request_seconds", 1, 3600),
     ("http.max_body_bytes", 1024, 67_108_864),
     ("http.max_buffered_bytes", 1_048_576, 1_099_511_627_776),

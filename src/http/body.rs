@@ -11,11 +11,14 @@ use crate::http::Server;
 use crate::http::media_type::JsonType;
 use crate::http::memory_budget::{Charge, FREE_BYTES, Overdrawn};
 use crate::http::multipart::Lingering;
+use crate::http::pace::{Pace, TooSlow};
+use crate::http::paced_body::PacedBody;
 use crate::http::response::{error_response, refuse};
 
 /// The reason why a body is not read to its end.
 enum Unread {
     TooLarge,
+    TooSlow(TooSlow),
     EndedEarly,
     Overdrawn,
 }
@@ -47,7 +50,8 @@ pub(super) async fn read(
     if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limit) {
         return Err(Box::new(too_large()));
     }
-    let mut body = Limited::new(body, limit);
+    let paced = PacedBody::new(body, Pace::of_bodies(&server.settings));
+    let mut body = Limited::new(Body::new(paced), limit);
     let time = server.settings.body_timeout();
     let response = match tokio::time::timeout(time, collect(&mut body, charge)).await {
         Ok(Ok(body)) => return Ok(body),
@@ -61,13 +65,14 @@ pub(super) async fn read(
             let message = "The body ended early.";
             error_response(error_type, StatusCode::BAD_REQUEST, ErrorCode::BadUserInput, message)
         }
-        Err(_) => {
-            let message = "The body took too long to arrive.";
-            let status = StatusCode::REQUEST_TIMEOUT;
-            closing(error_response(error_type, status, ErrorCode::BadUserInput, message))
-        }
+        Ok(Err(Unread::TooSlow(slow))) => timed_out(error_type, &slow.message()),
+        Err(_) => timed_out(error_type, "The body took too long to arrive."),
     };
     Err(Box::new(response))
+}
+
+fn timed_out(error_type: JsonType, message: &str) -> Response {
+    closing(error_response(error_type, StatusCode::REQUEST_TIMEOUT, ErrorCode::BadUserInput, message))
 }
 
 /// The rest of the body is not wanted, so the connection cannot carry another request.
@@ -79,8 +84,9 @@ fn closing(mut response: Response) -> Response {
 async fn collect(body: &mut Limited<Body>, charge: &mut Charge) -> Result<Bytes, Unread> {
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-            Some(_) => Unread::TooLarge,
+        let frame = frame.map_err(|error| match TooSlow::find(&*error) {
+            _ if error.is::<LengthLimitError>() => Unread::TooLarge,
+            Some(slow) => Unread::TooSlow(slow),
             None => Unread::EndedEarly,
         })?;
         let Ok(chunk) = frame.into_data() else { continue };

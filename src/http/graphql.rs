@@ -18,6 +18,8 @@ use crate::http::media_type::{self, JsonType, MediaType, Sent};
 use crate::http::memory_budget::{Charge, FREE_BYTES, Owner};
 use crate::http::multipart::{self, Form, Lingering, Refusal};
 use crate::http::operation_log::OperationLog;
+use crate::http::pace::Pace;
+use crate::http::paced_body::PacedBody;
 use crate::http::parameters::{self, Parameters};
 use crate::http::response::{error_response, json_response, refuse};
 use crate::http::serve::Connection;
@@ -115,6 +117,7 @@ async fn receive(
     body: Body,
     charge: Charge,
 ) -> Result<(Caller, Form), Refusal> {
+    let body = Body::new(PacedBody::new(body, Pace::of_bodies(&server.settings)));
     let body = Lingering::new(body, headers, server.settings.body_timeout());
     if !server.cors.decide(headers).is_welcome() {
         return Err(Error::Forbidden(REFUSED_ORIGIN.to_owned()).into());

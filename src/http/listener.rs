@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
 use anyhow::{Context as _, bail, ensure};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream, lookup_host};
+use tokio::net::{TcpListener, UnixListener, UnixStream, lookup_host};
 
 use crate::config::{Listen, ListenHost, SocketMode};
 use crate::http::origin::Peer;
+use crate::http::stream::Stream;
 
 /// The peer of a Unix domain socket. It has no address, and only this machine reaches it: it counts as a peer on the
 /// loopback interface, in limits and as a proxy.
@@ -27,12 +28,6 @@ pub struct Listeners {
 enum Socket {
     Tcp(TcpListener),
     Unix { listener: UnixListener, _file: SocketFile },
-}
-
-/// A connection that was accepted.
-pub(super) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 /// The file of a Unix domain socket; removed when dropped, unless another server has replaced it.

@@ -16,9 +16,16 @@ const FORWARDED_PROTO: &str = "x-forwarded-proto";
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+impl Peer {
+    /// Its address; an IPv4 address that is mapped to IPv6 as itself.
+    pub(super) fn address(self) -> IpAddr {
+        self.0.ip().to_canonical()
+    }
+}
+
 /// The origin of a request with these headers from `peer`.
 pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpNet]) -> Origin {
-    let peer = peer.map(|Peer(peer)| peer.ip().to_canonical());
+    let peer = peer.map(Peer::address);
     let client = peer.and_then(|peer| client(headers, peer, trusted));
     let user_agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
     // PostgreSQL refuses NUL in text; no header has one.
@@ -39,6 +46,11 @@ pub(super) fn base_url(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpNet
 
 fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
+}
+
+/// The client that a trusted proxy names in these headers; `None` if it names none.
+pub(super) fn forwarded(headers: &HeaderMap, proxy: Peer, trusted: &[IpNet]) -> Option<IpAddr> {
+    client(headers, proxy.address(), trusted)
 }
 
 /// Proxies append: from the right, the first address that is no trusted proxy's is the client's. What stands further

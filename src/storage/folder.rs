@@ -17,7 +17,8 @@ use chrono::{DateTime, Utc};
 
 use crate::error::Error;
 use crate::storage::identity::MAX_MARKER_BYTES;
-use crate::storage::{Content, Listed, MARKER, is_from_file_system, reading};
+use crate::storage::window::Windows;
+use crate::storage::{Content, Listed, MARKER, is_from_file_system};
 
 /// The name, before its `#`, and the length of a file that is written to see whether there is room.
 const PROBE: &str = "probe";
@@ -105,18 +106,19 @@ impl Folder {
         Ok(existed)
     }
 
-    /// Returns the size of an object and `range` of its content, or all of it.
+    /// Returns the size of an object and `range` of its content, or all of it, in these windows.
     pub(super) async fn read(
         self: &Arc<Self>,
         key: String,
         range: Option<Range<u64>>,
+        windows: &Windows,
     ) -> Result<Option<(u64, Content)>, Error> {
         let Some((file, size)) = self.run(move |folder| folder.open(&key)).await? else { return Ok(None) };
         let range = range.unwrap_or(0..size);
         if range.start > size || (range.start == size && size > 0) {
             return Err(Error::internal(anyhow::anyhow!("a range begins at {}, behind the end {size}", range.start)));
         }
-        Ok(Some((size, reading::file(Arc::new(file), range.start..range.end.min(size)))))
+        Ok(Some((size, windows.of_file(file, range.start..range.end.min(size)))))
     }
 
     /// Returns the size of an object, in bytes.

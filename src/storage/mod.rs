@@ -7,18 +7,18 @@
 //! storage has been verified to be the one that the database expects (`identity.rs`).
 //!
 //! The content of a key never changes, so small objects are cached in memory, up to
-//! `storage.cache_bytes`. Large files are read in pieces outside of the runtime's threads; they
-//! pass through memory once on their way to the socket (the HTTP library has no `sendfile`).
+//! `storage.cache_bytes`. Larger ones are read in windows, outside of the runtime's threads
+//! (`window.rs`); the HTTP library has no `sendfile`.
 
 mod attach;
 mod file_system;
 mod folder;
 mod identity;
 mod open;
-mod reading;
 pub mod record;
 mod s3;
 mod verify;
+mod window;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ pub use open::photos_folder;
 use folder::Folder;
 use s3::S3;
 use verify::Guard;
+use window::Windows;
 
 /// The largest object that is cached in memory, in bytes.
 pub const MAX_CACHED_BYTES: u64 = 64 << 10;
@@ -70,6 +71,7 @@ pub struct Blobs {
     recorded_place: Arc<str>,
     guard: Arc<Guard>,
     small: Arc<Cache<String, Bytes, Weight>>,
+    windows: Windows,
 }
 
 #[derive(Clone)]
@@ -122,7 +124,8 @@ impl Blobs {
     }
 
     /// Returns the size of the object `key`, and `range` of its content, or all of it. `None` if it
-    /// does not exist.
+    /// does not exist. A range may be read as slowly as its reader likes: it keeps little memory and
+    /// no connection meanwhile.
     ///
     /// # Errors
     /// The errors of [`Blobs::put`]; a range that begins behind the end. The content may break off with
@@ -130,8 +133,11 @@ impl Blobs {
     pub async fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<(u64, Content)>, Error> {
         let path = path(key)?;
         let found = match &self.backend {
-            Backend::Folder(folder) => folder.read(path.to_string(), range).await?,
-            Backend::S3(s3) => s3.read(&path, range).await?,
+            Backend::Folder(folder) => folder.read(path.to_string(), range, &self.windows).await?,
+            Backend::S3(s3) => match range {
+                Some(range) => self.windows.of_object(s3, path, range).await?,
+                None => s3.read(&path).await?,
+            },
         };
         self.found(found).await
     }

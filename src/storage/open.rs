@@ -14,6 +14,7 @@ use rustix::system::uname;
 use crate::config::{BaseUrl, S3Place, Storage, StoragePlace};
 use crate::storage::folder::Folder;
 use crate::storage::s3::S3;
+use crate::storage::window::Windows;
 use crate::storage::{Backend, Blobs, MAX_CACHED_BYTES, Weight};
 
 /// The time limit for connecting to S3.
@@ -43,7 +44,7 @@ impl Blobs {
             Backend::S3(_) => place.clone(),
         };
         let (place, recorded_place) = (place.into(), recorded_place.into());
-        Ok(Self { backend, place, recorded_place, guard: Arc::default(), small })
+        Ok(Self { backend, place, recorded_place, guard: Arc::default(), small, windows: Windows::new() })
     }
 }
 
@@ -99,5 +100,5 @@ fn s3(settings: &Storage, place: &S3Place) -> anyhow::Result<S3> {
         "" => Arc::new(bucket),
         prefix => Arc::new(PrefixStore::new(bucket, prefix)),
     };
-    Ok(S3 { store })
+    Ok(S3::new(store))
 }

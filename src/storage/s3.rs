@@ -10,20 +10,25 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+use tokio::sync::Semaphore;
 
 use crate::error::{Dependency, Error};
 use crate::storage::identity::MAX_MARKER_BYTES;
-use crate::storage::{Content, Listed, MARKER, RETRY_AFTER_SECONDS, reading};
+use crate::storage::{Content, Listed, MARKER, RETRY_AFTER_SECONDS};
 
 /// The time limit of a call without content, and of the next piece of one with content.
 const ANSWER: Duration = Duration::from_secs(5);
 /// The rate at which S3 must accept content, in bytes per second.
 const MIN_BYTES_PER_SECOND: u64 = 256 << 10;
 
+/// Parts of objects that are fetched at once, each over a connection of its own.
+const FETCHES: usize = 64;
+
 /// A bucket, or a prefix of one.
 pub(super) struct S3 {
     pub(super) store: Arc<dyn ObjectStore>,
+    fetches: Semaphore,
 }
 
 /// The reason why a call failed.
@@ -35,16 +40,36 @@ pub(super) enum Fault {
 }
 
 impl S3 {
+    pub(super) fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, fetches: Semaphore::new(FETCHES) }
+    }
+
     pub(super) async fn put(&self, path: &Path, bytes: Bytes) -> Result<(), Error> {
         let limit = ANSWER + Duration::from_secs(bytes.len() as u64 / MIN_BYTES_PER_SECOND);
         let put = async { self.store.put(path, PutPayload::from_bytes(bytes)).await };
         within(limit, put).await.map(drop).map_err(fault)
     }
 
-    pub(super) async fn read(&self, path: &Path, range: Option<Range<u64>>) -> Result<Option<(u64, Content)>, Error> {
-        let range = range.map(GetRange::Bounded);
-        match within(ANSWER, self.store.get_opts(path, GetOptions { range, ..Default::default() })).await {
-            Ok(found) => Ok(Some((found.meta.size, reading::pieces(found)))),
+    /// Returns the size of an object and its content, which is to be read at once: a connection is open until then.
+    pub(super) async fn read(&self, path: &Path) -> Result<Option<(u64, Content)>, Error> {
+        match within(ANSWER, self.store.get_opts(path, GetOptions::default())).await {
+            Ok(found) => Ok(Some((found.meta.size, pieces(found)))),
+            Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    /// Returns the size of an object and a part of its content.
+    pub(super) async fn fetch(&self, path: &Path, range: Range<u64>) -> Result<Option<(u64, Bytes)>, Error> {
+        let range = Some(GetRange::Bounded(range));
+        let fetched = async {
+            // Never closed, so always some.
+            let _turn = self.fetches.acquire().await.ok();
+            let found = self.store.get_opts(path, GetOptions { range, ..Default::default() }).await?;
+            Ok((found.meta.size, found.bytes().await?))
+        };
+        match within(ANSWER, fetched).await {
+            Ok(fetched) => Ok(Some(fetched)),
             Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
             Err(error) => Err(fault(error)),
         }
@@ -124,9 +149,13 @@ async fn within<T>(limit: Duration, call: impl Future<Output = object_store::Res
     }
 }
 
-/// Runs one call that returns the next piece of a content.
-pub(super) async fn next_piece<T>(call: impl Future<Output = object_store::Result<T>>) -> Result<T, Error> {
-    within(ANSWER, call).await.map_err(fault)
+/// The content of an object, piece by piece.
+fn pieces(found: GetResult) -> Content {
+    futures_util::stream::try_unfold(found.into_stream(), async |mut pieces| {
+        let piece = within(ANSWER, pieces.try_next()).await.map_err(fault)?;
+        Ok(piece.map(|piece| (piece, pieces)))
+    })
+    .boxed()
 }
 
 /// Returns the error for the caller. Nothing that a photo shows was done: an object that was written

@@ -12,7 +12,7 @@ use tempfile::{Builder, NamedTempFile};
 use super::ReceivedFile;
 
 /// What is written at once: each write is handed to another thread and back.
-const BLOCK_BYTES: usize = 256 * 1024;
+const BLOCK_BYTES: usize = 64 * 1024;
 /// The length of a file that is written to see whether there is room.
 const PROBE_BYTES: usize = 4096;
 /// No request lasts so long. Servers may share the folder, so the age is all that tells a file that a killed process
@@ -116,6 +116,18 @@ impl Arriving {
             return Ok(());
         }
         self.flush().await
+    }
+
+    /// Writes what is in memory, and frees it.
+    ///
+    /// # Errors
+    /// As [`Arriving::write`].
+    pub async fn release(&mut self) -> io::Result<()> {
+        if !self.waiting.is_empty() {
+            self.flush().await?;
+        }
+        self.waiting = Vec::new();
+        Ok(())
     }
 
     /// The whole file. It is not forced to the disk: after a crash nobody asks for it.

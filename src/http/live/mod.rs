@@ -43,13 +43,16 @@ use socket::Socket;
 /// What all of these connections share.
 pub(super) struct Live {
     callers: Callers,
+    /// Those with sockets that wait for `connection_init`.
+    waiting: Callers,
     settings: config::Subscriptions,
 }
 
 impl Live {
     pub(super) fn new(config: &Config) -> Self {
         let settings = config.subscriptions.clone();
-        Self { callers: Callers::new(settings.max_per_caller), settings }
+        let callers = || Callers::new(settings.max_per_caller);
+        Self { callers: callers(), waiting: callers(), settings }
     }
 }
 
@@ -71,6 +74,11 @@ pub(super) async fn upgrade(
         Ok(caller) => caller,
         Err(error) => return refuse(error_type, error),
     };
+    // A client may never send `connection_init`. Refused here, and not by a close: clients try again after this.
+    let waiting = match server.live.waiting.enter(&caller) {
+        Ok(waiting) => waiting,
+        Err(error) => return refuse(error_type, error),
+    };
     let token = bearer(&parts.headers).ok().flatten().map(str::to_owned);
     let Handshake { upgrade, response, is_offered } = match handshake::accept(parts) {
         Ok(handshake) => handshake,
@@ -83,7 +91,10 @@ pub(super) async fn upgrade(
     let max_bytes = server.settings.max_body_bytes;
     let socket = async move {
         match handshake::connect(upgrade, max_bytes, charge).await {
-            Ok(socket) => Socket::new(server, socket, caller.origin, token, connection).serve(is_offered).await,
+            Ok(socket) => {
+                let socket = Socket::new(server, socket, caller.origin, token, (connection, waiting));
+                socket.serve(is_offered).await;
+            }
             Err(error) => tracing::debug!(%error, "a connection ended before it became a WebSocket"),
         }
     };

@@ -16,6 +16,7 @@ use crate::accounts::graphql::Renewal;
 use crate::caller::{Caller, Identity, Origin};
 use crate::error::ErrorCode;
 use crate::http::Server;
+use crate::http::callers::Place;
 use crate::http::edge::RequestId;
 use crate::http::live::acting::{self, Acting};
 use crate::http::live::handshake::Connected;
@@ -42,6 +43,8 @@ pub(super) struct Socket {
     /// The token in the upgrade's header, for who can send one there.
     header_token: Option<String>,
     connection: Option<Connection>,
+    /// Its place until `connection_init`.
+    waiting: Option<Place>,
     acting: Option<Acting>,
     operations: Operations,
     renewal: Renewal,
@@ -59,7 +62,7 @@ impl Socket {
         socket: Connected,
         origin: Origin,
         header_token: Option<String>,
-        connection: Option<Connection>,
+        (connection, waiting): (Option<Connection>, Place),
     ) -> Self {
         let now = Instant::now();
         let ping_at = now + Duration::from_secs(server.live.settings.ping_seconds);
@@ -70,6 +73,7 @@ impl Socket {
             origin,
             header_token,
             connection,
+            waiting: Some(waiting),
             acting: None,
             operations: Operations::default(),
             renewal: Renewal::default(),
@@ -177,6 +181,7 @@ impl Socket {
     async fn begin(&mut self, payload: Map<String, Value>) -> Result<(), Ending> {
         let token = acting::token_in(payload)?.or_else(|| self.header_token.take());
         let acting = Acting::begin(&self.server, self.caller(Identity::Anonymous), token).await?;
+        self.waiting = None;
         let payload = acting.expiry(None);
         self.sent = self.server.memory.open(acting.owner);
         let charge = self.server.memory.open(acting.owner);

@@ -15,12 +15,13 @@ mod map;
 mod parts;
 mod refusal;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, header};
 use bytes::Bytes;
 use futures_util::Stream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::caller::Caller;
 use crate::config::Config;
@@ -28,7 +29,7 @@ use crate::error::Error;
 use crate::http::callers::{Callers, Place};
 use crate::http::memory_budget::{Charge, FREE_BYTES, Owner};
 use crate::http::parameters::{self, Parameters};
-use crate::upload::{Folder, ReceivedFile, Uploads};
+use crate::upload::{Arriving, Folder, ReceivedFile, Uploads};
 
 pub(super) use linger::Lingering;
 pub(super) use refusal::Refusal;
@@ -44,8 +45,8 @@ pub(super) const PREFLIGHT: [HeaderName; 3] = [
 ];
 /// The largest `map`: a line for each of a hundred files is far less.
 const MAX_MAP_BYTES: usize = 64 * 1024;
-/// When to try again: others' uploads must end first.
-const RETRY_AFTER_SECONDS: u32 = 2;
+/// The time without bytes after which what there is of a file leaves the memory.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// What a form consists of.
 pub(super) struct Form {
@@ -57,10 +58,13 @@ pub(super) struct Form {
     pub(super) charge: Charge,
 }
 
-/// Receives forms, so many at once.
+/// Receives forms.
+///
+/// A form that waits for its sender takes nothing but its connection and its file: so many bytes as have arrived are
+/// written, so many forms' at once, and the others wait for their turn.
 pub(super) struct Intake {
     folder: Folder,
-    places: Semaphore,
+    turns: Semaphore,
     callers: Callers,
     time: Duration,
     max_operations_bytes: usize,
@@ -82,7 +86,7 @@ impl Intake {
         let photos = &config.photos;
         Self {
             folder,
-            places: Semaphore::new(photos.max_uploads.min(Semaphore::MAX_PERMITS)),
+            turns: Semaphore::new(photos.max_uploads.min(Semaphore::MAX_PERMITS)),
             callers: Callers::new(photos.max_uploads_per_user),
             time: Duration::from_secs(photos.upload_seconds),
             max_operations_bytes: config.http.max_body_bytes,
@@ -99,7 +103,7 @@ impl Intake {
     /// Reads a form of which at least `length` bytes are to come, with its files on the disk.
     ///
     /// # Errors
-    /// No such form, beyond a limit, too slow, or too many at once. Nothing is left of its files.
+    /// No such form, beyond a limit, too slow, or too many of one user. Nothing is left of its files.
     pub(super) async fn receive<S>(
         &self,
         caller: &Caller,
@@ -116,13 +120,11 @@ impl Intake {
             return Err(Refusal::TooLarge(format!("The body of a request with files has at most {most} bytes.")));
         }
         let own_place = self.callers.enter(caller)?;
-        let unavailable = Error::Unavailable { retry_after_seconds: RETRY_AFTER_SECONDS };
-        let _place = self.places.try_acquire().map_err(|_| unavailable)?;
         charge.settle(Owner::of_caller(caller), 0)?;
         match tokio::time::timeout(self.time, self.read(Parts::new(body, boundary), charge)).await {
             Ok(Ok(form)) => Ok(Form { place: Some(own_place), ..form }),
             Ok(Err(refusal)) => Err(refusal),
-            Err(_) => Err(Refusal::TooSlow),
+            Err(_) => Err(Refusal::TooSlow("The files took too long to arrive.".to_owned())),
         }
     }
 
@@ -160,15 +162,34 @@ impl Intake {
     /// Writes a file to the folder; `place` is where in the variables it belongs.
     async fn keep(&self, mut part: Part, place: &str) -> Result<ReceivedFile, Refusal> {
         let mut file = self.folder.receive();
-        while let Some(chunk) = part.chunk().await? {
+        while let Some(chunk) = self.next_chunk(&mut part, &mut file).await? {
             if file.bytes().saturating_add(chunk.len() as u64) > self.max_file_bytes {
                 let limit = self.max_file_bytes;
                 return Err(Refusal::TooLarge(format!(
                     "The file for `{place}` has more than {limit} bytes, the limit of a file."
                 )));
             }
+            let _turn = self.turn().await?;
             file.write(&chunk).await.map_err(Error::from_disk)?;
         }
+        let _turn = self.turn().await?;
         Ok(file.finish().await.map_err(Error::from_disk)?)
+    }
+
+    /// More of the part. What has arrived of the file leaves the memory if nothing comes for a while.
+    async fn next_chunk(&self, part: &mut Part, file: &mut Arriving) -> Result<Option<Bytes>, Refusal> {
+        let mut chunk = pin!(part.chunk());
+        if let Ok(chunk) = tokio::time::timeout(IDLE, &mut chunk).await {
+            return chunk;
+        }
+        let turn = self.turn().await?;
+        file.release().await.map_err(Error::from_disk)?;
+        drop(turn);
+        chunk.await
+    }
+
+    /// Waits for the turn to write.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.turns.acquire().await.map_err(Error::internal)
     }
 }

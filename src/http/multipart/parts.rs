@@ -17,6 +17,7 @@ use multer::{Field, Multipart};
 use super::Refusal;
 use crate::http::body;
 use crate::http::memory_budget::Charge;
+use crate::http::pace::TooSlow;
 
 /// The largest head of a part, and what may stand before the first one.
 pub(super) const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -87,7 +88,10 @@ fn refusal(error: multer::Error) -> Refusal {
         StreamReadFailed(cause) if cause.is::<EndlessHead>() => {
             Refusal::TooLarge(format!("The head of a form's part has at most {MAX_HEAD_BYTES} bytes."))
         }
-        StreamReadFailed(_) => Refusal::malformed("The body ended early."),
+        StreamReadFailed(cause) => match TooSlow::find(&*cause) {
+            Some(slow) => Refusal::TooSlow(slow.message()),
+            None => Refusal::malformed("The body ended early."),
+        },
         IncompleteFieldData { .. } | IncompleteHeaders | IncompleteStream => Refusal::malformed(
             "The body is no form with the boundary that its `Content-Type` names, or it ended early.",
         ),

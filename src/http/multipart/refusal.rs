@@ -17,8 +17,8 @@ pub(in crate::http) enum Refusal {
     Malformed(String),
     /// It is beyond a limit, which the text names.
     TooLarge(String),
-    /// It did not arrive in time.
-    TooSlow,
+    /// It did not arrive in time; the text says which limit it missed.
+    TooSlow(String),
     /// Its sender may send none, there are too many, or the disk fails.
     Error(Error),
 }
@@ -32,7 +32,7 @@ impl Refusal {
     pub(in crate::http) fn code(&self) -> ErrorCode {
         match self {
             Self::Unasked => ErrorCode::Forbidden,
-            Self::Malformed(_) | Self::TooSlow => ErrorCode::BadUserInput,
+            Self::Malformed(_) | Self::TooSlow(_) => ErrorCode::BadUserInput,
             Self::TooLarge(_) => ErrorCode::PayloadTooLarge,
             Self::Error(error) => error.code(),
         }
@@ -50,9 +50,8 @@ impl Refusal {
             }
             Self::Malformed(message) => error_response(media_type, StatusCode::BAD_REQUEST, code, &message),
             Self::TooLarge(message) => error_response(media_type, StatusCode::PAYLOAD_TOO_LARGE, code, &message),
-            Self::TooSlow => {
-                let message = "The files took too long to arrive.";
-                let mut response = error_response(media_type, StatusCode::REQUEST_TIMEOUT, code, message);
+            Self::TooSlow(message) => {
+                let mut response = error_response(media_type, StatusCode::REQUEST_TIMEOUT, code, &message);
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 response
             }

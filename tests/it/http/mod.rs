@@ -16,9 +16,11 @@ mod media_types;
 mod memory_budget;
 mod multipart;
 mod overload;
+mod peers;
 mod playground;
 mod shutdown;
 mod slow_clients;
+mod slow_transfers;
 mod variables;
 
 use axum::body::Body;

@@ -118,21 +118,3 @@ async fn a_client_that_does_not_read_its_answers_is_cut_off() {
     let end = timeout(PATIENCE, deaf.read_to_end(&mut rest)).await.expect("the connection has ended");
     assert!(end.is_err() || rest.len() < 20 << 20, "{} bytes, and a clean end", rest.len());
 }
-
-#[tokio::test]
-async fn further_connections_wait_for_a_place() {
-    let test = TestApp::with_config(|config| config.server.max_connections = 2).await;
-    let server = Listening::start(&test).await;
-    let (mut first, mut second) = (server.connect().await, server.connect().await);
-    assert_eq!(first.get("/healthz").await.map(|heard| heard.status), Some(200));
-    assert_eq!(second.get("/healthz").await.map(|heard| heard.status), Some(200));
-
-    let mut third = server.connect().await;
-    let waiting = tokio::spawn(async move { third.get("/healthz").await.map(|heard| heard.status) });
-    for _ in 0..50 {
-        assert_eq!(first.get("/healthz").await.map(|heard| heard.status), Some(200));
-    }
-    assert!(!waiting.is_finished(), "two are served, the third waits");
-    drop(second);
-    assert_eq!(waiting.await.expect("it is served then"), Some(200));
-}

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::support::{Caller, Listening, TestApp};
 
-pub use client::Socket;
+pub use client::{PROTOCOL, Socket};
 pub use event_stream::Events;
 pub use replicas::second;
 

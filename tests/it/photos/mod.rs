@@ -6,5 +6,6 @@ pub mod corpus;
 mod identity;
 mod picture;
 mod serving;
+mod slow_readers;
 mod stalled_storage;
 mod sweep;

@@ -51,7 +51,7 @@ pub use smtp::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls};
 pub use statements::Statements;
 pub use storage::{TestStorage, attached};
 pub use told::Told;
-pub use wire::{Heard, Listening, Wire, post};
+pub use wire::{Heard, Listening, Wire, post, slow_connection};
 
 /// A value of a setting, from its text.
 pub fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {

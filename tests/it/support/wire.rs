@@ -1,12 +1,12 @@
 //! A server in process behind a real socket, and a client that sends bytes as they are.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
 use cloakroom::config::Config;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -40,6 +40,14 @@ impl Listening {
         Wire::connect(self.address).await
     }
 
+    /// A connection of a peer with this address, which must be one of the loopback network.
+    pub async fn connect_from(&self, address: IpAddr) -> Wire {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::new(address, 0)).expect("a loopback address");
+        let stream = socket.connect(self.address).await.expect("a connection");
+        Wire { stream, received: Vec::new() }
+    }
+
     /// Asks the server to stop.
     pub fn shut_down(&mut self) {
         drop(self.shutdown.take());
@@ -54,6 +62,13 @@ impl Listening {
     pub async fn ended(&mut self) {
         timeout(PATIENCE, &mut self.served).await.expect("it ends in time").expect("it ends well");
     }
+}
+
+/// A connection to this address whose kernel takes little that is not read.
+pub async fn slow_connection(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    socket.connect(address).await.expect("a connection")
 }
 
 impl Drop for Listening {
@@ -144,6 +159,17 @@ impl Wire {
                 _ => self.receive().await?,
             }
         }
+    }
+
+    /// Whether the next response begins so, in lower case; none of it is taken.
+    pub async fn begins_with(&mut self, beginning: &str) -> bool {
+        let received = async {
+            while self.received.len() < beginning.len() {
+                self.receive().await?;
+            }
+            Some(String::from_utf8_lossy(&self.received[..beginning.len()]).to_lowercase())
+        };
+        timeout(PATIENCE, received).await.expect("a response").as_deref() == Some(beginning)
     }
 
     /// Whether the server hangs up without another word.

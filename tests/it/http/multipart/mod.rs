@@ -3,6 +3,7 @@
 mod forms;
 mod limits;
 mod rights;
+mod slow_senders;
 mod uploads;
 mod wire;
 
