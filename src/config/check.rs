@@ -43,6 +43,7 @@ impl Config {
 
     fn check_limits(&self) -> anyhow::Result<()> {
         let limits = &self.limits;
+        ensure!((1024..=1 << 24).contains(&limits.max_buckets), "limits.max_buckets must be from 1024 to 16777216");
         for (name, Bucket { burst, per_hour }) in [
             ("login_per_address", limits.login_per_address),
             ("login_per_account", limits.login_per_account),

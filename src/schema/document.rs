@@ -7,18 +7,13 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
 use async_graphql::{ErrorExtensionValues, Positioned, ServerError, Value as ConstValue, Variables};
-use quick_cache::sync::Cache;
 
 use crate::error::ErrorCode;
+use crate::schema::document_cache::{DocumentCache, ParsedDocument};
 use crate::schema::limits::{Excess, Limits, MAX_NAME_BYTES, MAX_NESTING};
 
 /// The mutations whose input has an `idempotencyKey`.
 const HONORS_IDEMPOTENCY_KEY: [&str; 5] = ["createApiKey", "createCounter", "next", "setCurrent", "uploadPhotos"];
-/// Longer texts are rare, and not worth the memory.
-const MAX_KEPT_BYTES: usize = 8192;
-/// Bytes of memory that a parsed document takes for each of its tokens (measured: 100 subscriptions
-/// of 400 fields).
-const TOKEN_BYTES: usize = 300;
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +28,12 @@ pub enum Kind {
 
 /// One operation of a parsed document.
 pub struct Operation {
-    document: Arc<ParsedDocument>,
-    is_known_valid: bool,
-    /// The key under which the document is kept once it is found valid.
+    parsed: ParsedDocument,
+    /// The query, if it is not in the cache.
     text: Option<Box<str>>,
     name: Option<String>,
     kind: Kind,
     is_single: bool,
-}
-
-/// A document, and the memory that it takes.
-struct ParsedDocument {
-    syntax: ExecutableDocument,
-    memory_bytes: usize,
 }
 
 impl Operation {
@@ -69,7 +57,7 @@ impl Operation {
 
     /// Whether it asks for one thing whatever its variables say, as a subscription must (GraphQL, section 5.2.4.1).
     pub(super) fn has_one_source(&self) -> bool {
-        let Ok((_, operation)) = choose(&self.document.syntax, self.name.as_deref()) else { return false };
+        let Ok((_, operation)) = choose(&self.parsed.document, self.name.as_deref()) else { return false };
         let conditions = ["skip", "include"];
         match &*operation.node.selection_set.node.items {
             [Positioned { node: Selection::Field(field), .. }] => {
@@ -83,7 +71,7 @@ impl Operation {
     #[must_use]
     pub fn field_without_idempotency(&self) -> Option<String> {
         let operation =
-            choose(&self.document.syntax, self.name.as_deref()).ok().filter(|_| self.kind == Kind::Mutation);
+            choose(&self.parsed.document, self.name.as_deref()).ok().filter(|_| self.kind == Kind::Mutation);
         let (_, operation) = operation?;
         // Fragments do not lead back to themselves, and their number is limited.
         let (mut sets, mut seen) = (vec![&operation.node.selection_set.node], HashSet::new());
@@ -99,7 +87,7 @@ impl Operation {
                     Selection::InlineFragment(fragment) => sets.push(&fragment.node.selection_set.node),
                     Selection::FragmentSpread(spread) => {
                         let name = &spread.node.fragment_name.node;
-                        let fragment = self.document.syntax.fragments.get(name).filter(|_| seen.insert(name));
+                        let fragment = self.parsed.document.fragments.get(name).filter(|_| seen.insert(name));
                         sets.extend(fragment.map(|fragment| &fragment.node.selection_set.node));
                     }
                 }
@@ -112,14 +100,14 @@ impl Operation {
     /// copy of the document, and of the document itself unless it is kept anyway.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let copies = if self.is_known_valid { 1 } else { 2 };
-        self.document.memory_bytes.saturating_mul(copies)
+        let copies = if self.is_known_valid() { 1 } else { 2 };
+        usize::try_from(self.parsed.memory_bytes).unwrap_or(usize::MAX).saturating_mul(copies)
     }
 
     /// The variables that the operation declares, of those that were sent.
     #[must_use]
     pub fn declared(&self, mut variables: Variables) -> Variables {
-        let Ok((_, operation)) = choose(&self.document.syntax, self.name.as_deref()) else {
+        let Ok((_, operation)) = choose(&self.parsed.document, self.name.as_deref()) else {
             return Variables::default();
         };
         let definitions = &operation.node.variable_definitions;
@@ -130,7 +118,7 @@ impl Operation {
     /// Sees to it that no variable is missing that the operation cannot do without: the framework looks only at
     /// those that reach an argument.
     pub(super) fn require(&self, variables: &Variables) -> Result<(), ServerError> {
-        let (_, operation) = choose(&self.document.syntax, self.name.as_deref())?;
+        let (_, operation) = choose(&self.parsed.document, self.name.as_deref())?;
         for Positioned { node: variable, pos } in &operation.node.variable_definitions {
             let given = variables.get(&variable.name.node).is_some_and(|value| *value != ConstValue::Null);
             if !given && !variable.var_type.node.nullable && variable.default_value.is_none() {
@@ -142,34 +130,32 @@ impl Operation {
     }
 
     pub(super) fn document(&self) -> &ExecutableDocument {
-        &self.document.syntax
+        &self.parsed.document
     }
 
     pub(super) fn is_known_valid(&self) -> bool {
-        self.is_known_valid
+        self.text.is_none()
     }
 }
 
-/// The documents that were found valid, parsed; bounded, the least used go first.
+/// Parses documents, and keeps those that were found valid.
 pub(super) struct Documents {
     limits: Limits,
-    valid: Cache<Box<str>, Arc<ParsedDocument>>,
+    valid: DocumentCache,
 }
 
 impl Documents {
-    pub(super) fn new(limits: Limits, capacity: usize) -> Self {
-        Self { limits, valid: Cache::new(capacity) }
+    /// Keeps documents in this many bytes.
+    pub(super) fn new(limits: Limits, cache_bytes: u64) -> Self {
+        Self { limits, valid: DocumentCache::new(cache_bytes) }
     }
 
     pub(super) fn prepare(&self, query: &str, name: Option<&str>) -> Result<Operation, ServerError> {
-        let known = self.valid.get(query);
-        let is_known_valid = known.is_some();
-        let text = (!is_known_valid && query.len() <= MAX_KEPT_BYTES).then(|| query.into());
-        let document = match known {
-            Some(document) => document,
-            None => Arc::new(self.parse(query)?),
+        let (parsed, text) = match self.valid.get(query) {
+            Some(parsed) => (parsed, None),
+            None => (self.parse(query)?, Some(query.into())),
         };
-        let (name, operation) = choose(&document.syntax, name)?;
+        let (name, operation) = choose(&parsed.document, name)?;
         let kind = match operation.node.ty {
             OperationType::Query => Kind::Query,
             OperationType::Mutation => Kind::Mutation,
@@ -177,13 +163,13 @@ impl Documents {
         };
         let is_single =
             matches!(&*operation.node.selection_set.node.items, [only] if matches!(only.node, Selection::Field(_)));
-        Ok(Operation { document, is_known_valid, text, name, kind, is_single })
+        Ok(Operation { parsed, text, name, kind, is_single })
     }
 
     /// Remembers a document whose validation has passed.
     pub(super) fn keep(&self, operation: Operation) {
         if let Some(text) = operation.text {
-            self.valid.insert(text, operation.document);
+            self.valid.insert(text, operation.parsed);
         }
     }
 
@@ -205,14 +191,14 @@ impl Documents {
         if size.longest_word > MAX_NAME_BYTES {
             return Err(over("longest name or number", MAX_NAME_BYTES));
         }
-        let syntax = async_graphql::parser::parse_query(query).map_err(|error| {
+        let document = async_graphql::parser::parse_query(query).map_err(|error| {
             let parsed = ServerError::from(error);
             // The parser's message quotes the whole line; the location says where, too.
             let message = parsed.message.rsplit_once("= ").map_or(parsed.message.as_str(), |(_, expected)| expected);
             let message = format!("The document is not GraphQL: {message}.");
             ServerError { message, extensions: Some(code(ErrorCode::GraphqlParseFailed)), ..parsed }
         })?;
-        self.limits.check(&syntax).map_err(|excess| match excess {
+        self.limits.check(&document).map_err(|excess| match excess {
             Excess::Over(what, limit) => over(what, limit as usize),
             Excess::Cycle(name) => {
                 refusal(ErrorCode::GraphqlValidationFailed, format!("The fragment \"{name}\" leads back to itself."))
@@ -222,7 +208,7 @@ impl Documents {
                 refusal(ErrorCode::GraphqlValidationFailed, message.to_owned())
             }
         })?;
-        Ok(ParsedDocument { syntax, memory_bytes: query.len() + size.tokens as usize * TOKEN_BYTES })
+        Ok(ParsedDocument::new(document, query.len(), size.tokens))
     }
 }
 
