@@ -15,7 +15,7 @@ const RANKS: [&[&str]; 10] = [
     &["accounts"],
     &["storage", "mail"],
     &["store"],
-    &["config", "clock", "error", "payload", "caller", "id", "page", "scalars", "upload", "batching"],
+    &["config", "clock", "error", "payload", "caller", "id", "page", "scalars", "data_dir", "upload", "batching"],
 ];
 const MAX_LINES: usize = 400;
 
