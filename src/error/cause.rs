@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_line_of_the_log_is_one_and_bounded() {
         let page = format!("<html>\r\n\u{1b}[31m{}</html>", "a".repeat(5_000));
-        let chain: Vec<&str> = vec![&page; 1].into_iter().chain((0..40).map(|_| "again")).collect();
+        let chain: Vec<&str> = std::iter::once(page.as_str()).chain((0..40).map(|_| "again")).collect();
         let line = one_line(&layers(&chain));
         assert!(line.chars().count() < 600 && !line.contains(char::is_control), "{line}");
         assert!(line.starts_with("<html> [31maaa") && line.ends_with("…: again"), "{line}");

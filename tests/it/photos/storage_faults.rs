@@ -48,7 +48,7 @@ async fn each_error_of_s3_did_nothing_and_is_in_the_cause() {
         (301, "PermanentRedirect"),
         (307, "TemporaryRedirect"),
         (400, "AuthorizationHeaderMalformed"),
-        (401, "Unauthorized"),
+        (401, "InvalidToken"),
         (403, "AccessDenied"),
         (403, "SignatureDoesNotMatch"),
         (404, "NoSuchBucket"),
@@ -120,7 +120,7 @@ async fn https_to_a_port_without_it_did_nothing_and_is_said() {
     });
     let blobs = Blobs::open(&settings, "nowhere".as_ref()).expect("the storage opens");
     let cause = cause(blobs.exists("aa/key").await.map(drop), "no TLS");
-    assert!(cause.contains("InvalidContentType") || cause.contains("corrupt message"), "{cause}");
+    assert!(cause.contains("tls handshake eof") || cause.contains("corrupt message"), "{cause}");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_certificate_is_trusted_by_its_authority() {
     };
     for authorities in [PathBuf::new(), other.ca_file()] {
         let cause = cause(with(authorities).exists("aa/key").await.map(drop), "an unknown authority");
-        assert!(cause.contains("invalid peer certificate: UnknownIssuer"), "{cause}");
+        assert!(cause.contains("invalid peer certificate"), "{cause}");
     }
     let blobs = attached(with(s3.ca_file())).await;
     blobs.put("aa/key", Bytes::from_static(b"a picture")).await.expect("it is stored");

@@ -8,7 +8,7 @@ use cloakroom::config::Storage;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::tls::certify;
 use super::{KeptMarker, read_request, s3_settings};
@@ -66,9 +66,11 @@ impl StubS3 {
         });
         let rules = Arc::clone(&shared);
         let accepting = tokio::spawn(async move {
+            // They end with this task.
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, rules) = (acceptor.clone(), Arc::clone(&rules));
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     match encrypts {
                         false => serve(stream, &rules).await,
                         true => {
@@ -117,7 +119,7 @@ impl StubS3 {
         self.shared.probes.load(Ordering::SeqCst)
     }
 
-    /// Closes the port.
+    /// Closes the port and its connections.
     pub async fn stop(&mut self) {
         self.accepting.abort();
         drop((&mut self.accepting).await);
