@@ -74,7 +74,10 @@ impl App {
         self.spawn_upkeep("the sweep of unfinished uploads", |app| {
             Box::pin(async move {
                 if let Err(error) = app.photos.sweep_unfinished().await {
-                    tracing::warn!(?error, "contents that were half written when a server was killed were not removed");
+                    tracing::warn!(
+                        error = error.reason(),
+                        "contents that were half written when a server was killed were not removed"
+                    );
                 }
                 // Their times are of this machine's clock.
                 if let Err(error) = app.uploads.sweep(Clock::System.now()).await {
@@ -86,7 +89,7 @@ impl App {
         self.spawn_upkeep("the sweep of unreferenced blobs", |app| {
             Box::pin(async move {
                 if let Err(error) = app.photos.sweep().await {
-                    tracing::warn!(?error, "contents that nobody holds were not removed");
+                    tracing::warn!(error = error.reason(), "contents that nobody holds were not removed");
                 }
                 SWEEP_PHOTOS_EVERY
             })

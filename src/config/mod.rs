@@ -230,6 +230,7 @@ pub struct Storage {
     pub url: StoragePlace,
     #[serde(with = "optional")]
     pub s3_endpoint: Option<BaseUrl>,
+    pub s3_ca_file: PathBuf,
     pub s3_region: String,
     pub s3_access_key_id: String,
     pub s3_secret_access_key: Secret,

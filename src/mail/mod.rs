@@ -75,7 +75,7 @@ impl Mailer {
             format!("mail.from must be an address, such as \"Cloakroom <mail@example.org>\", not {:?}", settings.from)
         })?;
         let way = match &settings.smtp_url {
-            None => Way::Folder(Folder::new(data_dir.join("mail"))),
+            None => Way::Folder(Folder::within(data_dir)),
             Some(url) => Way::Smtp(Box::new(Smtp::new(url, settings)?)),
         };
         Ok(Self(Arc::new(Inner { sender, way })))

@@ -15,7 +15,20 @@ const RANKS: [&[&str]; 10] = [
     &["accounts"],
     &["storage", "mail"],
     &["store"],
-    &["config", "clock", "error", "payload", "caller", "id", "page", "scalars", "upload", "batching", "supervise"],
+    &[
+        "config",
+        "clock",
+        "error",
+        "payload",
+        "caller",
+        "id",
+        "page",
+        "scalars",
+        "data_dir",
+        "upload",
+        "batching",
+        "supervise",
+    ],
 ];
 const MAX_LINES: usize = 400;
 

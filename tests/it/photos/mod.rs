@@ -8,4 +8,5 @@ mod picture;
 mod serving;
 mod slow_readers;
 mod stalled_storage;
+mod storage_faults;
 mod sweep;
