@@ -269,7 +269,7 @@ mod tests {
     fn addresses_of_one_ipv6_network_share() {
         let owner = |address: &str, shared| {
             let address = Some(address.parse().expect("an address"));
-            Owner::of_origin(&Origin { address, shared, user_agent: None })
+            Owner::of_origin(&Origin { address, shared, ..Origin::default() })
         };
         assert_eq!(owner("2001:db8:1:2::1", false), owner("2001:db8:1:2:ffff::", false));
         assert_ne!(owner("2001:db8:1:2::1", false), owner("2001:db8:1:3::1", false));

@@ -1,7 +1,6 @@
 //! From a query's text to an operation that may run: counted, parsed, within the limits, and kept.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,

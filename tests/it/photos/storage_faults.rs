@@ -9,7 +9,7 @@ use futures_util::TryStreamExt as _;
 use tokio::net::TcpListener;
 
 use super::blobs::settings;
-use crate::support::{Answers, StubS3, attached, s3_settings};
+use crate::support::{Answers, StubS3, attached, parsed, s3_settings};
 
 fn open(s3: &StubS3) -> Blobs {
     let settings = settings(|storage| s3.settings(storage));

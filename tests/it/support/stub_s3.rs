@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::tls::certify;
-use super::{KeptMarker, read_request, s3_settings};
+use super::{KeptMarker, parsed, read_request, s3_settings};
 
 /// The answers of a storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
