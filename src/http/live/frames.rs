@@ -161,7 +161,7 @@ impl<S: AsyncRead + Unpin> Frames<S> {
             OpCode::Data(_) => PieceKind::Data,
         };
         let is_final = kind != PieceKind::Data;
-        let head = FrameHeader { is_final, ..header.clone() };
+        let head = FrameHeader { is_final, ..header };
         let mut bytes = BytesMut::with_capacity(head.len(length)).writer();
         head.format(length, &mut bytes).map_err(io::Error::other)?;
         self.piece_head = bytes.into_inner();

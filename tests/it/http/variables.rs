@@ -89,7 +89,7 @@ async fn a_subscription_that_keeps_much_is_charged_for_it() {
     let (user, other) = (test.sign_up("anna").await, test.sign_up("bert").await);
     let server = Listening::start(&test).await;
     // The document, which is kept as long as the subscription.
-    let query = format!("subscription {{ current }} # {}", "x".repeat(30_000));
+    let query = format!("subscription {{ current }} # {}", "x".repeat(20_000));
     let open = async |user: &Caller| {
         let mut socket = Socket::open(server.address).await;
         socket.init(user.token.as_deref()).await;
