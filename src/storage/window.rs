@@ -44,6 +44,8 @@ enum Source {
 /// Content that was read and not handed over.
 struct Window {
     content: Bytes,
+    /// Its length as a whole.
+    bytes: usize,
     _large: Option<OwnedSemaphorePermit>,
 }
 
@@ -103,7 +105,7 @@ impl Rest {
         let end = start.saturating_add(bytes).min(self.left.end);
         let Some((size, content)) = self.source.read(start..end).await? else { return Ok(None) };
         self.left.start = start.saturating_add(content.len() as u64);
-        self.window = Some(Window { content, _large: large });
+        self.window = Some(Window { bytes: content.len(), content, _large: large });
         Ok(Some(size))
     }
 
@@ -115,12 +117,13 @@ impl Rest {
             }
         }
         let Some(window) = &mut self.window else { return Ok(None) };
-        let piece = window.content.split_to(window.content.len().min(PIECE));
-        let piece = Bytes::copy_from_slice(&piece);
-        if window.content.is_empty() {
-            self.window = None;
+        let part = window.content.split_to(window.content.len().min(PIECE));
+        if !window.content.is_empty() {
+            return Ok(Some(Bytes::copy_from_slice(&part)));
         }
-        Ok(Some(piece))
+        let is_whole = window.bytes <= PIECE;
+        self.window = None;
+        Ok(Some(if is_whole { part } else { Bytes::copy_from_slice(&part) }))
     }
 }
 
@@ -129,8 +132,10 @@ impl Source {
     async fn read(&self, range: Range<u64>) -> Result<Option<(u64, Bytes)>, Error> {
         match self {
             Self::File(file) => {
-                let file = Arc::clone(file);
-                let read = tokio::task::spawn_blocking(move || read_file(&file, range));
+                let (file, length) = (Arc::clone(file), range.end.saturating_sub(range.start));
+                // Allocated here: threads that block are many, and the allocator keeps freed memory for each.
+                let content = vec![0; usize::try_from(length).unwrap_or_default()];
+                let read = tokio::task::spawn_blocking(move || read_file(&file, range.start, content));
                 read.await.map_err(Error::internal)?.map_err(Error::from_disk).map(Some)
             }
             Self::S3(s3, path) => s3.fetch(path, range).await,
@@ -138,9 +143,7 @@ impl Source {
     }
 }
 
-fn read_file(file: &File, range: Range<u64>) -> io::Result<(u64, Bytes)> {
-    let length = range.end.saturating_sub(range.start);
-    let mut content = vec![0; usize::try_from(length).unwrap_or_default()];
-    file.read_exact_at(&mut content, range.start)?;
+fn read_file(file: &File, start: u64, mut content: Vec<u8>) -> io::Result<(u64, Bytes)> {
+    file.read_exact_at(&mut content, start)?;
     Ok((file.metadata()?.len(), content.into()))
 }
