@@ -24,6 +24,11 @@ impl Config {
             accounts.session_seconds >= accounts.refresh_token_seconds,
             "accounts.session_seconds must not be less than accounts.refresh_token_seconds"
         );
+        for (name, max) in
+            [("accounts.max_sessions", accounts.max_sessions), ("accounts.max_api_keys", accounts.max_api_keys)]
+        {
+            ensure!((1..=1000).contains(&max), "{name} must be from 1 to 1000");
+        }
         ensure!(accounts.password_strength <= 4, "accounts.password_strength must be from 0 to 4");
         ensure!(
             (60..=30 * 86_400).contains(&accounts.verification_seconds),
@@ -34,6 +39,10 @@ impl Config {
         ensure!(!accounts.token_issuer.is_empty(), "accounts.token_issuer must not be empty");
         ensure!(!accounts.token_audience.is_empty(), "accounts.token_audience must not be empty");
         ensure!(self.graphql.max_tokens <= 20_000, "graphql.max_tokens must be at most 20000");
+        ensure!(
+            self.graphql.document_cache_bytes <= 1 << 30,
+            "graphql.document_cache_bytes must be from 0 to 1073741824"
+        );
         ensure!(self.counters.max_batch <= 10_000, "counters.max_batch must be at most 10000");
         for (name, records) in [
             ("counters.max_idempotency_records", self.counters.max_idempotency_records),
@@ -83,7 +92,6 @@ impl Config {
             ("graphql.max_complexity", self.graphql.max_complexity as usize),
             ("graphql.max_tokens", self.graphql.max_tokens as usize),
             ("accounts.password_queue", accounts.password_queue),
-            ("accounts.max_api_keys", accounts.max_api_keys as usize),
             ("accounts.unconfirmed_days", accounts.unconfirmed_days as usize),
             ("accounts.event_days", accounts.event_days as usize),
             ("mail.smtp_connections", self.mail.smtp_connections as usize),
@@ -118,6 +126,7 @@ impl Config {
 
     fn check_limits(&self) -> anyhow::Result<()> {
         let limits = &self.limits;
+        ensure!((1024..=1 << 24).contains(&limits.max_buckets), "limits.max_buckets must be from 1024 to 16777216");
         for (name, Bucket { burst, per_hour }) in [
             ("login_per_address", limits.login_per_address),
             ("login_per_account", limits.login_per_account),

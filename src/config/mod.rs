@@ -97,7 +97,7 @@ pub struct Graphql {
     pub max_aliases: u32,
     pub max_directives: u32,
     pub max_tokens: u32,
-    pub cached_documents: usize,
+    pub document_cache_bytes: u64,
 }
 
 /// `[accounts]`
@@ -121,6 +121,7 @@ pub struct Accounts {
     pub email_verification: EmailVerification,
     pub verification_seconds: u32,
     pub reset_seconds: u32,
+    pub max_sessions: u32,
     pub max_api_keys: u32,
     pub max_idempotency_records: u64,
     pub unconfirmed_days: u32,
@@ -159,6 +160,7 @@ pub struct Mail {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "config.default.toml is the manual")]
 pub struct Limits {
+    pub max_buckets: u32,
     pub login_per_address: Bucket,
     pub login_per_account: Bucket,
     pub login_from_known_address: Bucket,

@@ -7,15 +7,13 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
 use async_graphql::{ErrorExtensionValues, Positioned, ServerError, Value as ConstValue, Variables};
-use quick_cache::sync::Cache;
 
 use crate::error::ErrorCode;
+use crate::schema::document_cache::{DocumentCache, ParsedDocument};
 use crate::schema::limits::{Excess, Limits, MAX_NAME_BYTES, MAX_NESTING};
 
 /// The mutations whose input has an `idempotencyKey`.
 const HONORS_IDEMPOTENCY_KEY: [&str; 5] = ["createApiKey", "createCounter", "next", "setCurrent", "uploadPhotos"];
-/// Longer texts are rare, and not worth the memory.
-const MAX_KEPT_BYTES: usize = 8192;
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +28,8 @@ pub enum Kind {
 
 /// One operation of a parsed document.
 pub struct Operation {
-    document: Arc<ExecutableDocument>,
+    parsed: ParsedDocument,
+    /// The query, if it is not in the cache.
     text: Option<Box<str>>,
     name: Option<String>,
     kind: Kind,
@@ -58,7 +57,7 @@ impl Operation {
 
     /// Whether it asks for one thing whatever its variables say, as a subscription must (GraphQL, section 5.2.4.1).
     pub(super) fn has_one_source(&self) -> bool {
-        let Ok((_, operation)) = choose(&self.document, self.name.as_deref()) else { return false };
+        let Ok((_, operation)) = choose(&self.parsed.document, self.name.as_deref()) else { return false };
         let conditions = ["skip", "include"];
         match &*operation.node.selection_set.node.items {
             [Positioned { node: Selection::Field(field), .. }] => {
@@ -71,7 +70,8 @@ impl Operation {
     /// A field of a mutation that honors no idempotency key. A query changes nothing, however often it is sent.
     #[must_use]
     pub fn field_without_idempotency(&self) -> Option<String> {
-        let operation = choose(&self.document, self.name.as_deref()).ok().filter(|_| self.kind == Kind::Mutation);
+        let operation =
+            choose(&self.parsed.document, self.name.as_deref()).ok().filter(|_| self.kind == Kind::Mutation);
         let (_, operation) = operation?;
         // Fragments do not lead back to themselves, and their number is limited.
         let (mut sets, mut seen) = (vec![&operation.node.selection_set.node], HashSet::new());
@@ -87,7 +87,7 @@ impl Operation {
                     Selection::InlineFragment(fragment) => sets.push(&fragment.node.selection_set.node),
                     Selection::FragmentSpread(spread) => {
                         let name = &spread.node.fragment_name.node;
-                        let fragment = self.document.fragments.get(name).filter(|_| seen.insert(name));
+                        let fragment = self.parsed.document.fragments.get(name).filter(|_| seen.insert(name));
                         sets.extend(fragment.map(|fragment| &fragment.node.selection_set.node));
                     }
                 }
@@ -99,7 +99,7 @@ impl Operation {
     /// Sees to it that no variable is missing that the operation cannot do without: the framework looks only at
     /// those that reach an argument.
     pub(super) fn require(&self, variables: &Variables) -> Result<(), ServerError> {
-        let (_, operation) = choose(&self.document, self.name.as_deref())?;
+        let (_, operation) = choose(&self.parsed.document, self.name.as_deref())?;
         for Positioned { node: variable, pos } in &operation.node.variable_definitions {
             let given = variables.get(&variable.name.node).is_some_and(|value| *value != ConstValue::Null);
             if !given && !variable.var_type.node.nullable && variable.default_value.is_none() {
@@ -111,7 +111,7 @@ impl Operation {
     }
 
     pub(super) fn document(&self) -> &ExecutableDocument {
-        &self.document
+        &self.parsed.document
     }
 
     pub(super) fn is_known_valid(&self) -> bool {
@@ -119,23 +119,24 @@ impl Operation {
     }
 }
 
-/// The documents that were found valid, parsed; bounded, the least used go first.
+/// Parses documents, and keeps those that were found valid.
 pub(super) struct Documents {
     limits: Limits,
-    valid: Cache<Box<str>, Arc<ExecutableDocument>>,
+    valid: DocumentCache,
 }
 
 impl Documents {
-    pub(super) fn new(limits: Limits, capacity: usize) -> Self {
-        Self { limits, valid: Cache::new(capacity) }
+    /// Keeps documents in this many bytes.
+    pub(super) fn new(limits: Limits, cache_bytes: u64) -> Self {
+        Self { limits, valid: DocumentCache::new(cache_bytes) }
     }
 
     pub(super) fn prepare(&self, query: &str, name: Option<&str>) -> Result<Operation, ServerError> {
-        let (document, text) = match self.valid.get(query) {
-            Some(document) => (document, None),
-            None => (Arc::new(self.parse(query)?), Some(query.into())),
+        let (parsed, text) = match self.valid.get(query) {
+            Some(parsed) => (parsed, None),
+            None => (self.parse(query)?, Some(query.into())),
         };
-        let (name, operation) = choose(&document, name)?;
+        let (name, operation) = choose(&parsed.document, name)?;
         let kind = match operation.node.ty {
             OperationType::Query => Kind::Query,
             OperationType::Mutation => Kind::Mutation,
@@ -143,17 +144,17 @@ impl Documents {
         };
         let is_single =
             matches!(&*operation.node.selection_set.node.items, [only] if matches!(only.node, Selection::Field(_)));
-        Ok(Operation { document, text, name, kind, is_single })
+        Ok(Operation { parsed, text, name, kind, is_single })
     }
 
     /// Remembers a document whose validation has passed.
     pub(super) fn keep(&self, operation: Operation) {
-        if let Some(text) = operation.text.filter(|text| text.len() <= MAX_KEPT_BYTES) {
-            self.valid.insert(text, operation.document);
+        if let Some(text) = operation.text {
+            self.valid.insert(text, operation.parsed);
         }
     }
 
-    fn parse(&self, query: &str) -> Result<ExecutableDocument, ServerError> {
+    fn parse(&self, query: &str) -> Result<ParsedDocument, ServerError> {
         let over = |what, limit: usize| {
             refusal(ErrorCode::QueryTooComplex, format!("The document's {what} exceeds the limit of {limit}."))
         };
@@ -188,7 +189,7 @@ impl Documents {
                 refusal(ErrorCode::GraphqlValidationFailed, message.to_owned())
             }
         })?;
-        Ok(document)
+        Ok(ParsedDocument { document: Arc::new(document), tokens: size.tokens })
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod api_key;
 pub mod document;
+mod document_cache;
 mod errors;
 mod limits;
 mod loaders;
@@ -126,7 +127,7 @@ impl Schema {
         Self {
             strict: build(ValidationMode::Strict),
             fast: build(ValidationMode::Fast),
-            documents: Arc::new(Documents::new(limits, config.graphql.cached_documents)),
+            documents: Arc::new(Documents::new(limits, config.graphql.document_cache_bytes)),
             app,
         }
     }

@@ -1,9 +1,11 @@
 //! The documents that are kept parsed: they save work, and nothing else.
 
+use std::ops::Range;
+
 use axum::http::Request;
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Reply, TestApp};
+use crate::support::{Caller, Process, Reply, TestApp};
 
 async fn run_named(caller: &Caller, query: &str, name: &str) -> Reply {
     let body = json!({ "query": query, "operationName": name }).to_string();
@@ -110,12 +112,33 @@ async fn what_one_caller_sees_is_not_shown_to_the_next() {
 }
 
 #[tokio::test]
+async fn the_memory_of_kept_documents_is_bounded() {
+    let data_dir = tempfile::tempdir().expect("a temporary folder");
+    let server = Process::start(data_dir.path(), |command| {
+        command.env("CLOAKROOM__GRAPHQL__DOCUMENT_CACHE_BYTES", "4194304");
+    });
+    // As many fields as a document may have: parsed, they take some 120 kB.
+    let fields = "hello ".repeat(490);
+    let send = async |numbers: Range<usize>| {
+        for number in numbers {
+            let answer = server.run(None, &format!("{{ {fields} }} # {number}")).await.expect("an answer");
+            assert_eq!(answer["data"]["hello"], "Hello from Cloakroom");
+        }
+    };
+    send(0..100).await;
+    let before = server.resident_kb();
+    send(100..400).await;
+    let grown = server.resident_kb().saturating_sub(before);
+    assert!(grown < 16_000, "{grown} kB for 300 documents");
+}
+
+#[tokio::test]
 async fn documents_are_told_apart_to_the_last_character() {
     let (_test, user) = TestApp::with_user().await;
     assert!(user.run("{ user(username: \"anna\") { id } }").await.data()["user"].is_object());
     assert!(user.run("{ user(username: \"anno\") { id } }").await.data()["user"].is_null());
     // More documents than are kept.
-    let test = TestApp::with_config(|config| config.graphql.cached_documents = 2).await;
+    let test = TestApp::with_config(|config| config.graphql.document_cache_bytes = 4096).await;
     for number in (0..20).chain(0..20) {
         let reply = test.anonymous().run(&format!("{{ a{number}: hello }}")).await;
         assert_eq!(reply.data()[format!("a{number}")], "Hello from Cloakroom");

@@ -99,6 +99,7 @@ impl TestApp {
 fn no_limits() -> Limits {
     let any = Bucket { burst: 0, per_hour: 0 };
     Limits {
+        max_buckets: 65_536,
         login_per_address: any,
         login_per_account: any,
         login_from_known_address: any,

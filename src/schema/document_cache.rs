@@ -1,0 +1,61 @@
+//! Documents that were found valid, parsed, within a number of bytes; the least used are evicted.
+
+use std::sync::Arc;
+
+use async_graphql::parser::types::ExecutableDocument;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+
+/// Longer texts are rare, and not worth the memory.
+const MAX_TEXT_BYTES: usize = 8192;
+/// The memory of a parsed document for each of its tokens, at most: a field with one field in it, which is four tokens,
+/// takes 1.5 kB. Typical documents take half as much.
+const BYTES_PER_TOKEN: u64 = 400;
+/// The document with which clients ask most often has some 50 tokens.
+const TYPICAL_BYTES: u64 = 50 * BYTES_PER_TOKEN;
+/// Parts of the cache, each with a lock of its own. The longest document must find room in one of them.
+const SHARDS: usize = 4;
+
+/// A document, as the executor takes it.
+#[derive(Clone)]
+pub(super) struct ParsedDocument {
+    pub(super) document: Arc<ExecutableDocument>,
+    pub(super) tokens: u32,
+}
+
+/// Parsed documents by their text.
+pub(super) struct DocumentCache(Cache<Box<str>, ParsedDocument, MemoryEstimate>);
+
+impl DocumentCache {
+    pub(super) fn new(max_bytes: u64) -> Self {
+        let expected = usize::try_from(max_bytes / TYPICAL_BYTES).unwrap_or(usize::MAX);
+        let mut options = OptionsBuilder::new();
+        options.shards(SHARDS).estimated_items_capacity(expected.max(1)).weight_capacity(max_bytes);
+        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        Self(match options.build() {
+            Ok(options) => Cache::with_options(options, MemoryEstimate, hasher, lifecycle),
+            // Both capacities are set, so that there is no such case.
+            Err(_) => Cache::with(expected.max(1), max_bytes, MemoryEstimate, hasher, lifecycle),
+        })
+    }
+
+    pub(super) fn get(&self, text: &str) -> Option<ParsedDocument> {
+        self.0.get(text)
+    }
+
+    pub(super) fn insert(&self, text: Box<str>, document: ParsedDocument) {
+        if text.len() <= MAX_TEXT_BYTES {
+            self.0.insert(text, document);
+        }
+    }
+}
+
+/// The part of the cache that a document takes.
+#[derive(Clone)]
+struct MemoryEstimate;
+
+impl Weighter<Box<str>, ParsedDocument> for MemoryEstimate {
+    fn weight(&self, text: &Box<str>, parsed: &ParsedDocument) -> u64 {
+        text.len() as u64 + u64::from(parsed.tokens) * BYTES_PER_TOKEN
+    }
+}
