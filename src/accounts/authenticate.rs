@@ -9,13 +9,15 @@
 //! * What concerns a user (a role, a suspension) moves [`VerifiedTokens::doubt`] on after its commit: everything
 //!   remembered before is looked up again.
 //! * A remembered token is looked up again when its session would have ended by itself, when the signing keys
-//!   have changed, and, with a database that other servers write to, after `session_recheck_seconds`.
+//!   have changed, and, with a database that other servers write to, after `session_recheck_seconds`. These seconds
+//!   run on the monotonic clock.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
@@ -27,14 +29,13 @@ use crate::error::Error;
 
 /// Sessions in memory before those that no token refers to are let go.
 const SWEEP_AT: usize = 1024;
-/// A use is noted once in so many seconds: `lastUsedAt` is that exact.
-const NOTED_EVERY_SECONDS: i64 = 60;
+/// A use is noted once in this time: `lastUsedAt` is that exact.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// The access tokens and API keys that were verified, bounded; the least used go first.
 pub(super) struct VerifiedTokens {
     tokens: Cache<Box<str>, Arc<Remembered>>,
-    /// By the id of the session, or what [`api_key::credential`] makes of a key.
-    credentials: Mutex<HashMap<Uuid, Arc<Liveness>>>,
+    credentials: Mutex<Credentials>,
     /// How often everything was put in doubt.
     doubts: AtomicU64,
     /// Who was used since [`VerifiedTokens::take_used`], and when.
@@ -43,20 +44,48 @@ pub(super) struct VerifiedTokens {
     pub(super) standings: Arc<Standings>,
 }
 
-/// What this process has ended of a session or API key, and when it last noted a use.
+/// The sessions by id, and the API keys by their [`api_key::credential`], which strangers can invent.
+struct Credentials {
+    by_id: HashMap<Uuid, Arc<Liveness>>,
+    /// The number at which those that no token refers to are removed: twice as many as were left the last time, so that
+    /// each insertion pays for two steps of it.
+    sweep_at: usize,
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self { by_id: HashMap::new(), sweep_at: SWEEP_AT }
+    }
+}
+
+impl Credentials {
+    fn liveness(&mut self, credential: Uuid) -> Arc<Liveness> {
+        if self.by_id.len() >= self.sweep_at {
+            self.by_id.retain(|_, liveness| Arc::strong_count(liveness) > 1);
+            self.sweep_at = (2 * self.by_id.len()).max(SWEEP_AT);
+            self.by_id.shrink_to(self.sweep_at);
+        }
+        Arc::clone(self.by_id.entry(credential).or_default())
+    }
+}
+
+/// What this process has ended of a session or API key, and when it notes a use again.
 #[derive(Default)]
 struct Liveness {
     ended: AtomicBool,
-    /// Whether `revoked` has any: most sessions never do, and are spared the lock.
-    any_revoked: AtomicBool,
-    revoked: Mutex<Vec<Uuid>>,
-    noted_at: AtomicI64,
+    /// Number of its access tokens that were revoked alone. With each, all of them are looked up again.
+    revocations: AtomicU64,
+    /// Microseconds of [`Clock::uptime`](crate::clock::Clock::uptime).
+    note_at: AtomicU64,
 }
 
 impl Liveness {
-    fn refuses(&self, token: Uuid) -> bool {
-        let revoked = || self.revoked.lock().unwrap_or_else(PoisonError::into_inner).contains(&token);
-        self.ended.load(Ordering::SeqCst) || (self.any_revoked.load(Ordering::SeqCst) && revoked())
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::SeqCst)
     }
 }
 
@@ -66,12 +95,13 @@ pub(super) struct Remembered {
     pub(super) credential: Uuid,
     /// The session or API key, as `lastUsedAt` is noted for it.
     used: Uuid,
-    token: Uuid,
     refused_from: i64,
     ends_at: DateTime<Utc>,
-    good_until: DateTime<Utc>,
+    /// The uptime from which on the database is asked again.
+    recheck_at: Duration,
     keys_changed: u64,
     doubts: u64,
+    revocations: u64,
     liveness: Arc<Liveness>,
 }
 
@@ -103,9 +133,7 @@ impl VerifiedTokens {
 
     /// Refuses this one token from now on.
     pub(super) fn revoke(&self, session: Uuid, token: Uuid) {
-        let liveness = self.liveness(session);
-        liveness.revoked.lock().unwrap_or_else(PoisonError::into_inner).push(token);
-        liveness.any_revoked.store(true, Ordering::SeqCst);
+        self.liveness(session).revocations.fetch_add(1, Ordering::SeqCst);
         self.standings.revoke(session, token);
     }
 
@@ -125,22 +153,19 @@ impl VerifiedTokens {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
     }
 
-    fn note(&self, remembered: &Remembered, now: DateTime<Utc>) {
-        let noted_at = &remembered.liveness.noted_at;
-        let before = noted_at.load(Ordering::Relaxed);
-        let due = now.timestamp() >= before.saturating_add(NOTED_EVERY_SECONDS);
+    fn note(&self, remembered: &Remembered, now: DateTime<Utc>, uptime: Duration) {
+        let note_at = &remembered.liveness.note_at;
+        let due_at = note_at.load(Ordering::Relaxed);
+        let is_due = uptime >= Duration::from_micros(due_at);
+        let next = u64::try_from((uptime + NOTED_EVERY).as_micros()).unwrap_or(u64::MAX);
         // Of those who come at once, one notes it.
-        if due && noted_at.compare_exchange(before, now.timestamp(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if is_due && note_at.compare_exchange(due_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(remembered.used, now);
         }
     }
 
     fn liveness(&self, credential: Uuid) -> Arc<Liveness> {
-        let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-        if credentials.len() >= SWEEP_AT && credentials.len() == credentials.capacity() {
-            credentials.retain(|_, liveness| Arc::strong_count(liveness) > 1);
-        }
-        Arc::clone(credentials.entry(credential).or_default())
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner).liveness(credential)
     }
 }
 
@@ -155,58 +180,58 @@ impl Accounts {
     }
 
     pub(super) async fn recognise(&self, token: &str) -> Result<Arc<Remembered>, Error> {
-        let now = self.clock.now();
+        let (now, uptime) = (self.clock.now(), self.clock.uptime());
         if let Some(remembered) = self.verified.tokens.get(token) {
-            if remembered.liveness.refuses(remembered.token) || now.timestamp() >= remembered.refused_from {
+            if remembered.liveness.has_ended() || now.timestamp() >= remembered.refused_from {
                 self.verified.tokens.remove(token);
                 return Err(Error::InvalidToken);
             }
             let undoubted = remembered.keys_changed == self.keys.changes()
+                && remembered.revocations == remembered.liveness.revocations()
                 && remembered.doubts == self.verified.doubts.load(Ordering::SeqCst);
-            if now < remembered.good_until && undoubted {
-                self.verified.note(&remembered, now);
+            if now < remembered.ends_at && uptime < remembered.recheck_at && undoubted {
+                self.verified.note(&remembered, now, uptime);
                 return Ok(remembered);
             }
         }
         let remembered = match token.starts_with(api_key::PREFIX) {
             // Boxed: this is part of every request's future, and rarely needed.
-            true => Box::pin(self.look_up_key(token, now)).await?,
-            false => Box::pin(self.look_up_token(token, now)).await?,
+            true => Box::pin(self.look_up_key(token, now, uptime)).await?,
+            false => Box::pin(self.look_up_token(token, now, uptime)).await?,
         };
-        self.verified.note(&remembered, now);
+        self.verified.note(&remembered, now, uptime);
         let remembered = Arc::new(remembered);
         self.verified.tokens.insert(token.into(), Arc::clone(&remembered));
         Ok(remembered)
     }
 
-    async fn look_up_token(&self, token: &str, now: DateTime<Utc>) -> Result<Remembered, Error> {
+    async fn look_up_token(&self, token: &str, now: DateTime<Utc>, uptime: Duration) -> Result<Remembered, Error> {
         let (keys_changed, doubts) = (self.keys.changes(), self.verified.doubts.load(Ordering::SeqCst));
         let Verified { user, session, token, refused_from } = self.verify(token, now)?;
         let liveness = self.verified.liveness(session.uuid());
+        let revocations = liveness.revocations();
         let honoured = session::honours(self.database.reader(), session, user, token, now).await?;
-        let (ends_at, admin) = honoured.filter(|_| !liveness.refuses(token)).ok_or(Error::InvalidToken)?;
+        let (ends_at, admin) = honoured.filter(|_| !liveness.has_ended()).ok_or(Error::InvalidToken)?;
         Ok(Remembered {
             identity: Identity::Session { user, session, token, admin },
             credential: session.uuid(),
             used: session.uuid(),
-            token,
             refused_from,
             ends_at,
-            good_until: self.recheck_at(ends_at, now),
+            recheck_at: self.recheck_at(uptime),
             keys_changed,
             doubts,
+            revocations,
             liveness,
         })
     }
 
-    async fn look_up_key(&self, secret: &str, now: DateTime<Utc>) -> Result<Remembered, Error> {
+    async fn look_up_key(&self, secret: &str, now: DateTime<Utc>, uptime: Duration) -> Result<Remembered, Error> {
         let (keys_changed, doubts) = (self.keys.changes(), self.verified.doubts.load(Ordering::SeqCst));
         let hash = api_key::hash(secret).ok_or(Error::InvalidToken)?;
         let liveness = self.verified.liveness(api_key::credential(&hash));
         let key = api_key::find_live(self.database.reader(), &hash, now).await?;
-        // A key is its only token: it is revoked as a whole.
-        let token = Uuid::nil();
-        let key = key.filter(|_| !liveness.refuses(token)).ok_or(Error::InvalidToken)?;
+        let key = key.filter(|_| !liveness.has_ended()).ok_or(Error::InvalidToken)?;
         let ends_at = key.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
         let scopes = Scopes::from_bits(key.scopes);
         let counter = key.counter_name.map(Into::into);
@@ -214,21 +239,22 @@ impl Accounts {
             identity: Identity::ApiKey { user: key.user_id, key: key.id, scopes, counter },
             credential: api_key::credential(&hash),
             used: key.id.uuid(),
-            token,
             // The row knows its end to the microsecond, and is asked from then on.
             refused_from: i64::MAX,
             ends_at,
-            good_until: self.recheck_at(ends_at, now),
+            recheck_at: self.recheck_at(uptime),
             keys_changed,
             doubts,
+            // A key is its only token: it is revoked as a whole.
+            revocations: 0,
             liveness,
         })
     }
 
-    fn recheck_at(&self, ends_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    fn recheck_at(&self, uptime: Duration) -> Duration {
         match self.database.is_shared() {
-            true => ends_at.min(now + TimeDelta::seconds(self.settings.session_recheck_seconds.into())),
-            false => ends_at,
+            true => uptime + Duration::from_secs(self.settings.session_recheck_seconds.into()),
+            false => Duration::MAX,
         }
     }
 }

@@ -21,6 +21,7 @@ mod administer;
 pub mod api_key;
 mod api_keys;
 mod authenticate;
+mod buckets;
 mod change_password;
 mod delete_account;
 pub mod email_token;

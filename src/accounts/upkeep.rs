@@ -91,7 +91,6 @@ impl Accounts {
         let settings = &self.settings;
         let (sessions, events) = (days(settings.ended_session_days), days(settings.event_days));
         let (deleted, yesterday) = (days(settings.deletion_grace_days), days(1));
-        self.limits.forget_the_idle();
         let database = &self.database;
         let revoked = revoked_access_token::expired_at(now);
         database.remove_in_batches::<Uuid, _>(revoked_access_token::Column::Id, revoked).await?;

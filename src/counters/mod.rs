@@ -85,7 +85,7 @@ impl Counters {
         let settings = &config.counters;
         let poll = Duration::from_millis(settings.poll_milliseconds);
         let watch = Arc::new(Watch::start(database.clone(), poll));
-        let record_quota = Arc::new(RecordQuota::new(settings.max_idempotency_records));
+        let record_quota = Arc::new(RecordQuota::new(settings.max_idempotency_records, clock.clone()));
         let max_wait = Duration::from_secs(config.database.answer_seconds);
         let shared = (Arc::clone(&watch), Arc::clone(&record_quota));
         let group_commit = GroupCommit::start(database.clone(), clock.clone(), shared.0, shared.1, settings, max_wait);

@@ -2,7 +2,7 @@
 //!
 //! Each counter's row has the number of its records, changed by the write that adds or removes them and read with the
 //! row's lock. What this server knows of a user's counters together is their sum as of the last read, plus what it has
-//! added since. It reads the sum again [`REFRESH_SECONDS`] later, or when it has added more than 1/[`SHARE`] of the room
+//! added since. It reads the sum again [`REFRESH_AFTER`] later, or when it has added more than 1/[`SHARE`] of the room
 //! that it saw: one short statement of the batch's transaction, for all users of the batch whose sums are due.
 //!
 //! **Invariant:** the records of one counter never exceed the limit, on any number of servers. The sum over a user's
@@ -11,17 +11,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::ConnectionTrait;
 
+use crate::clock::Clock;
 use crate::counters::counter;
 use crate::counters::idempotency::Room;
 use crate::error::Error;
 use crate::id::UserId;
 
 /// Age at which a sum is read again.
-const REFRESH_SECONDS: i64 = 5;
+const REFRESH_AFTER: Duration = Duration::from_secs(5);
 /// A server reads the sum again when it has used this fraction (1/16) of the room that it saw.
 const SHARE: i64 = 16;
 /// Users whose sums are remembered, before old ones are dropped.
@@ -32,6 +33,7 @@ const READ_AT_ONCE: usize = 500;
 /// Sums of the users who send idempotency keys.
 pub(super) struct RecordQuota {
     max: i64,
+    clock: Clock,
     known: Mutex<HashMap<UserId, Known>>,
 }
 
@@ -41,56 +43,54 @@ struct Known {
     records: i64,
     /// Records that this server has added since the sum was read, included in `records`.
     added: i64,
-    read_at: DateTime<Utc>,
+    /// Of [`Clock::uptime`].
+    read_at: Duration,
 }
 
 impl Known {
-    fn is_old(&self, now: DateTime<Utc>) -> bool {
-        now - self.read_at >= TimeDelta::seconds(REFRESH_SECONDS)
+    fn is_old(&self, uptime: Duration) -> bool {
+        uptime.saturating_sub(self.read_at) >= REFRESH_AFTER
     }
 
-    fn is_due(&self, max: i64, now: DateTime<Utc>) -> bool {
+    fn is_due(&self, max: i64, uptime: Duration) -> bool {
         let room_at_read = max.saturating_sub(self.records - self.added);
-        self.is_old(now) || (room_at_read > 0 && self.added >= (room_at_read / SHARE).max(1))
+        self.is_old(uptime) || (room_at_read > 0 && self.added >= (room_at_read / SHARE).max(1))
     }
 }
 
 impl RecordQuota {
-    pub(super) fn new(max: u64) -> Self {
-        Self { max: i64::try_from(max).unwrap_or(i64::MAX), known: Mutex::default() }
+    pub(super) fn new(max: u64, clock: Clock) -> Self {
+        Self { max: i64::try_from(max).unwrap_or(i64::MAX), clock, known: Mutex::default() }
     }
 
     /// Numbers of records that these users may add.
-    pub(super) async fn room(
-        &self,
-        db: &impl ConnectionTrait,
-        users: &HashSet<UserId>,
-        now: DateTime<Utc>,
-    ) -> Result<Room, Error> {
-        let due = self.list_due(users, now);
+    pub(super) async fn room(&self, db: &impl ConnectionTrait, users: &HashSet<UserId>) -> Result<Room, Error> {
+        let due = self.list_due(users);
         for some in due.chunks(READ_AT_ONCE) {
-            self.read(db, some, now).await?;
+            self.read(db, some).await?;
         }
         let known = self.lock();
         let left = |user: &UserId| Some((*user, self.max.saturating_sub(known.get(user)?.records)));
         Ok(Room { max: self.max, left: users.iter().filter_map(left).collect() })
     }
 
-    fn list_due(&self, users: &HashSet<UserId>, now: DateTime<Utc>) -> Vec<UserId> {
-        let known = self.lock();
-        let is_due = |user: &&UserId| known.get(*user).is_none_or(|known| known.is_due(self.max, now));
+    fn list_due(&self, users: &HashSet<UserId>) -> Vec<UserId> {
+        let (known, uptime) = (self.lock(), self.clock.uptime());
+        let is_due = |user: &&UserId| known.get(*user).is_none_or(|known| known.is_due(self.max, uptime));
         users.iter().filter(is_due).copied().collect()
     }
 
-    async fn read(&self, db: &impl ConnectionTrait, users: &[UserId], now: DateTime<Utc>) -> Result<(), Error> {
+    async fn read(&self, db: &impl ConnectionTrait, users: &[UserId]) -> Result<(), Error> {
+        // Before the read: the sum is at least as old.
+        let read_at = self.clock.uptime();
         let sums: HashMap<UserId, i64> = counter::sum_records(db, users).await?.into_iter().collect();
         let mut known = self.lock();
         if known.len() >= MAX_USERS {
-            known.retain(|_, known| !known.is_old(now));
+            known.retain(|_, known| !known.is_old(read_at));
         }
         known.extend(users.iter().map(|user| {
             let records = sums.get(user).copied().unwrap_or_default();
-            (*user, Known { records, added: 0, read_at: now })
+            (*user, Known { records, added: 0, read_at })
         }));
         Ok(())
     }

@@ -35,7 +35,7 @@ const LOOK_BACK: TimeDelta = TimeDelta::seconds(30);
 const POLL: Duration = Duration::from_millis(500);
 const POLL_BESIDE_SIGNALS: Duration = Duration::from_secs(5);
 /// What was found longer ago may have been unpublished since.
-const FRESH: TimeDelta = TimeDelta::seconds(1);
+const FRESH: Duration = Duration::from_secs(1);
 /// Before the next attempt to listen or to look.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -46,11 +46,12 @@ struct News {
     author: String,
     /// In the form that compares.
     tags: Vec<String>,
-    found_at: DateTime<Utc>,
+    /// Of [`Clock::uptime`].
+    found_at: Duration,
 }
 
 impl News {
-    fn of(photo: photo::Model, author: String, found_at: DateTime<Utc>) -> Self {
+    fn of(photo: photo::Model, author: String, found_at: Duration) -> Self {
         let tags = caption::tags(photo.caption.as_deref().unwrap_or_default());
         Self { photo, author, tags: tags.into_iter().map(|tag| tag.key).collect(), found_at }
     }
@@ -128,8 +129,8 @@ type Listener = broadcast::Receiver<Arc<News>>;
 impl Shared {
     /// The same news as they are now; none if they are over.
     async fn still(&self, news: Arc<News>) -> Result<Option<Arc<News>>, Error> {
-        let now = self.clock.now();
-        if now - news.found_at <= FRESH {
+        let now = self.clock.uptime();
+        if now.saturating_sub(news.found_at) <= FRESH {
             return Ok(Some(news));
         }
         let found = photo::published().filter(Column::Id.eq(news.photo.id)).select_also(user::Entity);
@@ -218,7 +219,7 @@ async fn look(
     shared: &Shared,
     seen: Option<&HashMap<PhotoId, DateTime<Utc>>>,
 ) -> Result<HashMap<PhotoId, DateTime<Utc>>, Error> {
-    let now = shared.clock.now();
+    let (now, found_at) = (shared.clock.now(), shared.clock.uptime());
     let lately = photo::published().filter(Column::AnnouncedAt.gte(now - LOOK_BACK));
     let lately = lately.select_also(user::Entity).all(shared.database.reader()).await?;
     let mut found = HashMap::with_capacity(lately.len());
@@ -227,7 +228,7 @@ async fn look(
         let (Some(announced_at), Some(author)) = (photo.announced_at, author) else { continue };
         found.insert(photo.id, announced_at);
         if seen.is_some_and(|seen| seen.get(&photo.id) != Some(&announced_at)) {
-            news.push(News::of(photo, author.username_key, now));
+            news.push(News::of(photo, author.username_key, found_at));
         }
     }
     news.sort_by_key(|news| (news.photo.announced_at, news.photo.id));

@@ -183,7 +183,7 @@ async fn decide_within(
 ) -> Result<Decided, Error> {
     let is_keyed = |line: &[(Order, Option<Arc<str>>)]| line.iter().any(|(_, once)| once.is_some());
     let keyed = orders.iter().filter(|(_, line)| is_keyed(line)).map(|(key, _)| key.owner).collect();
-    let room = quota.room(transaction, &keyed, now).await?;
+    let room = quota.room(transaction, &keyed).await?;
     let mut counters: HashMap<Key, counter::Model> = statements::lock(transaction, orders.keys(), on_lock)
         .await?
         .into_iter()
