@@ -29,6 +29,7 @@ mod m20261130_000014_record_counts;
 mod m20261130_000015_purges;
 mod m20261130_000016_idempotency_records;
 mod m20261130_000020_storage_identity;
+mod m20261130_000021_sessions_by_user_and_end;
 mod steps;
 // Compiled here, so that what `generate` creates compiles.
 #[cfg(test)]
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000015_purges::Migration),
             Box::new(m20261130_000016_idempotency_records::Migration),
             Box::new(m20261130_000020_storage_identity::Migration),
+            Box::new(m20261130_000021_sessions_by_user_and_end::Migration),
         ];
         list.into_iter().map(|migration| Box::new(Atomic(migration)) as Box<dyn MigrationTrait>).collect()
     }

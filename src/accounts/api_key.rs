@@ -25,6 +25,8 @@ pub(super) const RANDOM_BYTES: usize = 20;
 const DIGITS: usize = 2 * RANDOM_BYTES + 8;
 /// The first characters of a secret, which are kept to recognise it by.
 const SHOWN_CHARS: usize = PREFIX.len() + 8;
+/// The most keys in a list, which is the most that `accounts.max_api_keys` can allow.
+const MAX_LISTED: u64 = 1000;
 
 /// A row of `api_keys`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -153,7 +155,7 @@ pub(super) async fn list_live(
     now: chrono::DateTime<Utc>,
 ) -> Result<Vec<Model>, Error> {
     let keys = Entity::find().filter(Column::UserId.eq(user)).filter(is_live(now));
-    Ok(keys.order_by_desc(Column::Id).all(db).await?)
+    Ok(keys.order_by_desc(Column::Id).limit(MAX_LISTED).all(db).await?)
 }
 
 /// Every key of a user that is still kept, the oldest first.

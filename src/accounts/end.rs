@@ -100,6 +100,19 @@ pub(super) async fn all_sessions(
     Ok(ids)
 }
 
+/// Ends the oldest live sessions of a user who opens another one, in a transaction that has locked the user: with the new
+/// one there are `max` then. Of very many, as an earlier version left them, it ends [`MAX_BATCH_ROWS`].
+pub(super) async fn oldest_sessions(
+    transaction: &DatabaseTransaction,
+    user: UserId,
+    max: u32,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<SessionId>, Error> {
+    let ids = session::lock_oldest_ids(transaction, user, now, u64::from(max).saturating_sub(1)).await?;
+    session::end(transaction, &ids, now).await?;
+    Ok(ids)
+}
+
 /// Ends some of a user's live sessions, at most [`MAX_BATCH_ROWS`]; how many.
 pub(super) async fn some_sessions(
     transaction: &DatabaseTransaction,

@@ -35,7 +35,7 @@ impl Accounts {
         caller.require_operator()?;
         let (reader, now) = (self.database.reader(), self.clock.now());
         let user = user::find_by_id(reader, id).await?.ok_or(Error::NotFound("user"))?;
-        let sessions = session::list_live(reader, id, now).await?;
+        let sessions = session::list_live(reader, id, now, self.settings.max_sessions).await?;
         let api_keys = api_key::list_live(reader, id, now).await?;
         let events = account_event::of(id).order_by_desc(account_event::Column::Id).limit(EVENTS).all(reader).await?;
         let actors = user::list_usernames(reader, events.iter().filter_map(|event| event.actor_id)).await?;

@@ -2,7 +2,10 @@
 
 use sea_orm::ActiveModelTrait;
 
+use chrono::{DateTime, Utc};
+
 use crate::accounts::account_event::{self, Kind};
+use crate::accounts::end::{self, Ended};
 use crate::accounts::prove::Claim;
 use crate::accounts::{Accounts, Password, Tokens, identity, session, user};
 use crate::caller::Caller;
@@ -33,7 +36,8 @@ pub struct SignedIn {
 }
 
 impl Accounts {
-    /// Opens a session. Whether the identifier is unknown or the password wrong is not told, in word or time.
+    /// Opens a session, and ends the oldest one of a user who has `accounts.max_sessions`. Neither the words nor the time
+    /// of a refusal tell an unknown identifier from a wrong password.
     ///
     /// # Errors
     /// [`Error::Invalid`] with `WRONG_CREDENTIALS`, or for a malformed input; [`Error::Forbidden`] for somebody who is
@@ -53,9 +57,16 @@ impl Accounts {
                 false => None,
             };
             let (session, tokens) = self.new_session(proved.user.id, session_name.clone(), &caller.origin)?;
-            let event = self.event(caller, proved.user.id, Kind::LoggedIn);
-            let opening = Opening { proved: proved.user.clone(), upgrade, session, event };
-            if self.database.write(move |transaction| Box::pin(opening.clone().run(transaction))).await? {
+            let opening = Opening {
+                proved: proved.user.clone(),
+                upgrade,
+                session,
+                logged_in: self.event(caller, proved.user.id, Kind::LoggedIn),
+                session_ended: self.event(caller, proved.user.id, Kind::SessionEnded),
+                max_sessions: self.settings.max_sessions,
+                now: self.clock.now(),
+            };
+            if self.write_and_end(move |transaction| Box::pin(opening.clone().run(transaction))).await? {
                 return Ok(SignedIn { user: proved.user, tokens });
             }
             // Another login has upgraded the hash, or the password is another one, or the user was shut out.
@@ -72,22 +83,31 @@ struct Opening {
     proved: user::Model,
     upgrade: Option<String>,
     session: session::ActiveModel,
-    event: account_event::ActiveModel,
+    logged_in: account_event::ActiveModel,
+    /// For the case that older sessions end.
+    session_ended: account_event::ActiveModel,
+    max_sessions: u32,
+    now: DateTime<Utc>,
 }
 
 impl Opening {
     /// False if the user has changed since the password was checked: then nothing is opened.
-    async fn run(self, transaction: &DatabaseTransaction) -> Result<bool, Error> {
-        let locked = user::lock(transaction, self.proved.id).await?;
+    async fn run(self, transaction: &DatabaseTransaction) -> Result<(bool, Ended), Error> {
+        let user = self.proved.id;
+        let locked = user::lock(transaction, user).await?;
         let unchanged = |now: &user::Model| now.may_act() && now.password_hash == self.proved.password_hash;
         if !locked.as_ref().is_some_and(unchanged) {
-            return Ok(false);
+            return Ok((false, Ended::default()));
         }
         if let Some(hash) = self.upgrade {
-            user::set_password_hash(transaction, self.proved.id, hash).await?;
+            user::set_password_hash(transaction, user, hash).await?;
+        }
+        let ended = end::oldest_sessions(transaction, user, self.max_sessions, self.now).await?;
+        if !ended.is_empty() {
+            account_event::add(transaction, self.session_ended).await?;
         }
         self.session.insert(transaction).await?;
-        account_event::add(transaction, self.event).await?;
-        Ok(true)
+        account_event::add(transaction, self.logged_in).await?;
+        Ok((true, Ended::sessions(&ended)))
     }
 }

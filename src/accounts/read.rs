@@ -11,13 +11,14 @@ use crate::id::{AccountEventId, SessionId};
 use crate::page::{Page, Window};
 
 impl Accounts {
-    /// The caller's live sessions, the newest first.
+    /// The caller's live sessions, the newest first, at most `accounts.max_sessions`.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] without `ACCOUNT_READ`.
     pub async fn list_sessions(&self, caller: &Caller) -> Result<Vec<session::Model>, Error> {
         let user = caller.require(Scope::AccountRead)?;
-        let sessions = session::list_live(self.database.reader(), user, self.clock.now()).await?;
+        let (reader, max) = (self.database.reader(), self.settings.max_sessions);
+        let sessions = session::list_live(reader, user, self.clock.now(), max).await?;
         Ok(sessions.into_iter().map(|session| self.with_latest_use(session)).collect())
     }
 

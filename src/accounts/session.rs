@@ -13,10 +13,13 @@ use crate::accounts::{revoked_access_token, user};
 use crate::caller::Origin;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
-use crate::store::{Database, DatabaseTransaction, MAX_BATCH_ROWS, lock_keys, write_locked};
+use crate::store::{Database, DatabaseTransaction, MAX_BATCH_ROWS, PRIMARY, lock_keys, write_locked};
 
 /// The newest sessions of a user whose addresses are known ones.
 const KNOWN_ADDRESSES: u64 = 50;
+
+/// The index that finds the sessions of a user that have not been ended, by id.
+const BY_USER_AND_END: &str = "sessions_by_user_and_end";
 
 /// Sessions that are listed at once to be removed.
 const LISTED_SESSIONS: u64 = 20_000;
@@ -124,7 +127,23 @@ pub(super) async fn lock_live_ids(
     limit: Option<u64>,
 ) -> Result<Vec<SessionId>, Error> {
     let live = live(now).filter(Column::UserId.eq(user)).limit(limit);
-    Ok(lock_keys(transaction, live, Column::Id, "sessions_by_user").await?)
+    Ok(lock_keys(transaction, live, Column::Id, BY_USER_AND_END).await?)
+}
+
+/// The live sessions of a user without the newest `kept`, at most [`MAX_BATCH_ROWS`], locked until the transaction ends.
+pub(super) async fn lock_oldest_ids(
+    transaction: &DatabaseTransaction,
+    user: UserId,
+    now: chrono::DateTime<Utc>,
+    kept: u64,
+) -> Result<Vec<SessionId>, Error> {
+    let oldest = live_newest_first(user, now).offset(kept).limit(MAX_BATCH_ROWS as u64);
+    let ids: Vec<SessionId> = oldest.select_only().column(Column::Id).into_tuple().all(transaction).await?;
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let still_live = live(now).filter(Column::Id.is_in(ids));
+    Ok(lock_keys(transaction, still_live, Column::Id, PRIMARY).await?)
 }
 
 /// Ends these sessions; how many were live.
@@ -189,6 +208,11 @@ fn live(now: chrono::DateTime<Utc>) -> Select<Entity> {
     Entity::find().filter(Column::EndedAt.is_null()).filter(Column::ExpiresAt.gt(now))
 }
 
+/// Lists the live sessions of a user by `created_at`, which all servers take from one clock. Their ids are each server's.
+fn live_newest_first(user: UserId, now: chrono::DateTime<Utc>) -> Select<Entity> {
+    live(now).filter(Column::UserId.eq(user)).order_by_desc(Column::CreatedAt).order_by_desc(Column::Id)
+}
+
 /// Writes down when a session was used; false if there is none, or a later use is written down.
 pub(super) async fn set_used(
     db: &impl ConnectionTrait,
@@ -213,13 +237,14 @@ pub(super) async fn list_addresses(db: &impl ConnectionTrait, user: UserId) -> R
     Ok(addresses.iter().filter_map(|address| address.parse().ok()).collect())
 }
 
-/// The live sessions of a user, the newest first.
+/// The live sessions of a user, the newest first, at most `max`.
 pub(super) async fn list_live(
     db: &impl ConnectionTrait,
     user: UserId,
     now: chrono::DateTime<Utc>,
+    max: u32,
 ) -> Result<Vec<Model>, Error> {
-    Ok(live(now).filter(Column::UserId.eq(user)).order_by_desc(Column::Id).all(db).await?)
+    Ok(live_newest_first(user, now).limit(u64::from(max)).all(db).await?)
 }
 
 /// Matches sessions that ended before `moment`.

@@ -42,12 +42,14 @@ impl Viewer {
         let id = caller.own_session()?;
         accounts.find_session(caller, id).await.map(|session| session.map(Session)).transpose()
     }
-    /// The caller's sessions that have not ended, the newest first.
+    /// The caller's sessions that have not ended, the newest first. At most 100, or as many as `accounts.max_sessions`
+    /// allows: a login beyond them ends the oldest one.
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>, Error> {
         let (accounts, caller) = asked(ctx);
         Ok(accounts.list_sessions(caller).await?.into_iter().map(Session).collect())
     }
-    /// The caller's API keys that have not expired, the newest first.
+    /// The caller's API keys that have not expired, the newest first. At most 50, or as many as `accounts.max_api_keys`
+    /// allows.
     async fn api_keys(&self, ctx: &Context<'_>) -> Result<Vec<ApiKey>, Error> {
         let (accounts, caller) = asked(ctx);
         Ok(accounts.list_api_keys(caller).await?.into_iter().map(ApiKey).collect())

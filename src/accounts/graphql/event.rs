@@ -31,7 +31,7 @@ pub enum AccountEventKind {
     EmailChanged,
     /// The e-mail address was confirmed.
     EmailVerified,
-    /// A session was ended from another.
+    /// A session was ended from another one, or by a login beyond the most sessions of a user.
     SessionEnded,
     /// An API key was made.
     ApiKeyCreated,
