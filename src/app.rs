@@ -26,6 +26,8 @@ const HOOKS: Hooks = Hooks {
 
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How often the clock of a database server is read.
+const SYNC_CLOCK_EVERY: Duration = Duration::from_secs(60);
 /// How often the contents of deleted photos are.
 const SWEEP_PHOTOS_EVERY: Duration = Duration::from_secs(60);
 
@@ -64,6 +66,7 @@ impl App {
     pub fn start_upkeep(self: &Arc<Self>) {
         self.accounts.start_upkeep();
         self.start_storage_checks();
+        self.start_clock_readings();
         self.counters.start_upkeep();
         let app = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -71,7 +74,8 @@ impl App {
                 if let Err(error) = app.photos.sweep_unfinished().await {
                     tracing::warn!(?error, "contents that were half written when a server was killed were not removed");
                 }
-                if let Err(error) = app.uploads.sweep(app.clock.now()).await {
+                // Their times are of this machine's clock.
+                if let Err(error) = app.uploads.sweep(Clock::System.now()).await {
                     tracing::warn!(%error, "files of uploads that were killed were not removed");
                 }
                 drop(app);
@@ -86,6 +90,20 @@ impl App {
                 }
                 drop(app);
                 tokio::time::sleep(SWEEP_PHOTOS_EVERY).await;
+            }
+        });
+    }
+
+    /// Keeps to the clock of the database, which a failover may change.
+    fn start_clock_readings(self: &Arc<Self>) {
+        let app = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(app) = app.upgrade() {
+                if let Err(error) = app.database.sync_clock(&app.clock).await {
+                    tracing::warn!(?error, "the clock of the database could not be read");
+                }
+                drop(app);
+                tokio::time::sleep(SYNC_CLOCK_EVERY).await;
             }
         });
     }

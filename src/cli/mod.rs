@@ -26,7 +26,6 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
 use crate::backup::RESTORING;
-use crate::clock::Clock;
 use crate::config::{Config, Overrides};
 use crate::store::{Database, migrations};
 
@@ -157,7 +156,10 @@ fn create_data_dir(path: &Path) -> anyhow::Result<()> {
 async fn open(config: &Config) -> anyhow::Result<App> {
     let database = Database::open(&config.database, &config.server.data_dir).await?;
     match migrations::pending(&database).await? {
-        0 => App::start(config, database, Clock::System),
+        0 => {
+            let clock = database.clock().await.map_err(fault::fault)?;
+            App::start(config, database, clock)
+        }
         pending => {
             bail!("{pending} migrations of the database are pending: start the server, or run `cloakroom migrate up`")
         }

@@ -13,6 +13,7 @@
 mod batches;
 mod catalog;
 mod database;
+mod database_clock;
 mod failure;
 mod file_lock;
 mod keepalive;
