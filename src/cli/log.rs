@@ -1,74 +1,61 @@
 //! The log, to standard output.
 //!
-//! One line an operation is many lines a second, and a write for each would cost as much as the operation. So
-//! lines are gathered, and a thread writes what there is every [`INTERVAL`]; no request waits for a terminal.
+//! One line an operation is many lines a second, and a write for each would cost as much as the operation. So lines
+//! are collected (`lines.rs`), and a thread writes those that wait every [`INTERVAL`].
+
+mod lines;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat, LogLevel};
 
+pub(super) use lines::Lines;
+
 /// How long a line may wait to be written.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// How much may wait; whoever adds more writes it all, so that nothing is lost and memory is bounded.
-const MAX_WAITING_BYTES: usize = 4 << 20;
 
-/// Lines on their way to the output.
-struct Gathered {
-    waiting: Mutex<Vec<u8>>,
-    output: Mutex<File>,
-}
-
-/// Keeps the log going; what is still waiting is written when it is dropped.
+/// Keeps the log going. When it is dropped, the lines that still wait are written, within a limit of time.
 pub(super) struct Guard {
     filter: Handle<Targets, Registry>,
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
     lines: Lines,
+    stop: Option<Sender<()>>,
+    /// Closed when the thread has written everything.
+    written: Receiver<()>,
+    limit: Duration,
 }
 
-/// Lines that wait to be written. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Lines(Arc<Gathered>);
-
-impl Lines {
-    /// Writes them, for as long as the output takes.
-    pub(super) fn flush(&self) {
-        self.0.write_out();
-    }
-}
-
-/// Starts logging, for the whole process.
-pub(super) fn start(settings: &Log) -> anyhow::Result<Guard> {
+/// Starts logging, for the whole process. In the end the output may take `limit` to take the last lines.
+pub(super) fn start(settings: &Log, limit: Duration) -> anyhow::Result<Guard> {
     // A duplicate of the descriptor: `Stdout` itself would write line by line.
-    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let gathered = Arc::new(Gathered { waiting: Mutex::default(), output: Mutex::new(output) });
-    let (stop, stopped) = channel();
-    let waiting = Lines(Arc::clone(&gathered));
-    let lines = Arc::clone(&gathered);
-    let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_until(&stopped, &lines))?;
+    let lines = Lines::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+    let ((stop, stopped), (done, written)) = (channel(), channel());
+    let waiting = lines.clone();
+    let write = move || {
+        write_until(&stopped, &waiting);
+        drop(done);
+    };
+    std::thread::Builder::new().name("log".to_owned()).spawn(write)?;
     let (filter, handle) = reload::Layer::new(filter_of(settings.level));
-    let lines = fmt::layer().with_ansi(false).with_writer(gathered);
+    let layer = fmt::layer().with_ansi(false).with_writer(lines.clone());
     let registry = tracing_subscriber::registry().with(filter);
     match settings.format {
-        LogFormat::Text => registry.with(lines.with_target(false)).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Text => registry.with(layer.with_target(false)).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     }
     .context("the log was started twice")?;
-    Ok(Guard { filter: handle, stop: Some(stop), thread: Some(thread), lines: waiting })
+    Ok(Guard { filter: handle, lines, stop: Some(stop), written, limit })
 }
 
 /// The libraries beneath only warn: what they trace can hold a statement's values.
@@ -90,11 +77,12 @@ pub(super) fn start_on_stderr() -> anyhow::Result<()> {
     registry.try_init().context("the log was started twice")
 }
 
-fn write_until(stopped: &Receiver<()>, lines: &Gathered) {
+fn write_until(stopped: &Receiver<()>, lines: &Lines) {
     while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         lines.write_out();
     }
-    lines.write_out();
+    // The last ones may have a number of dropped lines behind them.
+    while lines.write_out() {}
 }
 
 impl Guard {
@@ -112,44 +100,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // Its only way to fail is a panic, of which the log cannot tell any more.
-        drop(self.thread.take().map(JoinHandle::join));
-    }
-}
-
-impl Gathered {
-    fn write_out(&self) {
-        // Taken first: lines that are written by two threads stay in order.
-        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        // Whoever read the log has gone; the server goes on.
-        drop(output.write_all(&lines));
-    }
-}
-
-impl Write for &Gathered {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let full = {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.extend_from_slice(line);
-            waiting.len() >= MAX_WAITING_BYTES
-        };
-        if full {
-            self.write_out();
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.write_out();
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Gathered {
-    type Writer = &'w Self;
-
-    fn make_writer(&'w self) -> Self::Writer {
-        self
+        // Nobody may read the log any more.
+        _ = self.written.recv_timeout(self.limit);
     }
 }

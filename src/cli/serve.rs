@@ -12,8 +12,7 @@ use crate::app::App;
 use crate::cli::fault::fault;
 use crate::cli::signals::Survived;
 use crate::cli::stop::Stop;
-use crate::cli::{create_data_dir, log, runtime, say};
-use crate::clock::Clock;
+use crate::cli::{create_data_dir, log, runtime};
 use crate::config::{self, Config, DatabaseUrl, Listen};
 use crate::http::{self, Cors, Listeners};
 use crate::photos::FirstUse;
@@ -40,7 +39,10 @@ pub(super) struct Options {
 
 /// Serves with `config`; `load` reads the settings again.
 pub(super) fn run(config: Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<()> {
-    let log = log::start(&config.log)?;
+    // Longer than the thread of `Stop` waits, whose exit code tells that the log was cut short. A server that fails to
+    // start has no such thread.
+    let limit = Duration::from_secs(config.server.shutdown_seconds).saturating_add(Duration::from_secs(1));
+    let log = log::start(&config.log, limit)?;
     create_data_dir(&config.server.data_dir)?;
     let (runtime, stop) = (runtime()?, Stop::new());
     let served = runtime.block_on(serve(config, &stop, Reload { load, log: &log }));
@@ -100,7 +102,8 @@ async fn serve_from(
     let listeners = Listeners::bind(&config.server.listen, config.server.socket_mode).await?;
     // Port 0 has become a real one: links in mails have it.
     config.server.listen = listeners.listen().clone();
-    let app = Arc::new(App::start(&config, database, Clock::System)?);
+    let clock = database.clock().await.map_err(fault)?;
+    let app = Arc::new(App::start(&config, database, clock)?);
     match app.photos.attach_storage(FirstUse::Assign).await {
         Err(fault) if fault.is_temporary() && config.storage.is_remote() => {
             // Numbers are served without it. `App::start_upkeep` goes on trying.
@@ -112,11 +115,13 @@ async fn serve_from(
     let cors = Arc::new(Cors::new(&config)?);
     let router = http::router_with(Arc::clone(&app), &config, Arc::clone(&cors));
     let server = config.server.clone();
-    stop.enforce(Duration::from_secs(server.shutdown_seconds), reload.log.lines())?;
+    let lines = reload.log.lines();
+    stop.enforce(Duration::from_secs(server.shutdown_seconds), lines.clone())?;
     let stopped = signals.until_stop(stop.clone(), move || reload.apply(&server, &cors));
-    say(banner(&config))?;
+    // With the log, which waits for nobody: standard output may be full, or unread.
+    lines.print(banner(&config));
     if !app.accounts.has_admin().await.map_err(fault)? {
-        say(NO_ADMIN)?;
+        lines.print(NO_ADMIN);
     }
     let mut serving = pin!(http::serve(listeners, router, &config, stopped));
     let moved = tokio::select! {

@@ -123,7 +123,7 @@ fn end_process(code: i32, message: String, lines: log::Lines) -> ! {
     let (logged, printed) = (message.clone(), done.clone());
     let to_log = std::thread::Builder::new().spawn(move || {
         tracing::error!("{logged}");
-        lines.flush();
+        lines.write_out();
         done.send(()).ok();
     });
     let to_stderr = std::thread::Builder::new().spawn(move || {

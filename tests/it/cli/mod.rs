@@ -1,10 +1,12 @@
 //! The command line: the real binary, as a person or a script runs it.
 
 mod backup;
+mod clocks;
 mod console;
 mod counters;
 mod keys;
 mod listen;
+mod log_output;
 mod migrate;
 mod photos;
 mod running_servers;

@@ -63,12 +63,13 @@ impl Process {
         Self { address, child, client, output: Some(output), is_unread, told: Told::default() }
     }
 
-    /// Reads nothing more that the server writes, until it has ended.
+    /// Reads nothing more that the server writes, until [`Process::read_on`] or its end.
     pub fn stop_reading(&self) {
         *self.is_unread.0.lock().expect("no panic") = true;
     }
 
-    fn read_on(&self) {
+    /// Reads again, from where [`Process::stop_reading`] stopped.
+    pub fn read_on(&self) {
         if let Ok(mut is_unread) = self.is_unread.0.lock() {
             *is_unread = false;
         }
