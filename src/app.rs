@@ -110,6 +110,20 @@ impl App {
         });
     }
 
+    /// Keeps to the clock of the database, which a failover may change.
+    fn start_clock_readings(self: &Arc<Self>) {
+        let app = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(app) = app.upgrade() {
+                if let Err(error) = app.database.sync_clock(&app.clock).await {
+                    tracing::warn!(?error, "the clock of the database could not be read");
+                }
+                drop(app);
+                tokio::time::sleep(SYNC_CLOCK_EVERY).await;
+            }
+        });
+    }
+
     /// Verifies the storage of the photos from time to time, which logs every change.
     fn start_storage_checks(self: &Arc<Self>) {
         self.spawn_upkeep("the check of the storage", |app| {

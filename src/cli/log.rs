@@ -101,6 +101,6 @@ impl Drop for Guard {
     fn drop(&mut self) {
         drop(self.stop.take());
         // Nobody may read the log any more.
-        drop(self.written.recv_timeout(self.limit));
+        _ = self.written.recv_timeout(self.limit);
     }
 }

@@ -4,6 +4,7 @@
 //! is full, because nobody reads the output or its disk is full, further lines are dropped and counted. The log has
 //! their number as soon as the output takes lines again.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -14,6 +15,11 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Bytes of lines that may wait, and as many again that are being written.
 const MAX_WAITING_BYTES: usize = 4 << 20;
+
+thread_local! {
+    /// True while this thread logs the number of dropped lines, for which there is always room.
+    static IS_REPORTING: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Lines that wait to be written. Cheap to clone.
 #[derive(Clone)]
@@ -59,14 +65,16 @@ impl Lines {
         };
         if dropped > 0 {
             let reason = "standard output did not take them in time";
+            IS_REPORTING.set(true);
             tracing::error!(log.dropped_lines = dropped, "dropped {dropped} log lines, because {reason}");
+            IS_REPORTING.set(false);
         }
         true
     }
 
     fn add(&self, lines: &[u8]) {
         let mut waiting = self.lock();
-        if waiting.lines.len() + lines.len() <= MAX_WAITING_BYTES {
+        if waiting.lines.len() + lines.len() <= MAX_WAITING_BYTES || IS_REPORTING.get() {
             waiting.lines.extend_from_slice(lines);
         } else {
             waiting.dropped = waiting.dropped.saturating_add(count(lines));
