@@ -20,8 +20,8 @@
 //!
 //! ```text
 //! main → cli → http → schema → { app, backup } → { photos, counters } → accounts
-//!      → { storage, mail } → store → { config, clock, error, payload, caller, id, page, scalars,
-//! data_dir, upload,      batching }
+//!      → { storage, mail } → store → { config, clock, error, payload, caller, id, page, scalars, data_dir,
+//!      upload, batching }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.
