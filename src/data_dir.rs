@@ -1,7 +1,8 @@
 //! Folders in the data directory that a running server creates at first use, and never again.
 //!
-//! A folder that is gone, or in another data directory than at start, was moved, deleted, unmounted or
-//! restored with everything else. What a server wrote into a new one would be in the wrong place.
+//! A folder that is gone, or in another data directory than at start, was moved, deleted, unmounted
+//! or restored with everything else. What a server wrote into a new one would be in the wrong
+//! place.
 
 use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
@@ -44,8 +45,8 @@ impl Subfolder {
     /// Creates the folder for its owner only, unless it exists or has existed.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if the folder is gone, or the data directory is gone or another one than at
-    /// start; a disk that cannot be written.
+    /// [`ErrorKind::NotFound`] if the folder is gone, or the data directory is gone or another one
+    /// than at start; a disk that cannot be written.
     pub fn ensure(&self) -> io::Result<()> {
         let State { data_dir, path, opened, has_existed } = &*self.0;
         let found = file_id(data_dir)?;

@@ -219,8 +219,8 @@ impl Error {
         Self::Internal(Cause::new(cause))
     }
 
-    /// An error of the file system, before anything was done: a bug, unless the disk or the limit of open
-    /// files is the cause.
+    /// An error of the file system, before anything was done: a bug, unless the disk or the limit
+    /// of open files is the cause.
     #[must_use]
     pub fn from_disk(error: io::Error) -> Self {
         match disk::is_of_disk(&error) {

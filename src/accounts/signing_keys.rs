@@ -204,7 +204,8 @@ impl SigningKeys {
     }
 }
 
-/// The refusal while the keys cannot be read. Nothing was done: a token is signed before it is handed out.
+/// The refusal while the keys cannot be read. Nothing was done: a token is signed before it is
+/// handed out.
 pub(super) fn unreadable(error: anyhow::Error) -> Error {
     Error::dependency_unavailable(Dependency::Keys, RETRY_AFTER_SECONDS, error)
 }

@@ -1,7 +1,8 @@
 //! The cause of a failure, for the log: an error and everything behind it, each text once.
 //!
-//! Libraries disagree about `Display`. Some repeat the text of their source, as SeaORM and sqlx do; others
-//! leave it out, as reqwest does with "Connection refused". Neither `{}` nor `{:#}` is right for both.
+//! Libraries disagree about `Display`. Some repeat the text of their source, as SeaORM and sqlx do;
+//! others leave it out, as reqwest does with "Connection refused". Neither `{}` nor `{:#}` is right
+//! for both.
 
 use std::error::Error;
 use std::fmt;
@@ -41,7 +42,8 @@ impl fmt::Debug for Cause {
     }
 }
 
-/// The texts of an error and its sources, outermost first, without those that an earlier text contains.
+/// The texts of an error and its sources, outermost first, without those that an earlier text
+/// contains.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     texts(error).join(": ")

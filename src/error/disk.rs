@@ -2,16 +2,17 @@
 
 use std::io::{self, ErrorKind};
 
-/// Returns true if the disk is full, read-only, broken or gone, or if the process may open no more files.
-/// Nothing was done then, and it is worth trying again.
+/// Returns true if the disk is full, read-only, broken or gone, or if the process may open no more
+/// files. Nothing was done then, and it is worth trying again.
 ///
-/// The table names the bugs, because the ways in which a disk fails are without number: EIO, ENOSPC, EROFS,
-/// EDQUOT, EMFILE, ENFILE, ENOMEM, EACCES, ENXIO, a folder that is gone (ENOENT), a stale handle of NFS
-/// (ESTALE), a FUSE server that ended (ENOTCONN), a damaged file system (EUCLEAN).
+/// The table names the bugs, because the ways in which a disk fails are without number: EIO,
+/// ENOSPC, EROFS, EDQUOT, EMFILE, ENFILE, ENOMEM, EACCES, ENXIO, a folder that is gone (ENOENT), a
+/// stale handle of NFS (ESTALE), a FUSE server that ended (ENOTCONN), a damaged file system
+/// (EUCLEAN).
 pub(super) fn is_of_disk(error: &io::Error) -> bool {
     match error.kind() {
-        // A path that was built wrongly, or a call that cannot succeed: EINVAL, ENAMETOOLONG, EEXIST, ENOTEMPTY,
-        // EISDIR, EXDEV, ENOSYS, EPIPE.
+        // A path that was built wrongly, or a call that cannot succeed: EINVAL, ENAMETOOLONG,
+        // EEXIST, ENOTEMPTY, EISDIR, EXDEV, ENOSYS, EPIPE.
         ErrorKind::InvalidInput
         | ErrorKind::InvalidFilename
         | ErrorKind::AlreadyExists
@@ -23,7 +24,8 @@ pub(super) fn is_of_disk(error: &io::Error) -> bool {
         // EBADF, EFAULT have no kind.
         _ => match error.raw_os_error() {
             Some(number) => ![9, 14].contains(&number),
-            // Kinds without a number are made by code, as for a file that is shorter than its row says.
+            // Kinds without a number are made by code, as for a file that is shorter than its row
+            // says.
             None => is_named(error.kind()),
         },
     }

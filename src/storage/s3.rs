@@ -24,8 +24,8 @@ const MIN_BYTES_PER_SECOND: u64 = 256 << 10;
 
 /// The key of an object that is written to see whether the storage accepts writes. It is no photo.
 const PROBE: &str = "cloakroom-probe";
-/// The time for which a write shows that others would succeed. Each probe costs a request, and in a bucket
-/// with versions an object.
+/// The time for which a write shows that others would succeed. Each probe costs a request, and in a
+/// bucket with versions an object.
 const WRITTEN_FOR: Duration = Duration::from_secs(3);
 /// Parts of objects that are fetched at once, each over a connection of its own.
 const FETCHES: usize = 64;
@@ -196,7 +196,8 @@ fn fault(fault: Fault) -> Error {
     Error::dependency_unavailable(Dependency::Storage, RETRY_AFTER_SECONDS, cause)
 }
 
-/// Returns whether the object does not exist, as opposed to its bucket. An answer to HEAD does not tell.
+/// Returns whether the object does not exist, as opposed to its bucket. An answer to HEAD does not
+/// tell.
 fn is_absent(error: &object_store::Error) -> bool {
     let object_store::Error::NotFound { source, .. } = error else { return false };
     !chain(source.as_ref()).contains("<Code>NoSuchBucket</Code>")

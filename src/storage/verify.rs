@@ -7,6 +7,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use crate::error::{Dependency, Error, one_line};
 use crate::storage::folder::Folder;
 use crate::storage::identity::{Expected, Identity, StorageFault};
@@ -18,6 +20,9 @@ use crate::store::Database;
 const VERIFIED_FOR: Duration = Duration::from_secs(30);
 /// The time after which S3 is asked again if it could not be verified.
 const REFUSED_FOR: Duration = Duration::from_secs(1);
+/// The time to read the expectation of the database. The last one holds if the database does not
+/// answer.
+const ROW_LIMIT: Duration = Duration::from_secs(1);
 /// Attempts at work on a folder while the database changes its expectation.
 const ATTEMPTS: usize = 3;
 
@@ -69,7 +74,7 @@ impl Blobs {
     pub async fn verify(&self) -> Result<(), StorageFault> {
         let database = self.guard.lock().database.clone();
         if let Some(database) = database
-            && let Ok(Some(row)) = record::find(database.reader()).await
+            && let Ok(Ok(Some(row))) = timeout(ROW_LIMIT, record::find(database.reader())).await
             && let Some(expected) = row.expected()
         {
             // It may have been changed by `photos adopt`.

@@ -19,7 +19,8 @@ const PROBE_BYTES: usize = 4096;
 /// left behind from one that another is still receiving.
 const LEFTOVER_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// A folder for files that are arriving. It is created with the first one, for its owner only, as are they.
+/// A folder for files that are arriving. It is created with the first one, for its owner only, as
+/// are they.
 #[derive(Clone, Debug)]
 pub struct Folder(Subfolder);
 

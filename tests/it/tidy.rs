@@ -226,6 +226,17 @@ fn no_file_is_an_attic() {
 }
 
 #[test]
+fn an_error_is_printed_with_each_of_its_causes_once() {
+    let mut broken = Vec::new();
+    for source in sources(&["src"]).into_iter().filter(|source| source.name() != "tests") {
+        let code = source.code();
+        let wrong = ["?error", "?cause", "{error:#}", "{error:?}"].into_iter().filter(|way| code.contains(way));
+        broken.extend(wrong.map(|way| format!("{}: {way}", source.path)));
+    }
+    none(&broken, "some errors repeat the text of their cause and others leave it out: use error::one_line or chain:");
+}
+
+#[test]
 fn nothing_is_left_for_later() {
     // Written in halves, so that this file does not find itself.
     let marks = [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("db", "g!"), ("to", "do!"), ("unimple", "mented!")];

@@ -1,5 +1,5 @@
-//! Errors that the database server raises, as clients and the log get them. SQLite raises none on demand: its
-//! codes are in the table of `src/store/failure/tests.rs`.
+//! Errors that the database server raises, as clients and the log get them. SQLite raises none on
+//! demand: its codes are in the table of `src/store/failure/tests.rs`.
 
 use cloakroom::error::{Dependency, Error};
 use cloakroom::store::Backend;

@@ -1,4 +1,5 @@
-//! The failures of the guide (`docs/operations.md`): a server meets each of them, and does as the table says.
+//! The failures of the guide (`docs/operations.md`): a server meets each of them, and does as the
+//! table says.
 
 mod database;
 mod disk;

@@ -1,4 +1,5 @@
-//! A server whose data is on a disk of its own, which the test can fill: a tmpfs in a mount namespace.
+//! A server whose data is on a disk of its own, which the test can fill: a tmpfs in a mount
+//! namespace.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -7,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use super::Process;
 
-/// The server within a mount namespace of its own, with this data directory on a tmpfs with these mount
-/// options, such as `size=4m`.
+/// The server within a mount namespace of its own, with this data directory on a tmpfs with these
+/// mount options, such as `size=4m`.
 pub fn start_on_a_small_disk(
     data_dir: &Path,
     options: &str,

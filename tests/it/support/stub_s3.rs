@@ -1,4 +1,5 @@
-//! A storage of a test's own that speaks as much of S3 as the server asks for, and fails as the test says.
+//! A storage of a test's own that speaks as much of S3 as the server asks for, and fails as the
+//! test says.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
