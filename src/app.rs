@@ -98,29 +98,13 @@ impl App {
 
     /// Keeps to the clock of the database, which a failover may change.
     fn start_clock_readings(self: &Arc<Self>) {
-        let app = Arc::downgrade(self);
-        tokio::spawn(async move {
-            while let Some(app) = app.upgrade() {
+        self.spawn_upkeep("the reading of the database's clock", |app| {
+            Box::pin(async move {
                 if let Err(error) = app.database.sync_clock(&app.clock).await {
-                    tracing::warn!(?error, "the clock of the database could not be read");
+                    tracing::warn!(error = error.reason(), "the clock of the database could not be read");
                 }
-                drop(app);
-                tokio::time::sleep(SYNC_CLOCK_EVERY).await;
-            }
-        });
-    }
-
-    /// Keeps to the clock of the database, which a failover may change.
-    fn start_clock_readings(self: &Arc<Self>) {
-        let app = Arc::downgrade(self);
-        tokio::spawn(async move {
-            while let Some(app) = app.upgrade() {
-                if let Err(error) = app.database.sync_clock(&app.clock).await {
-                    tracing::warn!(?error, "the clock of the database could not be read");
-                }
-                drop(app);
-                tokio::time::sleep(SYNC_CLOCK_EVERY).await;
-            }
+                SYNC_CLOCK_EVERY
+            })
         });
     }
 

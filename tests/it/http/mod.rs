@@ -9,6 +9,7 @@ mod errors;
 mod framing;
 mod headers;
 mod health;
+mod hostile;
 mod limits;
 mod links;
 mod log;

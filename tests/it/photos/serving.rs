@@ -39,15 +39,23 @@ fn noise(at: u64) -> u64 {
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
+/// The base of URLs where neither a setting nor the request names one.
+const BASE_URL: &str = "http://127.0.0.1:8000";
+
+fn path(url: &serde_json::Value) -> String {
+    path_below(BASE_URL, url)
+}
+
+fn path_below(base_url: &str, url: &serde_json::Value) -> String {
+    let url = url.as_str().expect("a URL");
+    url.strip_prefix(base_url).unwrap_or_else(|| panic!("below {base_url}: {url}")).to_owned()
+}
+
 async fn upload(user: &Caller, publish: bool) -> Uploaded {
-    upload_at(user, "http://127.0.0.1:8000", publish).await
+    upload_at(user, BASE_URL, publish).await
 }
 
 async fn upload_at(user: &Caller, base_url: &str, publish: bool) -> Uploaded {
-    let path = |url: &serde_json::Value| {
-        let url = url.as_str().expect("a URL");
-        url.strip_prefix(base_url).unwrap_or_else(|| panic!("below {base_url}: {url}")).to_owned()
-    };
     let content = picture();
     let variables = json!({ "input": { "photos": [{ "file": null }], "publish": publish } });
     let reply = user.upload(Form::of(UPLOAD, &variables, &[("variables.input.photos.0.file", &content)])).await;
@@ -56,8 +64,8 @@ async fn upload_at(user: &Caller, base_url: &str, publish: bool) -> Uploaded {
     assert_eq!(photo["original"]["byteSize"], content.len(), "noise in PNG has nothing to lose");
     Uploaded {
         id: photo["id"].as_str().expect("an id").to_owned(),
-        thumbnail: path(&photo["thumbnail"]["url"]),
-        original: path(&photo["original"]["url"]),
+        thumbnail: path_below(base_url, &photo["thumbnail"]["url"]),
+        original: path_below(base_url, &photo["original"]["url"]),
         content,
     }
 }

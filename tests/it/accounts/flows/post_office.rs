@@ -52,7 +52,7 @@ impl Home {
 
 fn by(server: &SmtpServer) -> impl FnOnce(&mut Command) + '_ {
     |command| {
-        command.env("CLOAKROOM__MAIL__SMTP_URL", server.url());
+        command.env("CLOAKROOM__MAIL__SMTP_URL", server.url().to_string());
         command.env("CLOAKROOM__MAIL__SMTP_CA_FILE", server.ca_file());
         command.env("CLOAKROOM__SERVER__PUBLIC_URL", "https://cloakroom.example.org/app/");
     }
