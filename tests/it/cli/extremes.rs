@@ -45,7 +45,7 @@ async fn assert_serves(variables: Vec<(String, String)>) {
     );
     let answer = server.run(None, &login).await.expect("an answer");
     assert!(answer["errors"].is_null() && answer["data"]["login"] != Value::Null, "{answer}");
-    drop(server.end_with("TERM"));
+    assert_eq!(server.end_with("TERM").code(), Some(0));
     let log = server.output() + &std::fs::read_to_string(&errors).expect("the file");
     assert!(!log.contains("panicked"), "{log}");
     drop(database);

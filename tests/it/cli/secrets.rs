@@ -77,7 +77,7 @@ fn variable(setting: &str) -> String {
 }
 
 /// Runs the command with a data directory of its own and searches its output.
-fn assert_silent(place: &Place, arguments: &[&str], adapt: impl FnOnce(&mut Command)) {
+fn assert_silent(place: &Place, arguments: &[&str], adapt: impl FnOnce(&mut Command) -> &mut Command) {
     let mut command = cloakroom(arguments);
     command.arg("--data-dir").arg(place.data.path().join("data"));
     adapt(&mut command);
@@ -101,7 +101,7 @@ async fn broken_secrets_are_not_printed_from_the_environment() {
     let place = Place::create().await;
     for (setting, value) in BROKEN {
         for arguments in COMMANDS {
-            assert_silent(&place, arguments, |command| drop(command.env(variable(setting), value)));
+            assert_silent(&place, arguments, |command| command.env(variable(setting), value));
         }
     }
 }
@@ -112,17 +112,17 @@ async fn broken_secrets_are_not_printed_from_flags_and_files() {
     let urls = BROKEN.iter().filter(|(setting, _)| *setting == "database.url");
     for arguments in COMMANDS {
         for (_, url) in urls.clone() {
-            assert_silent(&place, arguments, |command| drop(command.args(["--database", url])));
+            assert_silent(&place, arguments, |command| command.args(["--database", url]));
         }
         for (number, text) in FILES.iter().enumerate() {
             let file = place.file(&format!("{number}.toml"), text);
-            assert_silent(&place, arguments, |command| drop(command.args(["--config", &file])));
+            assert_silent(&place, arguments, |command| command.args(["--config", &file]));
         }
     }
     for (setting, value) in BROKEN {
         let (section, key) = setting.split_once('.').expect("a section");
         let file = place.file("broken.toml", &format!("[{section}]\n{key} = \"{value}\"\n"));
-        assert_silent(&place, &["config"], |command| drop(command.args(["--config", &file])));
+        assert_silent(&place, &["config"], |command| command.args(["--config", &file]));
     }
 }
 
@@ -132,12 +132,12 @@ async fn secrets_in_another_encoding_are_not_printed() {
     let latin1 = |text: &str| OsString::from_vec([text.as_bytes(), b"\xfc"].concat());
     for setting in ["database.url", "mail.smtp_url", "storage.s3_secret_access_key", "http.cors_origins"] {
         for arguments in COMMANDS {
-            assert_silent(&place, arguments, |command| drop(command.env(variable(setting), latin1("x://me:qzret@y"))));
+            assert_silent(&place, arguments, |command| command.env(variable(setting), latin1("x://me:qzret@y")));
         }
     }
     let name = place.data.path().join("latin1.toml");
     std::fs::write(&name, b"[mail]\nsmtp_url = \"smtps://me:qzret\xfc@mail\"\n").expect("it is written");
-    assert_silent(&place, &["config"], |command| drop(command.arg("--config").arg(&name)));
+    assert_silent(&place, &["config"], |command| command.arg("--config").arg(&name));
     let said = run(cloakroom(&["config"]).env(variable("mail.smtp_url"), latin1("x"))).complaint();
     assert!(said.contains("CLOAKROOM__MAIL__SMTP_URL in the environment is not valid UTF-8"), "{said}");
 }
