@@ -69,7 +69,10 @@ impl App {
         tokio::spawn(async move {
             while let Some(app) = app.upgrade() {
                 if let Err(error) = app.photos.sweep_unfinished().await {
-                    tracing::warn!(?error, "contents that were half written when a server was killed were not removed");
+                    tracing::warn!(
+                        error = error.reason(),
+                        "contents that were half written when a server was killed were not removed"
+                    );
                 }
                 if let Err(error) = app.uploads.sweep(app.clock.now()).await {
                     tracing::warn!(%error, "files of uploads that were killed were not removed");
@@ -82,7 +85,7 @@ impl App {
         tokio::spawn(async move {
             while let Some(app) = app.upgrade() {
                 if let Err(error) = app.photos.sweep().await {
-                    tracing::warn!(?error, "contents that nobody holds were not removed");
+                    tracing::warn!(error = error.reason(), "contents that nobody holds were not removed");
                 }
                 drop(app);
                 tokio::time::sleep(SWEEP_PHOTOS_EVERY).await;

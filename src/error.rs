@@ -7,11 +7,16 @@
 //! **Invariant:** [`Error`] has no `Display`, so that async-graphql's blanket conversion can neither
 //! leak its text nor lose its code. Messages are safe constants; the cause of a bug goes to the log alone.
 
+mod cause;
+mod disk;
+
 use std::io;
 use std::sync::Arc;
 
 use async_graphql::resolver_utils::EnumType as _;
 use async_graphql::{Enum, ErrorExtensionValues, SimpleObject};
+
+pub use cause::{Cause, chain, one_line};
 
 /// `extensions.code` of an entry in the response's `errors`: the request, the caller's rights or the server
 /// is at fault. What a person can correct by typing something else comes in a payload's `userErrors`.
@@ -137,6 +142,8 @@ pub enum Dependency {
     Database,
     /// The disk of the database or of the data directory.
     Disk,
+    /// The files with the signing keys.
+    Keys,
     /// The storage of photos.
     Storage,
 }
@@ -145,7 +152,8 @@ impl Dependency {
     fn sentence(self) -> &'static str {
         match self {
             Self::Database => "The database is unavailable",
-            Self::Disk => "The server's disk is full or cannot be written",
+            Self::Disk => "The server's disk is full, or cannot be read or written",
+            Self::Keys => "The server cannot read its signing keys",
             Self::Storage => "The photo storage is unavailable",
         }
     }
@@ -195,33 +203,30 @@ pub enum Error {
         /// Seconds after which it is worth trying again.
         retry_after_seconds: u32,
         /// The reason, for the log.
-        cause: Arc<anyhow::Error>,
+        cause: Cause,
     },
     /// The connection to the database was lost while it committed: the effect may have happened or not.
-    OutcomeUnknown(Arc<anyhow::Error>),
+    OutcomeUnknown(Cause),
     /// The input was refused; becomes the payload's `userErrors`.
     Invalid(Vec<UserError>),
     /// A fault of ours or of what we stand on.
-    Internal(Arc<anyhow::Error>),
+    Internal(Cause),
 }
 
 impl Error {
     /// A fault of ours: its text goes to the log, never to the client.
     pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
-        Self::Internal(Arc::new(cause.into()))
+        Self::Internal(Cause::new(cause))
     }
 
-    /// An error of the disk: a bug, unless the disk or the limit of open files is the cause.
+    /// An error of the file system, before anything was done: a bug, unless the disk or the limit
+    /// of open files is the cause.
+    #[must_use]
     pub fn from_disk(error: io::Error) -> Self {
-        use io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-        // EIO, ENFILE, EMFILE: kinds that the standard library does not name.
-        let is_exhausted = matches!(error.raw_os_error(), Some(5 | 23 | 24));
-        match error.kind() {
-            FileTooLarge | OutOfMemory | QuotaExceeded | ReadOnlyFilesystem | StorageFull => {}
-            _ if is_exhausted => {}
-            _ => return Self::internal(error),
+        match disk::is_of_disk(&error) {
+            true => Self::dependency_unavailable(Dependency::Disk, RETRY_AFTER_FULL_SECONDS, error),
+            false => Self::internal(error),
         }
-        Self::dependency_unavailable(Dependency::Disk, RETRY_AFTER_FULL_SECONDS, error)
     }
 
     /// Nothing was done, because `dependency` does not work.
@@ -230,23 +235,29 @@ impl Error {
         retry_after_seconds: u32,
         cause: impl Into<anyhow::Error>,
     ) -> Self {
-        Self::DependencyUnavailable { dependency, retry_after_seconds, cause: Arc::new(cause.into()) }
+        Self::DependencyUnavailable { dependency, retry_after_seconds, cause: Cause::new(cause) }
     }
 
     /// The effect may have happened.
     pub fn outcome_unknown(cause: impl Into<anyhow::Error>) -> Self {
-        Self::OutcomeUnknown(Arc::new(cause.into()))
+        Self::OutcomeUnknown(Cause::new(cause))
     }
 
     /// The reason for the log, where there is more to say than the client gets.
     #[must_use]
-    pub fn cause(&self) -> Option<&Arc<anyhow::Error>> {
+    pub fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Internal(cause) | Self::OutcomeUnknown(cause) | Self::DependencyUnavailable { cause, .. } => {
                 Some(cause)
             }
             _ => None,
         }
+    }
+
+    /// The reason for the log: the cause, or else the message for the client.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        self.cause().map_or_else(|| self.message(), Cause::to_string)
     }
 
     /// What an API key for one counter gets everywhere else.
@@ -329,7 +340,7 @@ impl From<Error> for async_graphql::Error {
         Self {
             message: error.message(),
             extensions: Some(extensions),
-            source: error.cause().map(|cause| Arc::clone(cause) as _),
+            source: error.cause().map(|cause| Arc::new(cause.clone()) as _),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use cloakroom::error::chain;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
         Err(error) => {
             use std::io::Write as _;
             // Nobody is left to tell if standard error is closed too.
-            drop(writeln!(std::io::stderr(), "cloakroom: {error:#}"));
+            drop(writeln!(std::io::stderr(), "cloakroom: {}", chain(error.as_ref())));
             ExitCode::FAILURE
         }
     }

@@ -174,6 +174,6 @@ impl Accounts {
     /// # Errors
     /// Keys that can no longer be read.
     pub fn jwks(&self) -> Result<serde_json::Value, Error> {
-        self.keys.jwks().map_err(Error::internal)
+        self.keys.jwks().map_err(signing_keys::unreadable)
     }
 }

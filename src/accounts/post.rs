@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use crate::accounts::queued_mail::{self, Kind};
 use crate::accounts::{Accounts, email_token, identity, user};
 use crate::config;
-use crate::error::Error;
+use crate::error::{Error, one_line};
 use crate::mail::{self, Letter, Mailer};
 use crate::store::DatabaseTransaction;
 
@@ -104,7 +104,7 @@ impl Accounts {
         if let Some((recipient, letter)) = letter
             && let Err(error) = self.post.mailer.send(&recipient, &letter, now).await
         {
-            let error_text = format!("{error:#}");
+            let error_text = one_line(error.as_ref());
             let kind = format!("{:?}", mail.kind);
             if !mail::is_permanent(&error) && mail.attempts.saturating_add(1) < self.post.attempts {
                 tracing::warn!(id = %mail.id, kind, error = error_text, "a mail was not taken: it is tried again later");

@@ -21,6 +21,11 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::error::{Dependency, Error};
+
+/// Seconds after which clients may try again while the keys cannot be read.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
 /// A key as its file has it: RFC 8037, section 2.
 #[derive(Serialize, Deserialize)]
 struct Jwk {
@@ -163,7 +168,7 @@ impl SigningKeys {
     /// Reads the keys again if files came or went. Not by the folder's time: its step is longer than a rotation
     /// takes. A file's content never changes.
     fn refresh(&self) -> anyhow::Result<()> {
-        let files = self.files()?;
+        let files = self.files().with_context(|| format!("cannot read {}", self.folder.display()))?;
         let known = self.loaded.read().unwrap_or_else(PoisonError::into_inner).files == files;
         if known { Ok(()) } else { self.load(files) }
     }
@@ -197,6 +202,12 @@ impl SigningKeys {
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }
+}
+
+/// The refusal while the keys cannot be read. Nothing was done: a token is signed before it is
+/// handed out.
+pub(super) fn unreadable(error: anyhow::Error) -> Error {
+    Error::dependency_unavailable(Dependency::Keys, RETRY_AFTER_SECONDS, error)
 }
 
 /// A new key as a JWK, for `cloakroom keys generate`: written nowhere.

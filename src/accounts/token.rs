@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::accounts::refresh_token::RefreshToken;
+use crate::accounts::signing_keys::unreadable;
 use crate::accounts::{Accounts, session};
 use crate::caller::Origin;
 use crate::error::Error;
@@ -98,7 +99,7 @@ impl Accounts {
             nbf: now.timestamp() - BACKDATED_SECONDS,
             exp: expires_at.timestamp(),
         };
-        let key = self.keys.newest().map_err(Error::internal)?;
+        let key = self.keys.newest().map_err(unreadable)?;
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(key.kid.clone());
@@ -116,7 +117,7 @@ impl Accounts {
         // RFC 7515, section 4.1.11: an extension that must be understood, and is not, ends it.
         let well_formed = header.typ.as_deref() == Some(TYPE) && header.crit.is_none();
         let (true, Some(kid)) = (well_formed, header.kid) else { return Err(Error::InvalidToken) };
-        let Some(key) = self.keys.find(&kid).map_err(Error::internal)? else { return Err(Error::InvalidToken) };
+        let Some(key) = self.keys.find(&kid).map_err(unreadable)? else { return Err(Error::InvalidToken) };
         let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation())
             .map_err(|_| Error::InvalidToken)?
             .claims;

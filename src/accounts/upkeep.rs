@@ -150,7 +150,9 @@ impl Accounts {
 fn tell(outcome: Result<(), Error>) {
     match outcome {
         Ok(()) => {}
-        Err(Error::Internal(cause)) => tracing::warn!(error = format!("{cause:#}"), "upkeep failed"),
-        Err(error) => tracing::warn!(reason = error.code().name(), "upkeep was put off"),
+        Err(Error::Internal(cause)) => tracing::warn!(error = %cause, "upkeep failed"),
+        Err(error) => {
+            tracing::warn!(reason = error.code().name(), error = error.reason(), "upkeep was put off");
+        }
     }
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::app::App;
-use crate::error::Error;
+use crate::error::{Error, one_line};
 use crate::store::migrations;
 
 /// The time for which an outcome answers further requests.
@@ -33,7 +33,7 @@ pub struct Report {
     pub disk: Verdict,
     /// The signing keys can be read.
     pub keys: Verdict,
-    /// The photos can be reached, and a folder of them can be written.
+    /// The photos can be reached, and their storage accepts writes.
     pub storage: Verdict,
     /// The disk holds the database.
     is_embedded: bool,
@@ -140,17 +140,17 @@ impl App {
         let (opened, uploads) = (self.database.clone(), self.uploads.clone());
         let (accounts, photos) = (Arc::clone(&self.accounts), Arc::clone(&self.photos));
         let in_database = async move {
-            opened.ping().await.map_err(|error| format!("{error:#}"))?;
+            opened.ping().await.map_err(|error| one_line(error.as_ref()))?;
             match migrations::pending(&opened).await {
-                Ok(0) => opened.probe_write().await.map_err(|error| reason(&error)),
+                Ok(0) => opened.probe_write().await.map_err(|error| error.reason()),
                 Ok(pending) => Err(format!("{pending} migrations are pending")),
-                Err(error) => Err(format!("{error:#}")),
+                Err(error) => Err(one_line(error.as_ref())),
             }
         };
         let on_disk = async move { uploads.probe().await.map_err(|error| error.to_string()) };
         let of_keys = async move {
             let read = tokio::task::spawn_blocking(move || accounts.jwks().map(drop));
-            read.await.map_err(|error| error.to_string())?.map_err(|error| reason(&error))
+            read.await.map_err(|error| error.to_string())?.map_err(|error| error.reason())
         };
         let in_storage = async move { photos.probe_storage().await.map_err(|fault| fault.to_string()) };
         let is_embedded = !self.database.is_shared();
@@ -158,8 +158,4 @@ impl App {
             tokio::join!(database.run(in_database), disk.run(on_disk), keys.run(of_keys), storage.run(in_storage));
         Report { database, disk, keys, storage, is_embedded }
     }
-}
-
-fn reason(error: &Error) -> String {
-    error.cause().map_or_else(|| error.message(), |cause| format!("{cause:#}"))
 }

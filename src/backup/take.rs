@@ -192,8 +192,5 @@ impl Road {
 }
 
 pub(super) fn cause(error: crate::error::Error) -> anyhow::Error {
-    match error {
-        crate::error::Error::Internal(cause) => anyhow::anyhow!("{cause:#}"),
-        error => anyhow::anyhow!(error.message()),
-    }
+    anyhow::anyhow!(error.reason())
 }

@@ -5,12 +5,15 @@ use anyhow::anyhow;
 use crate::cli::terminal::visible;
 use crate::error::{Error, UserError};
 
-/// Whoever is at the command line is also told the cause of a bug.
+/// The error for the person at the terminal, with its cause.
 pub(super) fn fault(error: Error) -> anyhow::Error {
-    match error {
-        Error::Internal(cause) => anyhow!("{cause:#}"),
+    match &error {
+        Error::Internal(cause) => anyhow!("{cause}"),
         Error::Invalid(faults) => anyhow!(faults.iter().map(line).collect::<Vec<_>>().join("\n")),
-        error => anyhow!(error.message()),
+        error => match error.cause() {
+            Some(cause) => anyhow!("{} The cause: {cause}", error.message()),
+            None => anyhow!(error.message()),
+        },
     }
 }
 

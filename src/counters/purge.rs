@@ -99,8 +99,7 @@ impl Counters {
 fn log_failure(outcome: Result<(), Error>, message: &str) {
     match outcome {
         Ok(()) => {}
-        Err(Error::Internal(cause)) => tracing::warn!(error = format!("{cause:#}"), "{message}"),
-        Err(error) => tracing::warn!(code = error.code().name(), "{message}"),
+        Err(error) => tracing::warn!(code = error.code().name(), error = error.reason(), "{message}"),
     }
 }
 

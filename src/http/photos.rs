@@ -116,9 +116,7 @@ async fn send(server: &Server, method: &Method, served: &Served, range: Range<u6
 
 /// The head is sent: all that can be done is to end the connection before the promised length.
 fn broken_off(error: Error) -> io::Error {
-    if let Error::Internal(cause) = error {
-        tracing::error!(error = format!("{cause:#}"), "an image broke off");
-    }
+    tracing::error!(error = error.reason(), "an image broke off");
     io::Error::other("the image broke off")
 }
 

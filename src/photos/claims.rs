@@ -100,7 +100,7 @@ impl Claims {
                 Box::pin(async move { blob::give_up(transaction, &ids, begun_at, now).await })
             });
             if let Err(error) = give_up.await {
-                tracing::warn!(?error, "contents of an upload that failed stay until their term ends");
+                tracing::warn!(error = error.reason(), "contents of an upload that failed stay until their term ends");
             }
         }))
     }

@@ -180,8 +180,7 @@ impl fmt::Display for Failure {
             Self::Lost => f.write_str("the original is missing"),
             Self::Damaged => f.write_str("the original is not what was stored"),
             Self::Refused(refusal) => write!(f, "the original cannot be used: {}", refusal.message()),
-            Self::Failed(Error::Internal(cause)) => write!(f, "{cause:#}"),
-            Self::Failed(error) => f.write_str(&error.message()),
+            Self::Failed(error) => f.write_str(&error.reason()),
         }
     }
 }

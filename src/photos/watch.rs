@@ -162,7 +162,7 @@ impl Watch {
             let shared = Arc::clone(&self.shared);
             tokio::spawn(async move {
                 if let Err(error) = shared.database.signal(CHANNEL, String::new()).await {
-                    tracing::warn!(?error, "other servers were not told of published photos");
+                    tracing::warn!(error = error.reason(), "other servers were not told of published photos");
                 }
             });
         }
@@ -203,7 +203,7 @@ async fn look_on(shared: Arc<Shared>) {
             Err(error) => {
                 // Whoever arrives is told by the dropped answer.
                 drop(arriving);
-                tracing::warn!(?error, "published photos could not be looked for");
+                tracing::warn!(error = error.reason(), "published photos could not be looked for");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -246,7 +246,7 @@ async fn hear(shared: Arc<Shared>) {
     shared.begun.notified().await;
     loop {
         if let Err(error) = listen(&shared).await {
-            tracing::warn!(?error, "other servers are not heard");
+            tracing::warn!(error = error.reason(), "other servers are not heard");
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use async_graphql::{Response, ServerError, Value};
 
-use crate::error::{ErrorCode, INTERNAL, OUTCOME_UNKNOWN};
+use crate::error::{Cause, ErrorCode, INTERNAL, OUTCOME_UNKNOWN};
 
 /// A refused request is told this many faults at most.
 const MAX_ERRORS: usize = 10;
@@ -66,7 +66,7 @@ pub(super) fn stamp(errors: &mut [ServerError], request_id: &dyn Display) -> Opt
         };
         let mut extensions = error.extensions.take().unwrap_or_default();
         extensions.set("code", code.name());
-        let cause = error.source::<anyhow::Error>().map(|cause| format!("{cause:#}"));
+        let cause = error.source::<Cause>().map(Cause::to_string);
         if code != ErrorCode::InternalServerError
             && let Some(cause) = &cause
         {

@@ -30,7 +30,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::config;
 use crate::counters::graphql::{CountersMutation, CountersQuery, CountersSubscription};
-use crate::error::ErrorCode;
+use crate::error::{Cause, ErrorCode};
 use crate::photos::graphql::{PhotosMutation, PhotosQuery, PhotosSubscription};
 use crate::upload::Uploads;
 
@@ -102,7 +102,7 @@ impl Answer {
     #[must_use]
     pub fn fault(cause: anyhow::Error, request_id: impl Display) -> Self {
         let mut error = async_graphql::ServerError::new("Internal error.", None);
-        error.source = Some(Arc::new(cause));
+        error.source = Some(Arc::new(Cause::new(cause)));
         finish(async_graphql::Response::from_errors(vec![error]), false, &request_id)
     }
 }

@@ -1,6 +1,11 @@
 //! Classification of the errors of database drivers: one table, for every backend.
 //!
+//! Each error is one of three: nothing was done, the outcome is unknown, or a bug.
+//!
 //! Sources: PostgreSQL 17 manual, appendix A; MariaDB's list of error codes; SQLite's result codes.
+
+#[cfg(test)]
+mod tests;
 
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use sqlx::mysql::MySqlDatabaseError;
@@ -72,6 +77,26 @@ impl Failure {
         }
     }
 
+    /// The part that did nothing, and the seconds after which to try again. `None` for a bug.
+    ///
+    /// Holds for statements whose transaction is not committed; of a commit, see
+    /// [`Failure::is_unknown_at_commit`].
+    fn refusal(self) -> Option<(Dependency, u32)> {
+        match self {
+            Self::Statement => None,
+            Self::Resources => Some((Dependency::Disk, RETRY_AFTER_FULL_SECONDS)),
+            Self::Conflict | Self::LockTimeout | Self::Canceled | Self::Terminated => Some((Dependency::Database, 1)),
+            Self::Connection | Self::ReadOnly | Self::TooManyConnections | Self::NotAccepting | Self::Unknown => {
+                Some((Dependency::Database, RETRY_AFTER_SECONDS))
+            }
+        }
+    }
+
+    /// True if a commit that failed so may have taken effect.
+    pub(super) fn is_unknown_at_commit(self) -> bool {
+        matches!(self, Self::Connection | Self::Unknown)
+    }
+
     /// Whether the connection must not be used again.
     pub(super) fn costs_connection(self) -> bool {
         matches!(
@@ -121,13 +146,20 @@ fn of_mysql_number(number: u16, sqlstate: Option<&str>) -> Failure {
         1205 => Failure::LockTimeout,
         // ER_QUERY_INTERRUPTED, ER_STATEMENT_TIMEOUT, ER_QUERY_TIMEOUT
         1317 | 1969 | 3024 => Failure::Canceled,
-        // ER_ERROR_ON_WRITE, ER_DISK_FULL, ER_OUTOFMEMORY, ER_OUT_OF_SORTMEMORY, ER_OUT_OF_RESOURCES,
-        // ER_RECORD_FILE_FULL
-        1026 | 1021 | 1037 | 1038 | 1041 | 1114 => Failure::Resources,
-        // ER_SERVER_SHUTDOWN, network errors, ER_CONNECTION_KILLED
-        1053 | 1158..=1161 | 1927 => Failure::Connection,
-        // ER_OPTION_PREVENTS_STATEMENT, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, ER_READ_ONLY_MODE
-        1290 | 1792 | 1836 => Failure::ReadOnly,
+        // ER_ERROR_DURING_COMMIT
+        1180 => Failure::Unknown,
+        // ER_DISK_FULL, ER_ERROR_ON_READ, ER_ERROR_ON_WRITE, ER_GET_ERRNO (of the storage engine),
+        // ER_OUTOFMEMORY, ER_OUT_OF_SORTMEMORY, ER_OUT_OF_RESOURCES, ER_RECORD_FILE_FULL,
+        // ER_CANT_CREATE_THREAD, ER_LOCK_TABLE_FULL, ER_TOO_MANY_CONCURRENT_TRXS,
+        // ER_TEMP_FILE_WRITE_FAILURE
+        1021 | 1024 | 1026 | 1030 | 1037 | 1038 | 1041 | 1114 | 1135 | 1206 | 1637 | 1878 => Failure::Resources,
+        // ER_SERVER_SHUTDOWN, network errors, ER_CONNECTION_KILLED, ER_CLIENT_INTERACTION_TIMEOUT
+        1053 | 1158..=1161 | 1927 | 4031 => Failure::Connection,
+        // ER_OPTION_PREVENTS_STATEMENT, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION,
+        // ER_READ_ONLY_MODE, ER_INNODB_READ_ONLY
+        1290 | 1792 | 1836 | 1874 => Failure::ReadOnly,
+        // ER_UNKNOWN_COM_ERROR: a node of Galera that is not in sync
+        1047 => Failure::NotAccepting,
         // ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
         1040 | 1203 | 1226 => Failure::TooManyConnections,
         _ if sqlstate.is_some_and(|state| state == "40001") => Failure::Conflict,
@@ -166,20 +198,16 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
 /// committed: nothing was done.
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        let retry_after_seconds = match Failure::of(&error) {
-            Failure::Statement if matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) => {
-                return Self::Unavailable { retry_after_seconds: 1 };
-            }
-            // A connection that cannot be opened did nothing, whatever the reason.
-            Failure::Statement if matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) => RETRY_AFTER_SECONDS,
-            Failure::Statement => return Self::internal(error),
-            Failure::Resources => {
-                return Self::dependency_unavailable(Dependency::Disk, RETRY_AFTER_FULL_SECONDS, error);
-            }
-            Failure::Conflict | Failure::LockTimeout | Failure::Canceled | Failure::Terminated => 1,
-            _ => RETRY_AFTER_SECONDS,
-        };
-        Self::dependency_unavailable(Dependency::Database, retry_after_seconds, error)
+        if matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) {
+            return Self::Unavailable { retry_after_seconds: 1 };
+        }
+        // A connection that cannot be opened did nothing, whatever the reason.
+        let is_unopened = matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_));
+        let refusal = Failure::of(&error).refusal();
+        match refusal.or_else(|| is_unopened.then_some((Dependency::Database, RETRY_AFTER_SECONDS))) {
+            Some((dependency, seconds)) => Self::dependency_unavailable(dependency, seconds, error),
+            None => Self::internal(error),
+        }
     }
 }
 

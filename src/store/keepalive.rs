@@ -19,6 +19,8 @@ mod linux {
     use rustix::net::sockopt;
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
+    use crate::error::one_line;
+
     /// Idle time before the first probe.
     const IDLE: Duration = Duration::from_secs(10);
     /// Time between probes that are not answered, and their number.
@@ -32,7 +34,7 @@ mod linux {
     pub(crate) async fn set_keepalive(port: u16) {
         let set = tokio::task::spawn_blocking(move || set_on_sockets(port)).await;
         if let Ok(Err(error)) = set {
-            tracing::debug!(error = format!("{error:#}"), "TCP keepalive of a database connection was not set");
+            tracing::debug!(error = one_line(error.as_ref()), "TCP keepalive of a database connection was not set");
         }
     }
 

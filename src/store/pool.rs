@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::config;
+use crate::error::one_line;
 use crate::store::failure::Failure;
 use crate::store::pooled_session::PooledSession;
 use crate::store::session::Session;
@@ -148,7 +149,7 @@ impl Pool {
         let open = self.0.open_count.load(Ordering::SeqCst);
         if !self.0.lowered_lately.swap(true, Ordering::SeqCst) {
             let configured = self.0.limits.connections;
-            tracing::warn!(open, configured, %error, "the database grants no further connection");
+            tracing::warn!(open, configured, error = one_line(error), "the database grants no further connection");
         }
         if open > 0 {
             self.park(permit);

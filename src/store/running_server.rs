@@ -118,14 +118,16 @@ async fn keep(database: Database, lease: Lease, mut stopped: oneshot::Receiver<(
         }
         let renewal = renew(&database, &lease).await;
         match &renewal {
-            Err(error) if is_renewed => tracing::warn!(?error, "the lease of this server was not renewed"),
+            Err(error) if is_renewed => {
+                tracing::warn!(error = error.reason(), "the lease of this server was not renewed")
+            }
             Ok(()) if !is_renewed => tracing::info!("the lease of this server was renewed"),
             _ => {}
         }
         is_renewed = renewal.is_ok();
     }
     if let Err(error) = lease.delete(&database).await {
-        tracing::warn!(?error, "the lease of this server was not deleted: it expires");
+        tracing::warn!(error = error.reason(), "the lease of this server was not deleted: it expires");
     }
 }
 

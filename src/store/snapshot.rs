@@ -43,7 +43,7 @@ impl Database {
     /// Others have it open.
     pub async fn close_to_file(self, path: &Path) -> anyhow::Result<()> {
         let fold = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
-        let folded = self.write_statement(fold).await.map_err(|error| anyhow::anyhow!("{error:?}"));
+        let folded = self.write_statement(fold).await.map_err(|error| anyhow::anyhow!(error.reason()));
         self.close().await;
         folded?;
         for side in ["-wal", "-shm"] {

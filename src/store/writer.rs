@@ -130,7 +130,7 @@ impl Failed {
     /// A failure of a commit, or of a statement that commits itself.
     fn at_commit(error: DbErr) -> Self {
         match Failure::of(&error) {
-            failure @ (Failure::Connection | Failure::Unknown) => {
+            failure if failure.is_unknown_at_commit() => {
                 Self { error: Error::outcome_unknown(error), failure: Some(failure) }
             }
             _ => Self::from(error),

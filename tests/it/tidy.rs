@@ -15,7 +15,7 @@ const RANKS: [&[&str]; 10] = [
     &["accounts"],
     &["storage", "mail"],
     &["store"],
-    &["config", "clock", "error", "payload", "caller", "id", "page", "scalars", "upload", "batching"],
+    &["config", "clock", "error", "payload", "caller", "id", "page", "scalars", "data_dir", "upload", "batching"],
 ];
 const MAX_LINES: usize = 400;
 
@@ -210,6 +210,17 @@ fn no_file_is_an_attic() {
     let is_attic = |source: &Source| source.path.split(['/', '.']).any(|part| attics.contains(&part));
     let broken: Vec<String> = everything().into_iter().filter(is_attic).map(|source| source.path).collect();
     none(&broken, "name the file after what is in it, or move its parts to those who use them:");
+}
+
+#[test]
+fn an_error_is_printed_with_each_of_its_causes_once() {
+    let mut broken = Vec::new();
+    for source in sources(&["src"]).into_iter().filter(|source| source.name() != "tests") {
+        let code = source.code();
+        let wrong = ["?error", "?cause", "{error:#}", "{error:?}"].into_iter().filter(|way| code.contains(way));
+        broken.extend(wrong.map(|way| format!("{}: {way}", source.path)));
+    }
+    none(&broken, "some errors repeat the text of their cause and others leave it out: use error::one_line or chain:");
 }
 
 #[test]

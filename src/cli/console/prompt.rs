@@ -19,6 +19,7 @@ use crate::cli::console::names::Names;
 use crate::cli::console::{Console, Then, note};
 use crate::cli::say;
 use crate::cli::terminal::{pretty_json, visible};
+use crate::error::chain;
 use crate::schema::Answer;
 
 /// Entries in the history file.
@@ -57,7 +58,7 @@ pub(super) fn converse(console: &mut Console, history: &Path) -> anyhow::Result<
         match console.obey(&text, operate) {
             Ok(Then::GoOn) => {}
             Ok(Then::End) => return Ok(()),
-            Err(error) => note(format_args!("{error:#}"))?,
+            Err(error) => note(chain(error.as_ref()))?,
         }
     }
 }

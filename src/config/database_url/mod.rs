@@ -20,6 +20,8 @@ use std::str::FromStr;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
+use crate::error::chain;
+
 pub use mysql::{MysqlSslMode, MysqlUrl};
 pub use parts::{Endpoint, Host};
 pub use postgres::{PostgresUrl, SessionTarget, SslMode, SslRootCert};
@@ -65,7 +67,7 @@ impl TryFrom<String> for DatabaseUrl {
     type Error = String;
 
     fn try_from(url: String) -> Result<Self, String> {
-        url.parse().map_err(|error: anyhow::Error| format!("{error:#}"))
+        url.parse().map_err(|error: anyhow::Error| chain(error.as_ref()))
     }
 }
 

@@ -61,7 +61,7 @@ fn name_of(key: &Key) -> u32 {
 /// Tells the others. Lost hints are made up for: the others look for themselves.
 pub(super) async fn tell(shared: &Shared, hints: String) {
     if let Err(error) = shared.database.signal(CHANNEL, hints).await {
-        tracing::warn!(?error, "other servers were not told of changed counters");
+        tracing::warn!(error = error.reason(), "other servers were not told of changed counters");
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn hear(shared: Arc<Shared>) {
         let outcome = listen(&shared).await;
         shared.hears.store(false, Ordering::SeqCst);
         if let Err(error) = outcome {
-            tracing::warn!(?error, "other servers are not heard");
+            tracing::warn!(error = error.reason(), "other servers are not heard");
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -69,7 +69,7 @@ async fn round(shared: &Shared) -> Duration {
                 arriving.into_iter().for_each(|(_, answer)| drop(answer.send(Ok(()))));
             }
             Err(error) => {
-                tracing::warn!(?error, "what is watched could not be read");
+                tracing::warn!(error = error.reason(), "what is watched could not be read");
                 shared.lock().changed.extend(keys);
                 arriving.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error.clone()))));
                 rest = REST_AFTER_FAILURE;

@@ -144,16 +144,17 @@ impl Ending {
 
     /// Why a socket is closed when its caller is refused.
     pub(super) fn of_error(error: Error) -> Self {
-        match error.code() {
+        let ending = match error.code() {
             ErrorCode::Unauthenticated => Self::FORBIDDEN,
             ErrorCode::RateLimited => Self::TOO_MANY_SOCKETS,
             ErrorCode::Unavailable => Self::BUSY,
-            _ => {
-                if let Error::Internal(cause) = error {
-                    tracing::error!(error = format!("{cause:#}"), "a socket is closed");
-                }
-                Self::FAULT
-            }
+            _ => Self::FAULT,
+        };
+        if let Error::Internal(cause) | Error::OutcomeUnknown(cause) | Error::DependencyUnavailable { cause, .. } =
+            error
+        {
+            tracing::error!(error = %cause, "a socket is closed");
         }
+        ending
     }
 }

@@ -1,5 +1,6 @@
 //! Connections to database servers: URLs with several hosts, poolers, limits, ages. SQLite has none of them.
 
+mod codes;
 mod granted;
 mod hosts;
 mod poolers;

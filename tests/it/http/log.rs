@@ -102,7 +102,10 @@ async fn the_cause_of_a_fault_is_logged_once_under_the_request_id() {
         lines.retain(|line| line["level"] == "ERROR");
         let [cause] = lines.as_slice() else { panic!("one cause, not {lines:?}") };
         assert_eq!(cause["request_id"], reply.header("x-request-id"));
-        assert!(cause["error"].to_string().contains(table), "{cause}");
+        let text = cause["error"].as_str().expect("a text");
+        assert!(text.contains(table), "{cause}");
+        let (_, driver) = text.split_once("error returned from database: ").expect("the error of the driver");
+        assert_eq!(text.matches(driver).count(), 1, "it is said once: {text}");
     }
 }
 
