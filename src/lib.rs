@@ -14,13 +14,14 @@
 //! 6. [`http`]: the route table, GraphQL over HTTP, over WebSockets and as event streams, the playground.
 //! 7. The alphabet: [`caller`] (who asks), [`error`] (what can go wrong), [`payload`] (results of
 //!    mutations), [`id`], [`page`], [`scalars`], [`clock`], [`upload`] (files that came with a request),
-//!    [`batching`] (many questions, one statement).
+//!    [`data_dir`] (folders that are created once), [`batching`] (many questions, one statement).
 //!
 //! # Who may know whom
 //!
 //! ```text
 //! main → cli → http → schema → { app, backup } → { photos, counters } → accounts
-//!      → { storage, mail } → store → { config, clock, error, payload, caller, id, page, scalars, upload, batching }
+//!      → { storage, mail } → store → { config, clock, error, payload, caller, id, page, scalars, data_dir,
+//!      upload, batching }
 //! ```
 //!
 //! **Invariant:** there are no circles, and nothing points to the left; `tests/it/tidy.rs` keeps it so.
@@ -41,6 +42,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod data_dir;
 pub mod error;
 pub mod http;
 pub mod id;

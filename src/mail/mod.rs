@@ -75,7 +75,7 @@ impl Mailer {
             format!("mail.from must be an address, such as \"Cloakroom <mail@example.org>\", not {:?}", settings.from)
         })?;
         let way = match settings.smtp_url.is_empty() {
-            true => Way::Folder(Folder::new(data_dir.join("mail"))),
+            true => Way::Folder(Folder::within(data_dir)),
             false => Way::Smtp(Box::new(Smtp::new(settings)?)),
         };
         Ok(Self(Arc::new(Inner { sender, way })))

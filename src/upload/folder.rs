@@ -1,15 +1,15 @@
 //! The folder in which files are kept while they arrive and are worked on.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use tempfile::{Builder, NamedTempFile};
 
 use super::ReceivedFile;
+use crate::data_dir::Subfolder;
 
 /// What is written at once: each write is handed to another thread and back.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -19,16 +19,16 @@ const PROBE_BYTES: usize = 4096;
 /// left behind from one that another is still receiving.
 const LEFTOVER_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// A folder for files that are arriving. It is made with the first one, for its owner only, as are they.
-/// The data directory itself is not: one that is gone was moved, and the server stops.
+/// A folder for files that are arriving. It is created with the first one, for its owner only, as
+/// are they.
 #[derive(Clone, Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder(Subfolder);
 
 impl Folder {
     /// The folder `uploads` of this data directory.
     #[must_use]
     pub fn within(data_dir: &Path) -> Self {
-        Self(data_dir.join("uploads"))
+        Self(Subfolder::within(data_dir, "uploads"))
     }
 
     /// The beginning of a file.
@@ -57,7 +57,7 @@ impl Folder {
     /// A folder that cannot be read, or a file that cannot be removed.
     pub async fn sweep(&self, now: DateTime<Utc>) -> io::Result<usize> {
         let folder = self.0.clone();
-        tokio::task::spawn_blocking(move || sweep(&folder, SystemTime::from(now))).await?
+        tokio::task::spawn_blocking(move || sweep(folder.path(), SystemTime::from(now))).await?
     }
 }
 
@@ -91,7 +91,7 @@ fn sweep(folder: &Path, now: SystemTime) -> io::Result<usize> {
 /// A file that is being received. What is there of it is removed when this is dropped.
 #[derive(Debug)]
 pub struct Arriving {
-    folder: PathBuf,
+    folder: Subfolder,
     /// None before the first block, and while one is being written.
     file: Option<NamedTempFile>,
     waiting: Vec<u8>,
@@ -131,10 +131,7 @@ impl Arriving {
 
     async fn flush(&mut self) -> io::Result<()> {
         let (file, mut waiting) = (self.file.take(), std::mem::take(&mut self.waiting));
-        let folder = match file {
-            Some(_) => PathBuf::new(),
-            None => self.folder.clone(),
-        };
+        let folder = self.folder.clone();
         // Given up meanwhile, the file is removed over there.
         let written = tokio::task::spawn_blocking(move || {
             let mut file = file.map_or_else(|| create(&folder), Ok)?;
@@ -149,15 +146,9 @@ impl Arriving {
 }
 
 /// An empty file for its owner only (as the crate makes all of its files), under a name that nobody chose.
-fn create(folder: &Path) -> io::Result<NamedTempFile> {
-    let create = || Builder::new().prefix("").tempfile_in(folder);
-    match create() {
-        Err(error) if error.kind() == ErrorKind::NotFound => match DirBuilder::new().mode(0o700).create(folder) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => create(),
-        },
-        created => created,
-    }
+fn create(folder: &Subfolder) -> io::Result<NamedTempFile> {
+    folder.ensure()?;
+    Builder::new().prefix("").tempfile_in(folder.path())
 }
 
 #[cfg(test)]
@@ -167,7 +158,7 @@ mod tests {
     use super::*;
 
     fn count(folder: &Folder) -> usize {
-        fs::read_dir(&folder.0).map_or(0, Iterator::count)
+        fs::read_dir(folder.0.path()).map_or(0, Iterator::count)
     }
 
     fn mode(path: &Path) -> u32 {
@@ -186,7 +177,7 @@ mod tests {
         assert_eq!(count(&folder), 1);
         let file = arriving.finish().await.expect("it is whole");
         assert_eq!((file.bytes(), fs::read(file.path()).expect("it is there")), (700_000, vec![7; 700_000]));
-        assert_eq!((mode(&folder.0), mode(file.path())), (0o700, 0o600));
+        assert_eq!((mode(folder.0.path()), mode(file.path())), (0o700, 0o600));
         drop(file);
         assert_eq!(count(&folder), 0);
 
@@ -204,12 +195,16 @@ mod tests {
         let folder = Folder::within(data_dir.path());
         let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().expect("a moment");
         assert_eq!(folder.sweep(now).await.expect("no folder yet"), 0);
-        fs::create_dir(&folder.0).expect("a folder");
+        fs::create_dir(folder.0.path()).expect("a folder");
         for (name, hours) in [("old", 25), ("new", 23), ("later", 0)] {
-            let file = fs::File::create(folder.0.join(name)).expect("a file");
+            let file = fs::File::create(folder.0.path().join(name)).expect("a file");
             file.set_modified(SystemTime::from(now) - Duration::from_secs(hours * 3600)).expect("its time is set");
         }
         assert_eq!(folder.sweep(now).await.expect("it is swept"), 1);
-        assert!(!folder.0.join("old").exists() && folder.0.join("new").exists() && folder.0.join("later").exists());
+        assert!(
+            !folder.0.path().join("old").exists()
+                && folder.0.path().join("new").exists()
+                && folder.0.path().join("later").exists()
+        );
     }
 }

@@ -27,6 +27,7 @@ impl Write for &Written {
 async fn a_newcomer_finds_the_link_in_the_log_and_the_mail_in_the_folder() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data_dir = folder.path().join("data");
+    std::fs::create_dir(&data_dir).expect("a data directory");
     let mailer = Mailer::open(&settings(|_| {}), &data_dir).expect("the settings are good");
     assert!(test_mails(&data_dir).is_empty());
 
@@ -63,6 +64,28 @@ async fn mails_are_their_owners_alone_and_keep_their_order() {
     }
     let subjects: Vec<String> = test_mails(folder.path()).into_iter().map(|mail| mail.subject).collect();
     assert_eq!(subjects, ["Your password was changed", "Confirm your e-mail address", "Your password was changed"]);
+}
+
+#[tokio::test]
+async fn the_folder_is_not_created_again_nor_in_another_data_directory() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let (data_dir, moved) = (place.path().join("data"), place.path().join("moved"));
+    std::fs::create_dir(&data_dir).expect("a data directory");
+    let mailer = Mailer::open(&settings(|_| {}), &data_dir).expect("the settings are good");
+    let send = async || mailer.send("anna@example.org", &confirm(), now()).await;
+    send().await.expect("it is written");
+    std::fs::rename(&data_dir, &moved).expect("it is moved");
+    send().await.expect_err("the data directory is gone");
+    assert!(!data_dir.exists(), "it is not created again");
+    std::fs::create_dir(&data_dir).expect("another data directory");
+    let error = send().await.expect_err("it is another one");
+    assert!(format!("{error:#}").contains("another folder than at start"), "{error:#}");
+    assert_eq!(data_dir.read_dir().expect("a folder").count(), 0);
+    std::fs::remove_dir(&data_dir).expect("it goes");
+    std::fs::rename(&moved, &data_dir).expect("it is moved back");
+    std::fs::rename(data_dir.join("mail"), place.path().join("mail")).expect("it is moved");
+    send().await.expect_err("the folder is gone");
+    assert!(!data_dir.join("mail").exists(), "it is not created again");
 }
 
 #[tokio::test]
