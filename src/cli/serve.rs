@@ -15,6 +15,7 @@ use crate::cli::stop::Stop;
 use crate::cli::{create_data_dir, log, runtime, say};
 use crate::clock::Clock;
 use crate::config::{self, Config, DatabaseUrl, Listen};
+use crate::error::one_line;
 use crate::http::{self, Cors, Listeners};
 use crate::photos::FirstUse;
 use crate::store::{Database, RunningServer};
@@ -67,7 +68,7 @@ impl<L: Fn() -> anyhow::Result<Config>> Reload<'_, L> {
         });
         match applied {
             Ok(()) => tracing::info!("reloaded log.level and http.cors_origins; other settings need a restart"),
-            Err(error) => tracing::error!("kept the settings in force: {error:#}"),
+            Err(error) => tracing::error!("kept the settings in force: {}", one_line(error.as_ref())),
         }
     }
 }
@@ -106,7 +107,12 @@ async fn serve_from(
             // Numbers are served without it. `App::start_upkeep` goes on trying.
             tracing::error!("photos are unavailable, and everything else is served: {fault}");
         }
-        attached => attached?,
+        Err(fault) => return Err(fault.into()),
+        Ok(()) => {
+            if let Err(fault) = app.photos.probe_storage().await {
+                tracing::error!("photos cannot be uploaded, and everything else is served: {fault}");
+            }
+        }
     }
     app.start_upkeep();
     let cors = Arc::new(Cors::new(&config)?);

@@ -210,6 +210,7 @@ pub struct Photos {
 pub struct Storage {
     pub url: String,
     pub s3_endpoint: String,
+    pub s3_ca_file: PathBuf,
     pub s3_region: String,
     pub s3_access_key_id: String,
     pub s3_secret_access_key: String,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::error::{Error, one_line};
 use crate::storage::identity::{Identity, StorageFault};
 use crate::storage::{Backend, Blobs, record};
 use crate::store::{Database, DatabaseTransaction};
@@ -127,7 +127,7 @@ impl Blobs {
             Box::pin(async move { record::describe(transaction, &place).await })
         });
         if let Err(error) = described.await {
-            tracing::warn!(?error, "the description of the storage was not updated");
+            tracing::warn!(error = error.reason(), "the description of the storage was not updated");
         }
     }
 
@@ -156,6 +156,6 @@ impl Blobs {
     }
 
     fn marker(&self, identity: Identity) -> Result<Vec<u8>, StorageFault> {
-        identity.to_marker().map_err(|error| self.unverified_because(format!("{error:#}")))
+        identity.to_marker().map_err(|error| self.unverified_because(one_line(error.as_ref())))
     }
 }

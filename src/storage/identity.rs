@@ -80,6 +80,13 @@ pub enum StorageFault {
         /// The cause.
         reason: String,
     },
+    /// The storage is the right one, and refuses writes. It may be temporary.
+    Unwritable {
+        /// The storage.
+        place: String,
+        /// The cause.
+        reason: String,
+    },
     /// Neither the storage has an identity nor does the database expect one: this is the first use.
     Unassigned {
         /// The storage.
@@ -139,7 +146,7 @@ impl StorageFault {
     /// Returns whether the fault may go away without a change of settings or volumes.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unverified { .. })
+        matches!(self, Self::Unverified { .. } | Self::Unwritable { .. })
     }
 }
 
@@ -151,6 +158,7 @@ impl fmt::Display for StorageFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unverified { place, reason } => write!(f, "{place} cannot be verified: {reason}"),
+            Self::Unwritable { place, reason } => write!(f, "{place} cannot be written: {reason}"),
             Self::Unassigned { place } => {
                 write!(f, "no storage is assigned to this database yet; a server assigns {place} when it starts")
             }

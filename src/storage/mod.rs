@@ -263,7 +263,7 @@ impl Blobs {
     /// An object that was not found is absent only if this is the right storage.
     async fn found<T>(&self, found: Option<T>) -> Result<Option<T>, Error> {
         if found.is_none() {
-            self.ensure_verified().await?;
+            self.ensure_verified_now().await?;
         }
         Ok(found)
     }

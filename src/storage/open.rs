@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use object_store::aws::AmazonS3Builder;
 use object_store::prefix::PrefixStore;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 use quick_cache::sync::Cache;
 use rustix::system::uname;
 
@@ -79,10 +79,13 @@ fn describe(settings: &Storage, place: &S3Place) -> String {
 fn s3(settings: &Storage, place: &S3Place) -> anyhow::Result<S3> {
     let endpoint = settings.s3_endpoint.trim_end_matches('/');
     // Time is limited by the callers: content may take as long as it moves.
-    let client = ClientOptions::new()
+    let mut client = ClientOptions::new()
         .with_allow_http(endpoint.starts_with("http://"))
         .with_connect_timeout(CONNECT)
         .with_timeout_disabled();
+    for authority in authorities(&settings.s3_ca_file)? {
+        client = client.with_root_certificate(authority);
+    }
     let backoff =
         BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(1), base: 2.0 };
     let retry = RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_WITHIN };
@@ -106,5 +109,17 @@ fn s3(settings: &Storage, place: &S3Place) -> anyhow::Result<S3> {
         "" => Arc::new(bucket),
         prefix => Arc::new(PrefixStore::new(bucket, prefix)),
     };
-    Ok(S3 { store })
+    Ok(S3::new(store))
+}
+
+/// The authorities of `storage.s3_ca_file`; none without one.
+fn authorities(path: &Path) -> anyhow::Result<Vec<Certificate>> {
+    if path.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    let pem = std::fs::read(path).with_context(|| format!("storage.s3_ca_file {}", path.display()))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => bail!("storage.s3_ca_file {} has no certificates in PEM", path.display()),
+    }
 }

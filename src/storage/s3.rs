@@ -3,8 +3,8 @@
 //! **Invariant:** a call ends in time: retries are few, and what stalls is [`Error::Unavailable`].
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 
-use crate::error::{Dependency, Error};
+use crate::error::{Dependency, Error, chain, one_line};
 use crate::storage::identity::MAX_MARKER_BYTES;
 use crate::storage::{Content, Listed, MARKER, RETRY_AFTER_SECONDS, reading};
 
@@ -21,9 +21,17 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The rate at which S3 must accept content, in bytes per second.
 const MIN_BYTES_PER_SECOND: u64 = 256 << 10;
 
+/// The key of an object that is written to see whether the storage accepts writes. It is no photo.
+const PROBE: &str = "cloakroom-probe";
+/// The time for which a write shows that others would succeed. Each probe costs a request, and in a
+/// bucket with versions an object.
+const WRITTEN_FOR: Duration = Duration::from_secs(3);
+
 /// A bucket, or a prefix of one.
 pub(super) struct S3 {
-    pub(super) store: Arc<dyn ObjectStore>,
+    store: Arc<dyn ObjectStore>,
+    /// The time of the last write, if it succeeded.
+    written_at: Mutex<Option<Instant>>,
 }
 
 /// The reason why a call failed.
@@ -35,17 +43,37 @@ pub(super) enum Fault {
 }
 
 impl S3 {
+    pub(super) fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, written_at: Mutex::default() }
+    }
+
     pub(super) async fn put(&self, path: &Path, bytes: Bytes) -> Result<(), Error> {
+        self.write(path, bytes).await.map_err(fault)
+    }
+
+    async fn write(&self, path: &Path, bytes: Bytes) -> Result<(), Fault> {
         let limit = ANSWER + Duration::from_secs(bytes.len() as u64 / MIN_BYTES_PER_SECOND);
         let put = async { self.store.put(path, PutPayload::from_bytes(bytes)).await };
-        within(limit, put).await.map(drop).map_err(fault)
+        let written = within(limit, put).await.map(drop);
+        let written_at = written.is_ok().then(Instant::now);
+        *self.written_at.lock().unwrap_or_else(PoisonError::into_inner) = written_at;
+        written
+    }
+
+    /// Writes a small object, unless another was written a moment ago.
+    pub(super) async fn probe(&self) -> Result<(), Fault> {
+        let written_at = *self.written_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if written_at.is_some_and(|at| at.elapsed() < WRITTEN_FOR) {
+            return Ok(());
+        }
+        self.write(&PROBE.into(), Bytes::from_static(b"probe")).await
     }
 
     pub(super) async fn read(&self, path: &Path, range: Option<Range<u64>>) -> Result<Option<(u64, Content)>, Error> {
         let range = range.map(GetRange::Bounded);
         match within(ANSWER, self.store.get_opts(path, GetOptions { range, ..Default::default() })).await {
             Ok(found) => Ok(Some((found.meta.size, reading::pieces(found)))),
-            Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
+            Err(Fault::Store(error)) if is_absent(&error) => Ok(None),
             Err(error) => Err(fault(error)),
         }
     }
@@ -53,14 +81,15 @@ impl S3 {
     pub(super) async fn size(&self, path: &Path) -> Result<Option<u64>, Error> {
         match within(ANSWER, self.store.head(path)).await {
             Ok(found) => Ok(Some(found.size)),
-            Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
+            Err(Fault::Store(error)) if is_absent(&error) => Ok(None),
             Err(error) => Err(fault(error)),
         }
     }
 
     pub(super) async fn delete(&self, path: &Path) -> Result<(), Error> {
         match within(ANSWER, self.store.delete(path)).await {
-            Ok(()) | Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(Fault::Store(error)) if is_absent(&error) => Ok(()),
             Err(error) => Err(fault(error)),
         }
     }
@@ -74,7 +103,7 @@ impl S3 {
                 (Listed { key, size: found.size, modified_at: found.last_modified }, listed)
             }))
         });
-        listed.try_filter(|found| std::future::ready(found.key != MARKER)).boxed()
+        listed.try_filter(|found| std::future::ready(![MARKER, PROBE].contains(&found.key.as_str()))).boxed()
     }
 
     /// Returns the content of the marker, or `None` if there is none.
@@ -89,7 +118,7 @@ impl S3 {
         };
         match within(ANSWER, read).await {
             Ok(content) => Ok(Some(content.to_vec())),
-            Err(Fault::Store(object_store::Error::NotFound { .. })) => Ok(None),
+            Err(Fault::Store(error)) if is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -104,7 +133,10 @@ impl S3 {
         match within(ANSWER, put(PutMode::Create)).await {
             Ok(_) | Err(Fault::Store(object_store::Error::AlreadyExists { .. })) => Ok(()),
             Err(Fault::Store(error)) => {
-                tracing::debug!(%error, "the storage may have refused a conditional write; trying without");
+                tracing::debug!(
+                    error = one_line(&error),
+                    "the storage may have refused a conditional write; trying without"
+                );
                 within(ANSWER, put(PutMode::Overwrite)).await.map(drop)
             }
             Err(stalled) => Err(stalled),
@@ -140,6 +172,13 @@ fn fault(fault: Fault) -> Error {
     Error::dependency_unavailable(Dependency::Storage, RETRY_AFTER_SECONDS, cause)
 }
 
+/// Returns whether the object does not exist, as opposed to its bucket. An answer to HEAD does not
+/// tell.
+fn is_absent(error: &object_store::Error) -> bool {
+    let object_store::Error::NotFound { source, .. } = error else { return false };
+    !chain(source.as_ref()).contains("<Code>NoSuchBucket</Code>")
+}
+
 /// Returns whether the call can never succeed, whatever the storage's state and settings are.
 fn is_bug(error: &object_store::Error) -> bool {
     use object_store::Error::{InvalidPath, JoinError, NotImplemented, NotSupported, UnknownConfigurationKey};
@@ -158,7 +197,7 @@ impl Fault {
     pub(super) fn reason(self) -> String {
         match self {
             Self::Stalled(limit) => format!("no answer within {} s", limit.as_secs()),
-            Self::Store(error) => format!("{:#}", anyhow::Error::from(error)),
+            Self::Store(error) => one_line(&error),
         }
     }
 }

@@ -7,9 +7,12 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Dependency, Error};
+use tokio::time::timeout;
+
+use crate::error::{Dependency, Error, one_line};
 use crate::storage::folder::Folder;
 use crate::storage::identity::{Expected, Identity, StorageFault};
+use crate::storage::s3::Fault;
 use crate::storage::{Backend, Blobs, RETRY_AFTER_SECONDS, record};
 use crate::store::Database;
 
@@ -17,6 +20,9 @@ use crate::store::Database;
 const VERIFIED_FOR: Duration = Duration::from_secs(30);
 /// The time after which S3 is asked again if it could not be verified.
 const REFUSED_FOR: Duration = Duration::from_secs(1);
+/// The time to read the expectation of the database. The last one holds if the database does not
+/// answer.
+const ROW_LIMIT: Duration = Duration::from_secs(1);
 /// Attempts at work on a folder while the database changes its expectation.
 const ATTEMPTS: usize = 3;
 
@@ -68,7 +74,7 @@ impl Blobs {
     pub async fn verify(&self) -> Result<(), StorageFault> {
         let database = self.guard.lock().database.clone();
         if let Some(database) = database
-            && let Ok(Some(row)) = record::find(database.reader()).await
+            && let Ok(Ok(Some(row))) = timeout(ROW_LIMIT, record::find(database.reader())).await
             && let Some(expected) = row.expected()
         {
             // It may have been changed by `photos adopt`.
@@ -79,17 +85,20 @@ impl Blobs {
         outcome
     }
 
-    /// Verifies the storage, and that a folder can be written.
+    /// Verifies the storage, and that it accepts writes.
     ///
     /// # Errors
     /// The reason why the storage cannot be used.
     pub async fn probe(&self) -> Result<(), StorageFault> {
         self.verify().await?;
-        if let Backend::Folder(folder) = &self.backend {
-            let written = self.write_folder(folder, |folder, _| folder.probe()).await;
-            written.map_err(|error| self.unverified(&error))?;
-        }
-        Ok(())
+        let written = match &self.backend {
+            Backend::Folder(folder) => {
+                let written = self.write_folder(folder, |folder, _| folder.probe()).await;
+                written.map_err(|error| error.reason())
+            }
+            Backend::S3(s3) => s3.probe().await.map_err(Fault::reason),
+        };
+        written.map_err(|reason| StorageFault::Unwritable { place: self.place().to_owned(), reason })
     }
 
     /// Records why the storage may not be used, or that it may, for [`Blobs::status`]. A change is
@@ -118,16 +127,26 @@ impl Blobs {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn ensure_verified(&self) -> Result<(), Error> {
+        self.ensure_verified_within(VERIFIED_FOR).await
+    }
+
+    /// The same, of the present moment: a bucket that was deleted has no objects either.
+    pub(super) async fn ensure_verified_now(&self) -> Result<(), Error> {
+        self.ensure_verified_within(REFUSED_FOR).await
+    }
+
+    async fn ensure_verified_within(&self, limit: Duration) -> Result<(), Error> {
         let last = self.guard.lock().last.clone();
+        let valid_for = |outcome: &Result<(), StorageFault>| if outcome.is_ok() { limit } else { REFUSED_FOR };
         let outcome = match (&self.backend, last) {
-            (Backend::S3(_), Some((at, outcome))) if at.elapsed() < trusted_for(&outcome) => outcome,
+            (Backend::S3(_), Some((at, outcome))) if at.elapsed() < valid_for(&outcome) => outcome,
             (Backend::Folder(_), _) if self.compare().await.is_ok() => {
                 self.guard.record(&Ok(()));
                 Ok(())
             }
             _ => self.verify().await,
         };
-        outcome.map_err(|_| unavailable())
+        outcome.map_err(unavailable)
     }
 
     /// Runs `work` on the folder if it is the expected storage, outside of the runtime's threads.
@@ -137,7 +156,9 @@ impl Blobs {
         work: impl Fn(&Folder, Identity) -> io::Result<T> + Clone + Send + 'static,
     ) -> Result<T, Error> {
         for _ in 0..ATTEMPTS {
-            let Some(Expected { identity, .. }) = self.guard.expected() else { return Err(unavailable()) };
+            let Some(Expected { identity, .. }) = self.guard.expected() else {
+                return Err(unavailable(self.unassigned()));
+            };
             let work = work.clone();
             let done = folder.run(move |folder| match is_expected(folder, identity) {
                 true => Ok(Some(work(folder, identity))),
@@ -148,15 +169,15 @@ impl Blobs {
                 // A folder that went away in the midst of it.
                 Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
                     self.ensure_verified().await?;
-                    return Err(Error::internal(error));
+                    return Err(Error::from_disk(error));
                 }
                 Some(Err(error)) => return Err(Error::from_disk(error)),
                 // Once more if the storage is right after all, because another one is expected by
                 // now.
-                None => self.verify().await.map_err(|_| unavailable())?,
+                None => self.verify().await.map_err(unavailable)?,
             }
         }
-        Err(unavailable())
+        Err(unavailable(self.unverified_because("it changes all the time".to_owned())))
     }
 
     /// Reads the marker and compares it.
@@ -201,7 +222,7 @@ impl Blobs {
         };
         let unreadable = |error: anyhow::Error| StorageFault::Unreadable {
             place: self.place().to_owned(),
-            reason: format!("{error:#}"),
+            reason: one_line(error.as_ref()),
         };
         content.map(|content| Identity::from_marker(&content)).transpose().map_err(unreadable)
     }
@@ -209,13 +230,8 @@ impl Blobs {
     /// Returns the fault for an error of the storage or the database.
     #[must_use]
     pub fn unverified(&self, error: &Error) -> StorageFault {
-        match error {
-            Error::Internal(cause) => match cause.downcast_ref::<StorageFault>() {
-                Some(fault) => fault.clone(),
-                None => self.unverified_because(format!("{cause:#}")),
-            },
-            error => self.unverified_because(error.message()),
-        }
+        let fault = error.cause().and_then(|cause| cause.downcast_ref::<StorageFault>());
+        fault.cloned().unwrap_or_else(|| self.unverified_because(error.reason()))
     }
 
     pub(super) fn unverified_because(&self, reason: String) -> StorageFault {
@@ -241,11 +257,6 @@ fn is_expected(folder: &Folder, expected: Identity) -> bool {
     Identity::from_marker(&content).is_ok_and(|found| found == expected)
 }
 
-fn trusted_for(outcome: &Result<(), StorageFault>) -> Duration {
-    if outcome.is_ok() { VERIFIED_FOR } else { REFUSED_FOR }
-}
-
-fn unavailable() -> Error {
-    let cause = anyhow::anyhow!("the storage is not verified to be the one of this database");
-    Error::dependency_unavailable(Dependency::Storage, RETRY_AFTER_SECONDS, cause)
+fn unavailable(fault: StorageFault) -> Error {
+    Error::dependency_unavailable(Dependency::Storage, RETRY_AFTER_SECONDS, fault)
 }

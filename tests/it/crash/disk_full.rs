@@ -1,57 +1,27 @@
 //! A full disk: `next` and uploads end in a clean error, reads go on, and with room again so does everything else.
 //! SQLite only, because the others' disk is another machine's.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::pictures::{form, noise};
 use super::witness::files_below;
 use super::{Home, code, current, next};
-use crate::support::{PASSWORD, Process, Random, TestDatabase};
+use crate::support::{
+    PASSWORD, Process, Random, TestDatabase, disk_of, fill, fill_but, namespaces_are_allowed, start_on_a_small_disk,
+};
 
-/// The server within a mount namespace of its own, its data on a disk of so many MB.
-fn start_on_a_small_disk(home: &Home, megabytes: u32) -> Process {
-    let disk = home.folder.path().join("data");
-    std::fs::create_dir(&disk).expect("a mount point");
-    home.start_with(|command| {
-        let mut within = Command::new("unshare");
-        let script = format!(r#"mount -t tmpfs -o size={megabytes}m,mode=700 tmpfs "$0" && exec "$@""#);
-        within.args(["--map-root-user", "--mount", "sh", "-c", &script]).arg(disk);
-        within.arg(command.get_program()).args(command.get_args());
-        within.stdout(Stdio::piped()).stderr(Stdio::inherit());
-        *command = within;
-    })
+/// The server, its data on a disk of so many MB.
+fn start_on(home: &Home, megabytes: u32) -> Process {
+    let data_dir = home.folder.path().join("data");
+    let options = format!("size={megabytes}m");
+    start_on_a_small_disk(&data_dir, &options, |adapt| home.start_with(adapt))
 }
 
 /// Its folder, from out here.
-fn disk_of(home: &Home, process: &Process) -> PathBuf {
-    process.root().join(home.folder.path().strip_prefix("/").expect("an absolute path")).join("data")
-}
-
-fn namespaces_are_allowed() -> bool {
-    let probe = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).stderr(Stdio::null()).status();
-    probe.is_ok_and(|status| status.success())
-}
-
-/// Writes a file until nothing more fits.
-fn fill(ballast: &Path) {
-    fill_but(ballast, 0);
-}
-
-/// Writes a file until so many bytes are left.
-fn fill_but(ballast: &Path, free: u64) {
-    let mut file = std::fs::File::create(ballast).expect("a file");
-    let mut chunk = 64 * 1024;
-    while chunk > 0 {
-        if file.write(&vec![0; chunk]).is_err() {
-            chunk /= 2;
-        }
-    }
-    let length = file.metadata().expect("its length").len();
-    file.set_len(length.saturating_sub(free)).expect("it is cut");
+fn disk_of_home(home: &Home, process: &Process) -> PathBuf {
+    disk_of(&home.folder.path().join("data"), process)
 }
 
 #[tokio::test]
@@ -61,11 +31,11 @@ async fn a_full_disk_ends_in_errors_and_is_recovered_from_without_a_restart() {
         return;
     }
     let home = Home::new().await;
-    let process = start_on_a_small_disk(&home, 4);
+    let process = start_on(&home, 4);
     let anna = process.sign_up("anna").await;
     let mut last = next(&process, &anna).await.expect("an answer").expect("a number");
 
-    let ballast = disk_of(&home, &process).join("ballast");
+    let ballast = disk_of_home(&home, &process).join("ballast");
     for _ in 0..2 {
         fill(&ballast);
         let refusal = loop {
@@ -96,9 +66,9 @@ async fn a_server_on_a_full_disk_is_not_ready_and_ends() {
         return;
     }
     let home = Home::new().await;
-    let mut process = start_on_a_small_disk(&home, 4);
+    let mut process = start_on(&home, 4);
     let anna = process.sign_up("anna").await;
-    fill(&disk_of(&home, &process).join("ballast"));
+    fill(&disk_of_home(&home, &process).join("ballast"));
     while next(&process, &anna).await.expect("an answer").is_ok() {}
     let url = |path: &str| format!("http://{}/{path}", process.address);
     assert_eq!(process.status(&url("readyz")).await, 503, "nothing can be written");
@@ -115,9 +85,9 @@ async fn an_upload_to_a_full_disk_ends_in_an_error_and_leaves_nothing_behind() {
         return;
     }
     let home = Home::new().await;
-    let process = start_on_a_small_disk(&home, 24);
+    let process = start_on(&home, 24);
     let (anna, mut random) = (process.sign_up("anna").await, Random::seeded());
-    let disk = disk_of(&home, &process);
+    let disk = disk_of_home(&home, &process);
     let ballast = disk.join("ballast");
     let (mut refused, mut used) = (0, 0);
     // It is full before the file has arrived, when its sizes are stored, when the rows are added, or hardly.

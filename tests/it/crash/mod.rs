@@ -19,7 +19,7 @@ mod refresh;
 mod replicas;
 mod shutdown;
 mod site;
-mod sync_shim;
+pub mod sync_shim;
 mod witness;
 
 use std::process::Command;

@@ -13,7 +13,7 @@ const LENGTH: usize = 40;
 
 /// Where syncs fail: numbered as in `sync_shim.c`.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub enum Place {
     Anywhere = 0,
     /// The contents of photos, and the folders that these are in.
     BelowPhotos = 1,
@@ -22,7 +22,7 @@ pub(super) enum Place {
 }
 
 /// What `sync_shim.c` shares with the test.
-pub(super) struct Syncs {
+pub struct Syncs {
     library: PathBuf,
     panel: PathBuf,
     shared: File,
@@ -30,7 +30,7 @@ pub(super) struct Syncs {
 
 impl Syncs {
     /// Compiles the library, into `folder`.
-    pub(super) fn compile(folder: &Path) -> Self {
+    pub fn compile(folder: &Path) -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/crash/sync_shim.c");
         let (library, panel) = (folder.join("sync_shim.so"), folder.join("sync_panel"));
         let mut cc = Command::new("cc");
@@ -42,17 +42,17 @@ impl Syncs {
     }
 
     /// Puts the server that `command` starts under control.
-    pub(super) fn preload(&self, command: &mut Command) {
+    pub fn preload(&self, command: &mut Command) {
         command.env("LD_PRELOAD", &self.library).env("SYNC_PANEL", &self.panel);
     }
 
     /// How many syncs succeeded.
-    pub(super) fn done(&self) -> usize {
+    pub fn done(&self) -> usize {
         self.read(DONE)
     }
 
     /// How many of them were of photos' contents, and of the folders that these are in.
-    pub(super) fn done_below_photos(&self) -> usize {
+    pub fn done_below_photos(&self) -> usize {
         self.read(DONE_BELOW_PHOTOS)
     }
 
@@ -63,12 +63,12 @@ impl Syncs {
     }
 
     /// Lets every `nth` sync fail from now on; 0 for none.
-    pub(super) fn fail_every(&self, nth: u64) {
+    pub fn fail_every(&self, nth: u64) {
         self.fail_every_in(Place::Anywhere, nth);
     }
 
     /// Lets every `nth` sync of something in this place fail from now on; 0 for none.
-    pub(super) fn fail_every_in(&self, place: Place, nth: u64) {
+    pub fn fail_every_in(&self, place: Place, nth: u64) {
         self.shared.write_all_at(&(place as u64).to_ne_bytes(), FAIL_IN).expect("the panel is writable");
         self.shared.write_all_at(&nth.to_ne_bytes(), FAIL_EVERY).expect("the panel is writable");
     }

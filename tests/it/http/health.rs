@@ -1,10 +1,11 @@
 //! Alive is not ready: what a load balancer asks for.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Hold, PATIENCE, TestApp, TestDatabase, TestStorage, alter};
+use crate::support::{Answers, Caller, Hold, PATIENCE, StubS3, TestApp, TestDatabase, TestStorage, alter};
 
 /// The body of a server of which these parts fail.
 fn report(status: &str, failed: &[&str]) -> Value {
@@ -120,6 +121,50 @@ async fn many_probes_at_once_are_one() {
     assert!(replies.iter().all(|reply| reply.status.as_u16() == 200));
     let replies = futures_util::future::join_all((0..100).map(|_| anonymous.get("/readyz/storage"))).await;
     assert!(replies.iter().all(|reply| reply.status.as_u16() == 200));
+}
+
+#[tokio::test]
+async fn probes_run_at_most_once_a_second_however_many_ask() {
+    let s3 = StubS3::start().await;
+    let test = TestApp::with_config(|config| s3.settings(&mut config.storage)).await;
+    let anonymous = test.anonymous();
+    let (before, began) = (s3.marker_reads(), Instant::now());
+    // The time that passes is the point: probes of three seconds.
+    while began.elapsed() < Duration::from_secs(3) {
+        let paths = ["/readyz", "/health", "/readyz/storage", "/readyz/database"];
+        let replies = futures_util::future::join_all(paths.map(|path| anonymous.get(path))).await;
+        assert!(replies.iter().all(|reply| reply.status.as_u16() == 200));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // One at once, and one for each second after it.
+    let most = usize::try_from(began.elapsed().as_secs()).expect("seconds") + 1;
+    let probed = s3.marker_reads() - before;
+    assert!((1..=most).contains(&probed), "{probed} probes in {:?}", began.elapsed());
+    assert!((1..=most.div_ceil(3) + 1).contains(&s3.probes()), "{} objects in {:?}", s3.probes(), began.elapsed());
+}
+
+#[tokio::test]
+async fn a_storage_that_accepts_no_writes_is_seen_and_leaves_the_numbers_in_rotation() {
+    let s3 = StubS3::start().await;
+    let test = TestApp::with_config(|config| s3.settings(&mut config.storage)).await;
+    let user = test.sign_up("anna").await;
+    eventually(&user, 200, &report("ok", &[])).await;
+    for answers in [Answers::Writes(403, "AccessDenied"), Answers::Writes(507, "InsufficientStorage")] {
+        s3.answer(answers);
+        eventually(&user, 200, &report("ok", &["storage"])).await;
+        assert_eq!(user.get("/readyz/storage").await.status.as_u16(), 503);
+        assert_eq!(user.next().await, 1);
+        s3.answer(Answers::Fine);
+        eventually(&user, 200, &report("ok", &[])).await;
+        user.run("mutation { setCurrent(input: { current: 0 }) { previous } }").await;
+    }
+}
+
+#[tokio::test]
+async fn a_probe_is_no_photo() {
+    let (test, user) = TestApp::with_user().await;
+    eventually(&user, 200, &report("ok", &[])).await;
+    assert_eq!(test.objects().await, []);
 }
 
 #[tokio::test]

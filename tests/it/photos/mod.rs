@@ -7,4 +7,5 @@ mod identity;
 mod picture;
 mod serving;
 mod stalled_storage;
+mod storage_faults;
 mod sweep;

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
 /// The marker of a fake S3 server.
 #[derive(Clone, Default)]
@@ -37,7 +36,7 @@ impl KeptMarker {
 }
 
 /// Reads the next HTTP request of a connection: its first line in lower case, and its body. `None` at the end.
-pub async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+pub async fn read_request(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<(String, Vec<u8>)> {
     let (mut head, mut line) = (String::new(), String::new());
     while line != "\r\n" {
         line.clear();

@@ -21,10 +21,13 @@ mod random;
 mod rows;
 mod s3;
 mod shape;
+mod small_disk;
 mod smtp;
 mod statements;
 mod storage;
+mod stub_s3;
 mod template;
+mod tls;
 mod told;
 mod wire;
 
@@ -47,9 +50,11 @@ pub use random::Random;
 pub use rows::Rows;
 pub use s3::{S3Server, s3_settings};
 pub use shape::{AllRows, all_rows, rows, shape, tables};
+pub use small_disk::{disk_of, fill, fill_but, namespaces_are_allowed, start_on_a_small_disk};
 pub use smtp::{SMTP_PASSWORD, SMTP_USER, SmtpServer, Tls};
 pub use statements::Statements;
 pub use storage::{TestStorage, attached};
+pub use stub_s3::{Answers, StubS3};
 pub use told::Told;
 pub use wire::{Listening, Wire, post};
 

@@ -103,6 +103,15 @@ impl Process {
         self.client.request(request).await.expect("an answer").status().as_u16()
     }
 
+    /// The status and the JSON of a GET; `None` if no whole answer came.
+    pub async fn get(&self, url: &str) -> Option<(u16, Value)> {
+        let request = axum::http::Request::get(url).body(Full::default()).expect("a request");
+        let response = self.client.request(request).await.ok()?;
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.ok()?.to_bytes();
+        Some((status, serde_json::from_slice(&bytes).ok()?))
+    }
+
     /// Sends any request; the status of its answer.
     pub async fn send(&self, request: axum::http::Request<axum::body::Body>) -> u16 {
         let (head, body) = request.into_parts();
@@ -148,6 +157,11 @@ impl Process {
         let pid = self.child.id().to_string();
         let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill runs");
         assert!(status.success(), "kill -{signal} {pid}");
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The memory that it holds, in kB.

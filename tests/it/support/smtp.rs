@@ -7,17 +7,14 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
+use super::tls::certify;
 use super::{PATIENCE, ReceivedMail};
 
 /// RFC 5321, section 4.5.3.1.6, without the CRLF.
@@ -143,22 +140,6 @@ impl Drop for SmtpServer {
     fn drop(&mut self) {
         self.accepting.abort();
     }
-}
-
-/// An authority in PEM, and what shows a certificate of its.
-fn certify(names: &[&str]) -> (String, TlsAcceptor) {
-    let mut authority = CertificateParams::new([]).expect("parameters");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
-    let key = KeyPair::generate().expect("a key");
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let certificate = CertificateParams::new(names).expect("parameters").signed_by(&key, &authority);
-    let certificate = certificate.expect("a certificate").der().clone();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-    let config =
-        ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
-    let config = config.expect("TLS").with_no_client_auth().with_single_cert(vec![certificate], key).expect("TLS");
-    (authority.pem(), TlsAcceptor::from(Arc::new(config)))
 }
 
 async fn accept(listener: TcpListener, rules: Rules) {
