@@ -20,6 +20,7 @@ mod counters;
 mod crash;
 mod database;
 mod examples;
+mod failures;
 mod http;
 mod idempotency;
 mod live;
