@@ -1,4 +1,5 @@
-//! The memory of the rate limits: a clock that is corrected locks nobody out, and a flood of names frees nobody.
+//! The memory of the rate limits: a clock that is corrected locks nobody out, and a flood of names
+//! frees nobody.
 
 use cloakroom::config::Bucket;
 use futures_util::future::join_all;
@@ -62,7 +63,8 @@ async fn a_clock_that_is_set_forward_frees_nobody() {
     assert_eq!((refused.code(), refused.header("retry-after")), ("RATE_LIMITED", "60"));
 }
 
-/// Each server asks the database again after `session_recheck_seconds`, by whatever clock the machine has.
+/// Each server asks the database again after `session_recheck_seconds`, by whatever clock the
+/// machine has.
 #[tokio::test]
 async fn a_clock_that_is_set_back_keeps_no_session_alive_on_another_server() {
     if TestDatabase::is_sqlite() {
