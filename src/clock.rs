@@ -1,7 +1,8 @@
 //! Time as an input: the code under test asks its [`Clock`], never the machine.
 //!
-//! There are two questions. [`Clock::now`] is a date, for moments that are stored or shown. [`Clock::uptime`] only
-//! runs forward, for durations in memory: a wall clock that is set right does not lengthen or shorten them.
+//! There are two questions. [`Clock::now`] is a date, for moments that are stored or shown.
+//! [`Clock::uptime`] only runs forward, for durations in memory: a wall clock that is set right
+//! does not lengthen or shorten them.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -24,7 +25,8 @@ pub enum Clock {
     Fixed(Arc<FixedClock>),
 }
 
-/// The clock of a database, as this server read it last. Between two readings the monotonic clock moves it.
+/// The clock of a database, as this server read it last. Between two readings the monotonic clock
+/// moves it.
 #[derive(Debug, Default)]
 pub struct DatabaseClock {
     /// Microseconds since 1970 at the beginning of [`Clock::uptime`].
@@ -68,8 +70,8 @@ impl Clock {
         }
     }
 
-    /// Moves a fixed clock by `seconds`; the machine's clock cannot be moved. Backwards, this corrects the wall clock
-    /// alone.
+    /// Moves a fixed clock by `seconds`; the machine's clock cannot be moved. Backwards, this
+    /// corrects the wall clock alone.
     pub fn advance(&self, seconds: i64) {
         if let Self::Fixed(clock) = self {
             let elapsed = u64::try_from(seconds).unwrap_or_default();
@@ -87,8 +89,8 @@ impl Clock {
 }
 
 impl DatabaseClock {
-    /// Takes over a reading of the database's clock, in microseconds since 1970, made between two uptimes. A difference
-    /// that the time between them explains is ignored.
+    /// Takes over a reading of the database's clock, in microseconds since 1970, made between two
+    /// uptimes. A difference that the time between them explains is ignored.
     pub fn set(&self, micros: i64, before: Duration, after: Duration) {
         let (from, to) = (micros.saturating_sub(micros_of(after)), micros.saturating_sub(micros_of(before)));
         let started_at = self.started_at.load(Ordering::SeqCst);

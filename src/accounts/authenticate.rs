@@ -44,11 +44,12 @@ pub(super) struct VerifiedTokens {
     pub(super) standings: Arc<Standings>,
 }
 
-/// The sessions by id, and the API keys by their [`api_key::credential`], which strangers can invent.
+/// The sessions by id, and the API keys by their [`api_key::credential`], which strangers can
+/// invent.
 struct Credentials {
     by_id: HashMap<Uuid, Arc<Liveness>>,
-    /// The number at which those that no token refers to are removed: twice as many as were left the last time, so that
-    /// each insertion pays for two steps of it.
+    /// The number at which those that no token refers to are removed: twice as many as were left
+    /// the last time, so that each insertion pays for two steps of it.
     sweep_at: usize,
 }
 
@@ -73,7 +74,8 @@ impl Credentials {
 #[derive(Default)]
 struct Liveness {
     ended: AtomicBool,
-    /// Number of its access tokens that were revoked alone. With each, all of them are looked up again.
+    /// Number of its access tokens that were revoked alone. With each, all of them are looked up
+    /// again.
     revocations: AtomicU64,
     /// Microseconds of [`Clock::uptime`](crate::clock::Clock::uptime).
     note_at: AtomicU64,

@@ -1,10 +1,11 @@
 //! The buckets of one rate limit, in a table of fixed size that holds hashes of the keys.
 //!
-//! A key may have its bucket in one of [`WAYS`] slots. When all of them belong to others, the bucket that is nearest to
-//! full is evicted, and the new one begins as empty as that one was. So a flood of invented names forgives nothing: no
-//! bucket is ever fuller than its own attempts have left it (as in the Space-Saving algorithm, Metwally 2005). The price
-//! is that a key without a bucket may find one that strangers have drawn from: by n attempts for each bucket of the
-//! table, after n times as many attempts as it has buckets.
+//! A key may have its bucket in one of [`WAYS`] slots. When all of them belong to others, the
+//! bucket that is nearest to full is evicted, and the new one begins as empty as that one was. So a
+//! flood of invented names forgives nothing: no bucket is ever fuller than its own attempts have
+//! left it (as in the Space-Saving algorithm, Metwally 2005). The price is that a key without a
+//! bucket may find one that strangers have drawn from: by n attempts for each bucket of the table,
+//! after n times as many attempts as it has buckets.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,8 +15,8 @@ use governor::state::StateStore;
 /// The slots in which a key may have its bucket.
 const WAYS: usize = 16;
 
-/// The hash of a key, and the nanosecond at which its bucket is full again. A pair of zeros is an empty slot: memory
-/// that no bucket has needed yet is never touched.
+/// The hash of a key, and the nanosecond at which its bucket is full again. A pair of zeros is an
+/// empty slot: memory that no bucket has needed yet is never touched.
 type Slot = (u64, u64);
 
 /// The buckets of one rate limit.

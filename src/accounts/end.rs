@@ -100,8 +100,9 @@ pub(super) async fn all_sessions(
     Ok(ids)
 }
 
-/// Ends the oldest live sessions of a user who opens another one, in a transaction that has locked the user: with the new
-/// one there are `max` then. Of very many, as an earlier version left them, it ends [`MAX_BATCH_ROWS`].
+/// Ends the oldest live sessions of a user who opens another one, in a transaction that has locked
+/// the user: with the new one there are `max` then. Of very many, as an earlier version left them,
+/// it ends [`MAX_BATCH_ROWS`].
 pub(super) async fn oldest_sessions(
     transaction: &DatabaseTransaction,
     user: UserId,

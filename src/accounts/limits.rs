@@ -1,9 +1,9 @@
-//! Rate limits by address and by account. Each kind of attempt has a bucket of its own, so that one never spends
-//! another's; a limit refuses an attempt and ends nothing.
+//! Rate limits by address and by account. Each kind of attempt has a bucket of its own, so that one
+//! never spends another's; a limit refuses an attempt and ends nothing.
 //!
-//! Attempts are counted before the work, whether they succeed or not: an empty bucket costs neither a hash nor a
-//! mail. An account's bucket is looked for only after the address has been admitted. Each server counts in its own
-//! memory, which is bounded (`buckets.rs`), on the monotonic clock.
+//! Attempts are counted before the work, whether they succeed or not: an empty bucket costs neither
+//! a hash nor a mail. An account's bucket is looked for only after the address has been admitted.
+//! Each server counts in its own memory, which is bounded (`buckets.rs`), on the monotonic clock.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::marker::PhantomData;

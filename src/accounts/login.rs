@@ -36,8 +36,8 @@ pub struct SignedIn {
 }
 
 impl Accounts {
-    /// Opens a session, and ends the oldest one of a user who has `accounts.max_sessions`. Neither the words nor the time
-    /// of a refusal tell an unknown identifier from a wrong password.
+    /// Opens a session, and ends the oldest one of a user who has `accounts.max_sessions`. Neither
+    /// the words nor the time of a refusal tell an unknown identifier from a wrong password.
     ///
     /// # Errors
     /// [`Error::Invalid`] with `WRONG_CREDENTIALS`, or for a malformed input; [`Error::Forbidden`] for somebody who is

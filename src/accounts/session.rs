@@ -130,7 +130,8 @@ pub(super) async fn lock_live_ids(
     Ok(lock_keys(transaction, live, Column::Id, BY_USER_AND_END).await?)
 }
 
-/// The live sessions of a user without the newest `kept`, at most [`MAX_BATCH_ROWS`], locked until the transaction ends.
+/// The live sessions of a user without the newest `kept`, at most [`MAX_BATCH_ROWS`], locked until
+/// the transaction ends.
 pub(super) async fn lock_oldest_ids(
     transaction: &DatabaseTransaction,
     user: UserId,
@@ -208,7 +209,8 @@ fn live(now: chrono::DateTime<Utc>) -> Select<Entity> {
     Entity::find().filter(Column::EndedAt.is_null()).filter(Column::ExpiresAt.gt(now))
 }
 
-/// Lists the live sessions of a user by `created_at`, which all servers take from one clock. Their ids are each server's.
+/// Lists the live sessions of a user by `created_at`, which all servers take from one clock. Their
+/// ids are each server's.
 fn live_newest_first(user: UserId, now: chrono::DateTime<Utc>) -> Select<Entity> {
     live(now).filter(Column::UserId.eq(user)).order_by_desc(Column::CreatedAt).order_by_desc(Column::Id)
 }

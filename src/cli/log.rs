@@ -1,7 +1,8 @@
 //! The log, to standard output.
 //!
-//! One line an operation is many lines a second, and a write for each would cost as much as the operation. So lines
-//! are collected (`lines.rs`), and a thread writes those that wait every [`INTERVAL`].
+//! One line an operation is many lines a second, and a write for each would cost as much as the
+//! operation. So lines are collected (`lines.rs`), and a thread writes those that wait every
+//! [`INTERVAL`].
 
 mod lines;
 
@@ -26,7 +27,8 @@ pub(super) use lines::Lines;
 /// How long a line may wait to be written.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Keeps the log going. When it is dropped, the lines that still wait are written, within a limit of time.
+/// Keeps the log going. When it is dropped, the lines that still wait are written, within a limit
+/// of time.
 pub(super) struct Guard {
     filter: Handle<Targets, Registry>,
     lines: Lines,
@@ -36,7 +38,8 @@ pub(super) struct Guard {
     limit: Duration,
 }
 
-/// Starts logging, for the whole process. In the end the output may take `limit` to take the last lines.
+/// Starts logging, for the whole process. In the end the output may take `limit` to take the last
+/// lines.
 pub(super) fn start(settings: &Log, limit: Duration) -> anyhow::Result<Guard> {
     // A duplicate of the descriptor: `Stdout` itself would write line by line.
     let lines = Lines::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));

@@ -40,8 +40,8 @@ pub(super) struct Options {
 
 /// Serves with `config`; `load` reads the settings again.
 pub(super) fn run(config: Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<()> {
-    // Longer than the thread of `Stop` waits, whose exit code tells that the log was cut short. A server that fails to
-    // start has no such thread.
+    // Longer than the thread of `Stop` waits, whose exit code tells that the log was cut short. A
+    // server that fails to start has no such thread.
     let limit = Duration::from_secs(config.server.shutdown_seconds).saturating_add(Duration::from_secs(1));
     let log = log::start(&config.log, limit)?;
     create_data_dir(&config.server.data_dir)?;

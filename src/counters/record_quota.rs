@@ -1,9 +1,10 @@
 //! The bound on live idempotency records per user, without a count per request.
 //!
-//! Each counter's row has the number of its records, changed by the write that adds or removes them and read with the
-//! row's lock. What this server knows of a user's counters together is their sum as of the last read, plus what it has
-//! added since. It reads the sum again [`REFRESH_AFTER`] later, or when it has added more than 1/[`SHARE`] of the room
-//! that it saw: one short statement of the batch's transaction, for all users of the batch whose sums are due.
+//! Each counter's row has the number of its records, changed by the write that adds or removes them
+//! and read with the row's lock. What this server knows of a user's counters together is their sum
+//! as of the last read, plus what it has added since. It reads the sum again [`REFRESH_AFTER`]
+//! later, or when it has added more than 1/[`SHARE`] of the room that it saw: one short statement
+//! of the batch's transaction, for all users of the batch whose sums are due.
 //!
 //! **Invariant:** the records of one counter never exceed the limit, on any number of servers. The sum over a user's
 //! counters never does on one server. Every other server may add what it does between two reads, at most 1/[`SHARE`] of

@@ -8,12 +8,13 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 /// Longer texts are rare, and not worth the memory.
 const MAX_TEXT_BYTES: usize = 8192;
-/// The memory of a parsed document for each of its tokens, at most: a field with one field in it, which is four tokens,
-/// takes 1.5 kB. Typical documents take half as much.
+/// The memory of a parsed document for each of its tokens, at most: a field with one field in it,
+/// which is four tokens, takes 1.5 kB. Typical documents take half as much.
 const BYTES_PER_TOKEN: u64 = 400;
 /// The document with which clients ask most often has some 50 tokens.
 const TYPICAL_BYTES: u64 = 50 * BYTES_PER_TOKEN;
-/// Parts of the cache, each with a lock of its own. The longest document must find room in one of them.
+/// Parts of the cache, each with a lock of its own. The longest document must find room in one of
+/// them.
 const SHARDS: usize = 4;
 
 /// A document, as the executor takes it.

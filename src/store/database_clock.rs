@@ -1,8 +1,9 @@
 //! The clock of a database that several servers share.
 //!
-//! One server stores a time, and another one compares it with the present: the end of a session, of a link, of a lease.
-//! The clocks of their machines may differ. So on PostgreSQL and MariaDB every server reads the time of the database when
-//! it starts and [`Database::sync_clock`] is called, and its own monotonic clock runs on from there.
+//! One server stores a time, and another one compares it with the present: the end of a session, of
+//! a link, of a lease. The clocks of their machines may differ. So on PostgreSQL and MariaDB every
+//! server reads the time of the database when it starts and [`Database::sync_clock`] is called, and
+//! its own monotonic clock runs on from there.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ const READINGS: usize = 3;
 const NOTABLE: TimeDelta = TimeDelta::seconds(5);
 
 impl Database {
-    /// The clock for times that are stored: that of the database server, or the machine's for the embedded database.
+    /// The clock for times that are stored: that of the database server, or the machine's for the
+    /// embedded database.
     ///
     /// # Errors
     /// Those of the database.

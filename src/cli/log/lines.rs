@@ -1,8 +1,8 @@
 //! Log lines on their way to standard output.
 //!
-//! A request never waits for the output. Its lines go into a queue in memory, and a thread writes them. When the queue
-//! is full, because nobody reads the output or its disk is full, further lines are dropped and counted. The log has
-//! their number as soon as the output takes lines again.
+//! A request never waits for the output. Its lines go into a queue in memory, and a thread writes
+//! them. When the queue is full, because nobody reads the output or its disk is full, further lines
+//! are dropped and counted. The log has their number as soon as the output takes lines again.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -48,7 +48,8 @@ impl Lines {
         self.add(format!("{text}\n").as_bytes());
     }
 
-    /// Writes the lines that wait, for as long as the output takes. Returns false if there were none.
+    /// Writes the lines that wait, for as long as the output takes. Returns false if there were
+    /// none.
     pub(in crate::cli) fn write_out(&self) -> bool {
         // Locked first: lines that are written by two threads stay in order.
         let mut output = self.0.output.lock().unwrap_or_else(PoisonError::into_inner);

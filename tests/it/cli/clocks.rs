@@ -1,4 +1,5 @@
-//! Servers whose machines' clocks differ, on one database: stored times are compared by the database's clock.
+//! Servers whose machines' clocks differ, on one database: stored times are compared by the
+//! database's clock.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

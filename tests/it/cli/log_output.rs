@@ -1,4 +1,5 @@
-//! Standard output that takes no lines: the server starts and serves all the same, and counts the lines that it dropped.
+//! Standard output that takes no lines: the server starts and serves all the same, and counts the
+//! lines that it dropped.
 
 use std::io::{PipeReader, PipeWriter, Write as _};
 use std::path::Path;
