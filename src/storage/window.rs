@@ -26,6 +26,8 @@ const SMALL_BYTES: u64 = 16 << 10;
 const SMALL_BYTES_IN_S3: u64 = 32 << 10;
 /// Large windows at once.
 const LARGE_WINDOWS: usize = 16;
+/// Windows of files that are read at once: each takes a thread meanwhile, whose stack and heap stay for a while.
+const FILE_READS: usize = 32;
 /// The part of a window that is handed over at once, as a copy, so that nobody keeps the whole.
 const PIECE: usize = 16 << 10;
 
@@ -33,6 +35,7 @@ const PIECE: usize = 16 << 10;
 #[derive(Clone)]
 pub(super) struct Windows {
     large: Arc<Semaphore>,
+    file_reads: Arc<Semaphore>,
 }
 
 /// An object that is read.
@@ -60,7 +63,8 @@ struct Rest {
 
 impl Windows {
     pub(super) fn new() -> Self {
-        Self { large: Arc::new(Semaphore::new(LARGE_WINDOWS)) }
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { large: semaphore(LARGE_WINDOWS), file_reads: semaphore(FILE_READS) }
     }
 
     /// Returns a range of a file's content.
@@ -103,7 +107,14 @@ impl Rest {
         };
         let start = self.left.start;
         let end = start.saturating_add(bytes).min(self.left.end);
-        let Some((size, content)) = self.source.read(start..end).await? else { return Ok(None) };
+        // Never closed, so always some.
+        let turn = match self.source {
+            Source::File(_) => self.windows.file_reads.acquire().await.ok(),
+            Source::S3(..) => None,
+        };
+        let read = self.source.read(start..end).await?;
+        drop(turn);
+        let Some((size, content)) = read else { return Ok(None) };
         self.left.start = start.saturating_add(content.len() as u64);
         self.window = Some(Window { bytes: content.len(), content, _large: large });
         Ok(Some(size))
