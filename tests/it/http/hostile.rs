@@ -76,7 +76,8 @@ impl Hostile {
             Self::SlowReader => {
                 let types = "__schema { types { name description fields { name description args { name description \
                              type { name } } type { name ofType { name } } } } }";
-                let body = serde_json::json!({ "query": format!("{{ a: {types} b: {types} c: {types} }}") }).to_string();
+                let body =
+                    serde_json::json!({ "query": format!("{{ a: {types} b: {types} c: {types} }}") }).to_string();
                 (post(body.len()) + &body).repeat(4).into_bytes()
             }
         }
