@@ -191,6 +191,7 @@ impl Road {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
 pub(super) fn cause(error: crate::error::Error) -> anyhow::Error {
     anyhow::anyhow!(error.reason())
 }

@@ -6,6 +6,7 @@ use crate::cli::terminal::visible;
 use crate::error::{Error, UserError};
 
 /// The error for the person at the terminal, with its cause.
+#[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
 pub(super) fn fault(error: Error) -> anyhow::Error {
     match &error {
         Error::Internal(cause) => anyhow!("{cause}"),

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::config::Storage;
+use crate::error::chain;
 
 /// What `s3://BUCKET/PREFIX` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl TryFrom<String> for StoragePlace {
     type Error = String;
 
     fn try_from(url: String) -> Result<Self, String> {
-        url.parse().map_err(|error: anyhow::Error| format!("{error:#}"))
+        url.parse().map_err(|error: anyhow::Error| chain(&*error))
     }
 }
 

@@ -99,13 +99,14 @@ fn too_slow(context: RequestContext, limit: Duration) -> Response {
 }
 
 /// A panic is a bug like any other. [`around`] sets the media type.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that `CatchPanicLayer` asks for")]
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    refuse(JsonType::Legacy, Error::internal(cause_of(panic)))
+    refuse(JsonType::Legacy, Error::internal(cause_of(&*panic)))
 }
 
 /// What a panic says, for the log.
-pub(super) fn cause_of(panic: Box<dyn Any + Send + 'static>) -> anyhow::Error {
-    anyhow::anyhow!("panic: {}", supervise::message(&*panic))
+pub(super) fn cause_of(panic: &(dyn Any + Send)) -> anyhow::Error {
+    anyhow::anyhow!("panic: {}", supervise::message(panic))
 }
 
 #[cfg(test)]

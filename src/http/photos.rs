@@ -115,6 +115,7 @@ async fn send(server: &Server, method: &Method, served: &Served, range: Range<u6
 }
 
 /// The head is sent: all that can be done is to end the connection before the promised length.
+#[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
 fn broken_off(error: Error) -> io::Error {
     tracing::error!(error = error.reason(), "an image broke off");
     io::Error::other("the image broke off")

@@ -27,6 +27,21 @@ pub struct Links {
     window: i64,
 }
 
+/// The image that a link is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'h> {
+    /// The photo.
+    pub photo: PhotoId,
+    /// The size of the image.
+    pub size: Size,
+    /// The SHA-256 of its content, in hexadecimal.
+    pub hash: &'h str,
+    /// The format of the file.
+    pub format: Format,
+    /// The state for which the link is good: true if the photo is published.
+    pub published: bool,
+}
+
 /// What a link says, once it is known to be ours and not expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -51,18 +66,10 @@ impl Links {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), public_url, window: i64::from(url_seconds.max(1)) }
     }
 
-    /// The link to an image of a photo in this state, below `base_url` or `server.public_url`.
+    /// The link to an image, below `base_url` or `server.public_url`.
     #[must_use]
-    pub fn url(
-        &self,
-        photo: PhotoId,
-        size: Size,
-        hash: &str,
-        format: Format,
-        published: bool,
-        base_url: Option<&str>,
-        now: DateTime<Utc>,
-    ) -> String {
+    pub fn url(&self, target: &Target<'_>, base_url: Option<&str>, now: DateTime<Utc>) -> String {
+        let &Target { photo, size, hash, format, published } = target;
         let link = Link { photo, size, hash: hash.to_owned(), format, published, until: self.until(photo, now) };
         let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &link.signed()));
         let (size, extension, until) = (name(size), format.extension(), link.until);
@@ -154,7 +161,8 @@ mod tests {
     }
 
     fn made(published: bool, now: DateTime<Utc>) -> String {
-        links().url(photo(1), Size::Small, HASH, Format::Jpeg, published, None, now)
+        let (photo, size, format) = (photo(1), Size::Small, Format::Jpeg);
+        links().url(&Target { photo, size, hash: HASH, format, published }, None, now)
     }
 
     fn read_by(links: &Links, url: &str, now: DateTime<Utc>) -> Option<Link> {

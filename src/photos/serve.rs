@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::photos::Photos;
+use crate::photos::links::Target;
 use crate::photos::photo_image::Stored;
 use crate::photos::picture::Size;
 use crate::storage::{self, MAX_CACHED_BYTES};
@@ -41,7 +42,8 @@ pub enum Content {
 impl Photos {
     /// A link to an image of a photo in this state.
     pub(super) fn link(&self, image: &Stored, size: Size, published: bool, base_url: Option<&str>) -> String {
-        self.links.url(image.photo_id, size, &image.hash, image.format(), published, base_url, self.clock.now())
+        let target = Target { photo: image.photo_id, size, hash: &image.hash, format: image.format(), published };
+        self.links.url(&target, base_url, self.clock.now())
     }
 
     /// What the parts of a link stand for: the photo, the file, and the two parameters. `None` for whatever is

@@ -125,7 +125,7 @@ async fn keep(database: Database, lease: Lease, stopped: &mut oneshot::Receiver<
         let renewal = renew(&database, &lease).await;
         match &renewal {
             Err(error) if is_renewed => {
-                tracing::warn!(error = error.reason(), "the lease of this server was not renewed")
+                tracing::warn!(error = error.reason(), "the lease of this server was not renewed");
             }
             Ok(()) if !is_renewed => tracing::info!("the lease of this server was renewed"),
             _ => {}

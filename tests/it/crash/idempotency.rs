@@ -16,7 +16,7 @@ async fn what_is_sent_again_after_a_kill_is_done_once() {
     let (mut random, mut length) = (Random::seeded(), Length::rounds(KILLS));
     let home = Home::new().await;
     let many_keys = |command: &mut std::process::Command| {
-        command.env("CLOAKROOM__ACCOUNTS__MAX_API_KEYS", "100000");
+        command.env("CLOAKROOM__ACCOUNTS__MAX_API_KEYS", "1000");
         command.env("CLOAKROOM__COUNTERS__MAX_PER_USER", "100000");
     };
     let mut process = home.start_with(many_keys);
