@@ -64,9 +64,9 @@ impl<L: Fn() -> anyhow::Result<Config>> Reload<'_, L> {
     /// Applies the settings that need no restart. All others stay as they are, `[server]` among them.
     fn apply(&self, server: &config::Server, cors: &Cors) {
         let applied = (self.load)().and_then(|config| {
-            let level = config.log.level;
-            cors.reload(&Config { server: server.clone(), ..config })?;
-            self.log.set_level(level)
+            // First, so that a request which finds the origins applied finds the level applied.
+            self.log.set_level(config.log.level)?;
+            cors.reload(&Config { server: server.clone(), ..config })
         });
         match applied {
             Ok(()) => tracing::info!("reloaded log.level and http.cors_origins; other settings need a restart"),
