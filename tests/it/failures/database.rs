@@ -87,10 +87,10 @@ pub(super) async fn limited() -> Option<Site> {
     let user = format!("u{}", &name[name.len() - 12..]);
     let sql = match TestDatabase::backend() {
         cloakroom::store::Backend::Postgres => format!(
-            "CREATE ROLE {user} LOGIN CONNECTION LIMIT 3; GRANT ALL ON SCHEMA public TO {user}; \
+            "CREATE ROLE {user} LOGIN CONNECTION LIMIT 5; GRANT ALL ON SCHEMA public TO {user}; \
              GRANT ALL ON ALL TABLES IN SCHEMA public TO {user}"
         ),
-        _ => format!("CREATE USER {user}@'%' WITH MAX_USER_CONNECTIONS 3; GRANT ALL ON {name}.* TO {user}@'%'"),
+        _ => format!("CREATE USER {user}@'%' WITH MAX_USER_CONNECTIONS 5; GRANT ALL ON {name}.* TO {user}@'%'"),
     };
     place.execute(&sql).await;
     let mut site = Site::at(format!("{scheme}://{user}@{host}/{name}"));
