@@ -78,10 +78,11 @@ pub(super) async fn newer() -> Option<Site> {
 }
 
 pub(super) async fn limited() -> Option<Site> {
-    let mut place = Site::new().await;
-    place.serve(&[]).await;
-    place.stop().await;
-    let (server, name) = place.url.rsplit_once('/').expect("a URL with a database");
+    let mut site = Site::new().await;
+    site.serve(&[]).await;
+    site.stop().await;
+    let owner_url = site.url.clone();
+    let (server, name) = owner_url.rsplit_once('/').expect("a URL with a database");
     let (scheme, host) = server.split_once("://").expect("a URL with a scheme");
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     let user = format!("u{}", &name[name.len() - 12..]);
@@ -92,9 +93,9 @@ pub(super) async fn limited() -> Option<Site> {
         ),
         _ => format!("CREATE USER {user}@'%' WITH MAX_USER_CONNECTIONS 5; GRANT ALL ON {name}.* TO {user}@'%'"),
     };
-    place.execute(&sql).await;
-    let mut site = Site::at(format!("{scheme}://{user}@{host}/{name}"));
-    site.serve(&[("DATABASE__MAX_CONNECTIONS", "8".to_owned())]).await;
+    site.execute(&sql).await;
+    site.url = format!("{scheme}://{user}@{host}/{name}");
+    site.serve_again(&[("DATABASE__MAX_CONNECTIONS", "8".to_owned())]);
     // More at once than there are connections.
     for outcome in join_all((0..24).map(|_| site.next())).await {
         assert_eq!(outcome.as_deref(), Some("OK"));
@@ -107,19 +108,19 @@ pub(super) async fn limited() -> Option<Site> {
         cloakroom::store::Backend::Postgres => format!("DROP OWNED BY {user}; DROP ROLE {user}"),
         _ => format!("DROP USER {user}@'%'"),
     };
-    site.keep(LimitedUser { place, drop_user });
+    site.keep(LimitedUser { owner_url, drop_user });
     Some(site)
 }
 
 /// A user of the database server who goes when the test ends.
 struct LimitedUser {
-    place: Site,
+    owner_url: String,
     drop_user: String,
 }
 
 impl Drop for LimitedUser {
     fn drop(&mut self) {
-        let (url, sql) = (self.place.url.clone(), std::mem::take(&mut self.drop_user));
+        let (url, sql) = (std::mem::take(&mut self.owner_url), std::mem::take(&mut self.drop_user));
         let drop_it = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(execute(&url, &sql));

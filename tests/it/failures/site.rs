@@ -53,7 +53,12 @@ impl Site {
         self.serve_with(settings, &|_| {}).await;
     }
 
-    /// The same, with a command that `adapt` changes.
+    /// Starts the server again with these settings, for the same user.
+    pub(super) fn serve_again(&mut self, settings: &[(&str, String)]) {
+        self.process = Some(tokio::task::block_in_place(|| self.start(settings, &|_| {})));
+    }
+
+    /// Starts the server as [`Site::serve`] does, with a command that `adapt` changes.
     pub(super) async fn serve_with(&mut self, settings: &[(&str, String)], adapt: &dyn Fn(&mut Command)) {
         let process = tokio::task::block_in_place(|| self.start(settings, adapt));
         self.signed_up(process).await;
