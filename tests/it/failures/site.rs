@@ -102,6 +102,11 @@ impl Site {
         execute(&url, sql).await;
     }
 
+    /// The answer to a query of the user.
+    pub(super) async fn query(&self, query: &str) -> Option<Value> {
+        self.process().run(Some(&self.token), query).await
+    }
+
     /// `OK`, or the code that a mutation ends in. `None` if no whole answer came.
     pub(super) async fn next(&self) -> Option<String> {
         let answer = self.process().run(Some(&self.token), "mutation { next { value } }").await?;
