@@ -29,7 +29,7 @@ const HOOKS: Hooks = Hooks {
 
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-/// How often the clock of a database server is read.
+/// Pause between readings of the clock of a database server.
 const SYNC_CLOCK_EVERY: Duration = Duration::from_secs(60);
 /// How often the contents of deleted photos are.
 const SWEEP_PHOTOS_EVERY: Duration = Duration::from_secs(60);

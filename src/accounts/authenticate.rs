@@ -70,7 +70,7 @@ impl Credentials {
     }
 }
 
-/// What this process has ended of a session or API key, and when it notes a use again.
+/// The endings of a session or API key by this process, and the time of its next note of a use.
 #[derive(Default)]
 struct Liveness {
     ended: AtomicBool,

@@ -24,7 +24,7 @@ const RETRY_AFTER_SECONDS: u32 = 10;
 
 /// The connections in the reserve.
 ///
-/// When it is full, a new connection replaces the oldest one of the peer that has most. So connections
+/// In a full reserve, a new connection replaces the oldest one of the peer that has most. So connections
 /// that send nothing cannot keep a health check out.
 #[derive(Default)]
 pub(super) struct Reserve {

@@ -93,7 +93,7 @@ pub async fn serve(
     }
 }
 
-/// What serving a connection needs.
+/// The parts that serving a connection needs.
 #[derive(Clone)]
 struct Serving {
     http: http1::Builder,
@@ -102,7 +102,7 @@ struct Serving {
     stopping: Stopping,
 }
 
-/// Where a connection was admitted.
+/// The admission of a connection.
 #[derive(Clone)]
 enum Admission {
     Placed(Arc<Place>),

@@ -28,7 +28,7 @@ pub(super) struct Handshake {
     pub(super) upgrade: OnUpgrade,
     /// The response that completes it.
     pub(super) response: Response,
-    /// Whether the client offers the subprotocol that is spoken here.
+    /// True if the client offers the subprotocol that is spoken here.
     pub(super) is_offered: bool,
 }
 

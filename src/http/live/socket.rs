@@ -52,7 +52,7 @@ pub(super) struct Socket {
     ping_at: Instant,
     /// Whether the other side has shown no sign of life since the last ping.
     silent: bool,
-    /// Whether the client may still be sending a message that was refused.
+    /// True if the client may still be sending a message that was refused.
     is_unreadable: bool,
 }
 
