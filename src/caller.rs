@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use uuid::Uuid;
 
@@ -36,7 +37,7 @@ pub enum Identity {
         /// The access token's `jti` claim.
         token: Uuid,
         /// Whether they administer.
-        admin: bool,
+        rights: Rights,
     },
     /// A program, by an API key of a user's.
     ApiKey {
@@ -44,8 +45,8 @@ pub enum Identity {
         user: UserId,
         /// The key.
         key: ApiKeyId,
-        /// What it may do.
-        scopes: Scopes,
+        /// Its scopes.
+        rights: Rights,
         /// The only counter that it may touch, if it is limited to one.
         counter: Option<Arc<str>>,
     },
@@ -189,6 +190,68 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
+/// The rights of a session or an API key, shared by all operations that run with it. An update reaches those that are
+/// running, such as subscriptions.
+#[derive(Clone, Debug, Default)]
+pub struct Rights(Arc<AtomicU16>);
+
+/// Marks an administrator. The lower bits are [`Scopes`].
+const ADMIN: u16 = 1 << 8;
+
+impl Rights {
+    /// The rights of a session.
+    #[must_use]
+    pub fn of_session(is_admin: bool) -> Self {
+        let rights = Self::default();
+        rights.set_admin(is_admin);
+        rights
+    }
+
+    /// The rights of an API key.
+    #[must_use]
+    pub fn of_api_key(scopes: Scopes) -> Self {
+        let rights = Self::default();
+        rights.set_scopes(scopes);
+        rights
+    }
+
+    /// Returns true if the user administers.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == ADMIN
+    }
+
+    /// The scopes of an API key.
+    #[must_use]
+    pub fn scopes(&self) -> Scopes {
+        Scopes::from_bits(i16::from_ne_bytes(self.0.load(Ordering::Relaxed).to_ne_bytes()))
+    }
+
+    /// Updates the rights of a session.
+    pub fn set_admin(&self, is_admin: bool) {
+        self.0.store(if is_admin { ADMIN } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// Updates the rights of an API key.
+    pub fn set_scopes(&self, scopes: Scopes) {
+        self.0.store(scopes.0.into(), Ordering::Relaxed);
+    }
+
+    /// Returns true if anything else shares these rights.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+impl PartialEq for Rights {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.load(Ordering::Relaxed) == other.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Eq for Rights {}
+
 impl Caller {
     /// Nobody, from nowhere in particular.
     #[must_use]
@@ -245,7 +308,7 @@ impl Caller {
     /// [`Error::Unauthenticated`] when nobody is signed in; [`Error::Forbidden`] for an API key without `scope`.
     pub fn require_some(&self, scope: Scope) -> Result<UserId, Error> {
         match &self.identity {
-            Identity::ApiKey { scopes, .. } if !scopes.has(scope) => {
+            Identity::ApiKey { rights, .. } if !rights.scopes().has(scope) => {
                 Err(Error::Forbidden(format!("The API key lacks the scope {}.", scope.name())))
             }
             _ => self.user(),
@@ -324,8 +387,11 @@ impl Caller {
     /// Whether an administrator asks.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        let admin =
-            matches!(self.identity, Identity::Session { admin: true, .. } | Identity::Impersonated { admin: true, .. });
-        admin || self.identity == Identity::Operator
+        match &self.identity {
+            Identity::Session { rights, .. } => rights.is_admin(),
+            Identity::Impersonated { admin, .. } => *admin,
+            Identity::Operator => true,
+            Identity::Anonymous | Identity::Rejected | Identity::ApiKey { .. } => false,
+        }
     }
 }

@@ -3,13 +3,14 @@
 
 use chrono::Utc;
 use sea_orm::ActiveValue::Set;
-use sea_orm::Condition;
 use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, QueryOrder as _, QuerySelect as _};
 
 use crate::accounts::Accounts;
-use crate::caller::Caller;
+use crate::caller::{Caller, Identity};
 use crate::error::Error;
 use crate::id::{AccountEventId, UserId};
+use crate::store::Database;
 
 /// A row of `account_events`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -20,10 +21,14 @@ pub struct Model {
     pub id: AccountEventId,
     /// Whose account it was done to.
     pub user_id: UserId,
-    /// Who did it; `None` for somebody who was not signed in, or at the command line.
+    /// The user who did it; `None` for a client that was not signed in, and for the command line.
     pub actor_id: Option<UserId>,
+    /// The kind of actor; `None` in entries of versions that did not store it.
+    pub actor_kind: Option<ActorKind>,
     /// What was done.
     pub kind: Kind,
+    /// The object of the action, such as the name of an API key: at most [`MAX_SUBJECT_CHARS`] characters.
+    pub subject: Option<String>,
     /// From where.
     pub ip_address: Option<String>,
     /// With which program.
@@ -32,8 +37,35 @@ pub struct Model {
     pub created_at: DateTimeUtc,
 }
 
-/// What can be done to an account.
+/// Characters of a subject that are kept.
+const MAX_SUBJECT_CHARS: usize = 255;
+
+/// The newest entries that are kept of a user, of each kind that clients can cause without end.
+pub(super) const MAX_FREQUENT: u64 = 1000;
+
+/// The kind of actor of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the schema's AccountEventActor explains them")]
+pub enum ActorKind {
+    User,
+    ApiKey,
+    Administrator,
+    Operator,
+    Console,
+    Anonymous,
+}
+
+impl ActorKind {
+    /// Its name in the schema.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_value().to_uppercase()
+    }
+}
+
+/// What can be done to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(32))", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the schema's AccountEventKind explains them")]
 pub enum Kind {
@@ -54,6 +86,14 @@ pub enum Kind {
     Suspended,
     Reinstated,
     CounterAdvanced,
+    ProfileUpdated,
+    EmailChangeRequested,
+    VerificationRequested,
+    PasswordResetRequested,
+    AccountDeleted,
+    CounterCreated,
+    CounterDeleted,
+    CounterSet,
 }
 
 impl Kind {
@@ -72,43 +112,62 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Accounts {
     /// An entry about `user`, done by `caller`, about to be added.
-    pub(super) fn event(&self, caller: &Caller, user: UserId, kind: Kind) -> ActiveModel {
-        ActiveModel {
-            id: Set(AccountEventId::generate()),
-            user_id: Set(user),
-            actor_id: Set(caller.user().ok()),
-            kind: Set(kind),
-            ip_address: Set(caller.origin.address.map(|address| address.to_string())),
-            user_agent: Set(caller.origin.user_agent.as_deref().map(str::to_owned)),
-            created_at: Set(self.clock.now()),
-        }
+    pub fn event(&self, caller: &Caller, user: UserId, kind: Kind) -> ActiveModel {
+        event(caller, user, kind, self.clock.now())
     }
 }
 
-/// Adds an entry about what an operator did at the command line.
-///
-/// # Errors
-/// Errors of the database.
-pub async fn add_by_operator(
-    db: &impl ConnectionTrait,
-    user: UserId,
-    kind: Kind,
-    now: chrono::DateTime<Utc>,
-) -> Result<(), Error> {
-    let event = ActiveModel {
+impl ActiveModel {
+    /// Sets the account's owner as the actor, for a client that has proved to be the owner without an access token.
+    #[must_use]
+    pub(super) fn by_owner(self) -> Self {
+        match self.actor_kind.try_as_ref() {
+            Some(Some(ActorKind::ApiKey | ActorKind::Operator | ActorKind::Console)) => self,
+            _ => Self {
+                actor_id: Set(self.user_id.try_as_ref().copied()),
+                actor_kind: Set(Some(ActorKind::User)),
+                ..self
+            },
+        }
+    }
+
+    /// Sets the object of the action.
+    #[must_use]
+    pub fn about(self, subject: impl AsRef<str>) -> Self {
+        let subject: String = subject.as_ref().chars().take(MAX_SUBJECT_CHARS).collect();
+        Self { subject: Set(Some(subject)), ..self }
+    }
+}
+
+/// An entry about `user`, done by `caller` at `now`, about to be added.
+#[must_use]
+pub fn event(caller: &Caller, user: UserId, kind: Kind, now: chrono::DateTime<Utc>) -> ActiveModel {
+    let (actor_kind, actor_id) = match caller.identity {
+        Identity::Session { user: actor, .. } if actor == user => (ActorKind::User, Some(actor)),
+        Identity::Session { user: actor, .. } => (ActorKind::Administrator, Some(actor)),
+        Identity::ApiKey { user: actor, .. } => (ActorKind::ApiKey, Some(actor)),
+        Identity::Impersonated { .. } => (ActorKind::Console, None),
+        Identity::Operator => (ActorKind::Operator, None),
+        Identity::Anonymous | Identity::Rejected => (ActorKind::Anonymous, None),
+    };
+    ActiveModel {
         id: Set(AccountEventId::generate()),
         user_id: Set(user),
-        actor_id: Set(None),
+        actor_id: Set(actor_id),
+        actor_kind: Set(Some(actor_kind)),
         kind: Set(kind),
-        ip_address: Set(None),
-        user_agent: Set(None),
+        subject: Set(None),
+        ip_address: Set(caller.origin.address.map(|address| address.to_string())),
+        user_agent: Set(caller.origin.user_agent.as_deref().map(str::to_owned)),
         created_at: Set(now),
-    };
-    add(db, event).await
+    }
 }
 
 /// Adds an entry.
-pub(super) async fn add(db: &impl ConnectionTrait, event: ActiveModel) -> Result<(), Error> {
+///
+/// # Errors
+/// Errors of the database.
+pub async fn add(db: &impl ConnectionTrait, event: ActiveModel) -> Result<(), Error> {
     Entity::insert(event).exec_without_returning(db).await?;
     Ok(())
 }
@@ -136,4 +195,15 @@ pub(super) fn of(user: UserId) -> Select<Entity> {
 /// Matches entries from before `moment`.
 pub(super) fn before(moment: chrono::DateTime<Utc>) -> Condition {
     Condition::all().add(Column::CreatedAt.lt(moment))
+}
+
+/// Removes the entries of `kind` about a user beyond the newest [`MAX_FREQUENT`], in bounded batches.
+pub(super) async fn remove_frequent(database: &Database, user: UserId, kind: Kind) -> Result<(), Error> {
+    let of_kind = Condition::all().add(Column::UserId.eq(user)).add(Column::Kind.eq(kind));
+    let oldest_kept = Entity::find().filter(of_kind.clone()).order_by_desc(Column::Id).offset(MAX_FREQUENT - 1).limit(1);
+    let oldest_kept: Option<AccountEventId> =
+        oldest_kept.select_only().column(Column::Id).into_tuple().one(database.reader()).await?;
+    let Some(oldest_kept) = oldest_kept else { return Ok(()) };
+    database.remove_in_batches::<AccountEventId, _>(Column::Id, of_kind.add(Column::Id.lt(oldest_kept))).await?;
+    Ok(())
 }

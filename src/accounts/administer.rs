@@ -59,6 +59,10 @@ impl Accounts {
             Act::Reinstate => Kind::Reinstated,
         };
         let event = self.event(caller, id, kind);
+        let event = match act {
+            Act::SetRole(role) => event.about(role.name()),
+            Act::Suspend | Act::Reinstate => event,
+        };
         self.write_and_end(move |transaction| {
             let event = event.clone();
             Box::pin(async move {

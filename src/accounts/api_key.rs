@@ -4,7 +4,7 @@
 //! real one from something that looks like one, without asking us. With 160 random bits one SHA-256 is a hash that
 //! nobody inverts; Argon2 is for what people make up.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest;
 use chrono::Utc;
@@ -14,6 +14,7 @@ use sea_orm::{Condition, QueryOrder as _, QuerySelect as _};
 
 use crate::accounts::ASKED_AT_ONCE;
 use crate::accounts::user;
+use crate::caller::Scopes;
 use crate::error::Error;
 use crate::id::{ApiKeyId, CounterId, UserId};
 use crate::store::{Database, DatabaseTransaction, delete_locked, locked};
@@ -25,6 +26,8 @@ pub(super) const RANDOM_BYTES: usize = 20;
 const DIGITS: usize = 2 * RANDOM_BYTES + 8;
 /// The first characters of a secret, which are kept to recognise it by.
 const SHOWN_CHARS: usize = PREFIX.len() + 8;
+/// The index of a user's keys.
+const BY_USER: &str = "api_keys_by_user_id";
 /// The most keys in a list, which is the most that `accounts.max_api_keys` can allow.
 const MAX_LISTED: u64 = 1000;
 
@@ -115,19 +118,20 @@ pub(super) async fn find_live(
     Ok(key.inner_join(user::Entity).filter(user::is_welcome()).one(db).await?)
 }
 
-/// Those of `ids` that have not expired at `now`, of users who may act.
+/// Those of `ids` that have not expired at `now`, of users who may act, with their scopes.
 pub(super) async fn list_welcome(
     db: &impl ConnectionTrait,
     ids: &HashSet<ApiKeyId>,
     now: chrono::DateTime<Utc>,
-) -> Result<HashSet<ApiKeyId>, Error> {
-    let mut welcome = HashSet::new();
+) -> Result<HashMap<ApiKeyId, Scopes>, Error> {
+    let mut welcome = HashMap::new();
     let ids: Vec<ApiKeyId> = ids.iter().copied().collect();
     for some in ids.chunks(ASKED_AT_ONCE) {
         let keys = Entity::find().filter(Column::Id.is_in(some.iter().copied())).filter(is_live(now));
         let keys = keys.inner_join(user::Entity).filter(user::is_welcome());
-        let found: Vec<ApiKeyId> = keys.select_only().column(Column::Id).into_tuple().all(db).await?;
-        welcome.extend(found);
+        let keys = keys.select_only().column(Column::Id).column(Column::Scopes);
+        let found: Vec<(ApiKeyId, i16)> = keys.into_tuple().all(db).await?;
+        welcome.extend(found.into_iter().map(|(id, scopes)| (id, Scopes::from_bits(scopes))));
     }
     Ok(welcome)
 }
@@ -187,6 +191,19 @@ pub async fn end_limited_to(
         delete_locked::<Entity, _>(transaction, Column::Id, &ids).await?;
     }
     Ok(live.into_iter().map(|(_, hash)| hash).collect())
+}
+
+/// Removes the API keys of a user, in a transaction that has locked the user, and returns their hashes.
+pub(super) async fn end_all(transaction: &DatabaseTransaction, user: UserId) -> Result<Vec<String>, Error> {
+    let keys = Entity::find().filter(Column::UserId.eq(user));
+    let keys = keys.select_only().column(Column::Id).column(Column::SecretHash).order_by_asc(Column::Id);
+    let keys: Vec<(ApiKeyId, String)> =
+        locked(transaction, keys, BY_USER).into_tuple().all(transaction).await?;
+    for some in keys.chunks(ASKED_AT_ONCE) {
+        let ids: Vec<ApiKeyId> = some.iter().map(|(id, _)| *id).collect();
+        delete_locked::<Entity, _>(transaction, Column::Id, &ids).await?;
+    }
+    Ok(keys.into_iter().map(|(_, hash)| hash).collect())
 }
 
 /// Removes every key that is limited to a counter, in bounded batches.

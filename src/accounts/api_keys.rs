@@ -8,8 +8,9 @@ use sea_orm::ActiveValue::Set;
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::end::Ended;
-use crate::accounts::idempotency::{self, Claim, KeyedRequest, Operation};
-use crate::accounts::{Accounts, LockCounter, api_key, identity, user};
+use crate::accounts::idempotency::{self, KeyedRequest, Operation};
+use crate::accounts::prove::Claim;
+use crate::accounts::{Accounts, LockCounter, Password, api_key, identity, queued_mail, user};
 use crate::caller::{Caller, Scope, Scopes};
 use crate::clock::rfc3339;
 use crate::error::{Error, UserError, UserErrorCode};
@@ -22,6 +23,8 @@ const OF_COUNTERS: [Scope; 3] = [Scope::CountersRead, Scope::CountersNext, Scope
 /// A key to make.
 #[derive(Clone, Debug)]
 pub struct CreateApiKey {
+    /// The owner's password.
+    pub password: Password,
     /// What its owner calls it.
     pub name: String,
     /// What it may do.
@@ -57,6 +60,8 @@ pub struct Created {
 #[derive(Clone)]
 struct Creation {
     user: UserId,
+    /// The password's hash, as it was when the password was checked.
+    proved_hash: String,
     id: ApiKeyId,
     counter: Option<CounterId>,
     row: api_key::ActiveModel,
@@ -68,16 +73,18 @@ struct Creation {
 }
 
 impl Accounts {
-    /// Makes an API key of the caller's. With an idempotency key its secret is derived, so that a retry returns the same
+    /// Makes an API key of the caller's, with their password; an email tells the owner. With an idempotency key its secret is derived, so that a retry returns the same
     /// one although it is not stored.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key: keys make no keys; [`Error::Invalid`] for what
-    /// cannot be, with `NOT_FOUND` for a counter that is gone, with `LIMIT_REACHED` at `accounts.max_api_keys`, and with
+    /// cannot be, with `WRONG_CREDENTIALS` for the password, with `NOT_FOUND` for a counter that is gone, with `LIMIT_REACHED` at `accounts.max_api_keys`, and with
     /// `EXPIRED` for an idempotency key whose API key has ended; those of [`idempotency::claim`].
     pub async fn create_api_key(&self, caller: &Caller, input: CreateApiKey) -> Result<Created, Error> {
         let (user, now) = (caller.in_person()?, self.clock.now());
         let name = check(&input, now)?;
+        input.password.check_length("password")?;
+        let proved_hash = self.prove(caller, Claim::User(user, "password"), input.password).await?.user.password_hash;
         let (id, scopes) = (ApiKeyId::generate(), input.scopes.into_iter().collect::<Scopes>().bits());
         let (counter_id, counter_name) = input.counter.unzip();
         let request = input.idempotency_key.map(|key| {
@@ -92,7 +99,7 @@ impl Accounts {
         let row = api_key::ActiveModel {
             id: Set(id),
             user_id: Set(user),
-            name: Set(name),
+            name: Set(name.clone()),
             prefix: Set(api_key::shown(&secret)),
             secret_hash: Set(hash(&secret)?),
             scopes: Set(scopes),
@@ -102,13 +109,14 @@ impl Accounts {
             last_used_at: Set(None),
             expires_at: Set(input.expires_at),
         };
-        let event = self.event(caller, user, Kind::ApiKeyCreated);
+        let event = self.event(caller, user, Kind::ApiKeyCreated).about(subject(&api_key::shown(&secret), &name));
         let (max_keys, lock_counter) = (self.settings.max_api_keys, self.hooks.lock_counter);
         let keyed = request.clone();
         let creation =
-            Creation { user, id, counter: counter_id, row, event, request: keyed, now, max_keys, lock_counter };
+            Creation { user, proved_hash, id, counter: counter_id, row, event, request: keyed, now, max_keys, lock_counter };
         let (key, replayed) =
             self.database.write(move |transaction| Box::pin(creation.clone().run(transaction))).await?;
+        self.post.wake();
         match request {
             Some(request) if replayed => {
                 let secret = self.derive_secret(user, key.id, &request)?;
@@ -146,6 +154,7 @@ impl Accounts {
                 if !api_key::remove(transaction, id).await? {
                     return Err(unknown());
                 }
+                let event = event.about(subject(&key.prefix, &key.name));
                 account_event::add(transaction, event).await?;
                 let ended = Ended { credentials: vec![api_key::credential(&key.secret_hash)], ..Ended::default() };
                 Ok((key, ended))
@@ -161,11 +170,14 @@ impl Creation {
         let (user, now) = (self.user, self.now);
         // Locked, so that two at once cannot both be the last that there is room for.
         let locked = user::lock(transaction, user).await?;
-        if !locked.as_ref().is_some_and(user::Model::may_act) {
-            return Err(Error::Unauthenticated);
+        let owner = locked.filter(user::Model::may_act).ok_or(Error::Unauthenticated)?;
+        // A password that was changed since it was checked must not leave a key behind.
+        if owner.password_hash != self.proved_hash {
+            let message = "The password has just changed: try again.";
+            return Err(UserError::of("password", UserErrorCode::WrongCredentials, message).into());
         }
         if let Some(request) = &self.request
-            && let Claim::Replay(first) = idempotency::claim(transaction, request, &self.id.to_string(), now).await?
+            && let idempotency::Claim::Replay(first) = idempotency::claim(transaction, request, &self.id.to_string(), now).await?
         {
             let id = ApiKeyId::parse(&first.result).ok_or_else(ended)?;
             let key = api_key::find_own(transaction, id, user).await?;
@@ -183,8 +195,18 @@ impl Creation {
             return Err(CreateApiKey::unknown_counter().into());
         }
         account_event::add(transaction, self.event).await?;
-        Ok((self.row.insert(transaction).await?, false))
+        let key = self.row.insert(transaction).await?;
+        if let Some(email) = &owner.email {
+            let (kind, detail) = (queued_mail::Kind::ApiKeyCreated, Some(key.prefix.clone()));
+            queued_mail::add_about(transaction, kind, email, Some(user), detail, now).await?;
+        }
+        Ok((key, false))
     }
+}
+
+/// Names an API key in the audit log.
+fn subject(prefix: &str, name: &str) -> String {
+    format!("{prefix} {name}")
 }
 
 fn hash(secret: &str) -> Result<String, Error> {

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::accounts::standing::Standings;
 use crate::accounts::token::Verified;
 use crate::accounts::{Accounts, api_key, session};
-use crate::caller::{Identity, Scopes};
+use crate::caller::{Identity, Rights, Scopes};
 use crate::error::Error;
 
 /// Sessions in memory before those that no token refers to are let go.
@@ -62,7 +62,8 @@ impl Default for Credentials {
 impl Credentials {
     fn liveness(&mut self, credential: Uuid) -> Arc<Liveness> {
         if self.by_id.len() >= self.sweep_at {
-            self.by_id.retain(|_, liveness| Arc::strong_count(liveness) > 1);
+            // Rights that an operation still holds must stay reachable, or it would miss their updates.
+            self.by_id.retain(|_, liveness| Arc::strong_count(liveness) > 1 || liveness.rights.is_shared());
             self.sweep_at = (2 * self.by_id.len()).max(SWEEP_AT);
             self.by_id.shrink_to(self.sweep_at);
         }
@@ -73,6 +74,8 @@ impl Credentials {
 /// The endings of a session or API key by this process, and the time of its next note of a use.
 #[derive(Default)]
 struct Liveness {
+    /// Shared by everything that acts with the session or API key.
+    rights: Rights,
     ended: AtomicBool,
     /// Number of its access tokens that were revoked alone. With each, all of them are looked up
     /// again.
@@ -214,8 +217,9 @@ impl Accounts {
         let revocations = liveness.revocations();
         let honoured = session::honours(self.database.reader(), session, user, token, now).await?;
         let (ends_at, admin) = honoured.filter(|_| !liveness.has_ended()).ok_or(Error::InvalidToken)?;
+        liveness.rights.set_admin(admin);
         Ok(Remembered {
-            identity: Identity::Session { user, session, token, admin },
+            identity: Identity::Session { user, session, token, rights: liveness.rights.clone() },
             credential: session.uuid(),
             used: session.uuid(),
             refused_from,
@@ -235,10 +239,10 @@ impl Accounts {
         let key = api_key::find_live(self.database.reader(), &hash, now).await?;
         let key = key.filter(|_| !liveness.has_ended()).ok_or(Error::InvalidToken)?;
         let ends_at = key.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let scopes = Scopes::from_bits(key.scopes);
+        liveness.rights.set_scopes(Scopes::from_bits(key.scopes));
         let counter = key.counter_name.map(Into::into);
         Ok(Remembered {
-            identity: Identity::ApiKey { user: key.user_id, key: key.id, scopes, counter },
+            identity: Identity::ApiKey { user: key.user_id, key: key.id, rights: liveness.rights.clone(), counter },
             credential: api_key::credential(&hash),
             used: key.id.uuid(),
             // The row knows its end to the microsecond, and is asked from then on.

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::accounts::access::{self, AccessAfter, ApiKeysAfter, OwnAddressLinks, SessionsAfter};
 use crate::accounts::account_event::{self, Kind};
-use crate::accounts::end::{self, Ended};
+use crate::accounts::end::Ended;
 use crate::accounts::prove::Claim;
-use crate::accounts::{Accounts, Password, email_token, identity, queued_mail, user};
+use crate::accounts::{Accounts, Password, identity, queued_mail, user};
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
-use crate::id::SessionId;
 use crate::store::DatabaseTransaction;
 
 /// What to change, and the proof that one may.
@@ -20,8 +20,10 @@ pub struct ChangePassword {
     pub current: Password,
     /// The one to take its place.
     pub new: Password,
-    /// Whether the user's other sessions live on.
+    /// Whether the user's other sessions stay live.
     pub keep_other_sessions: bool,
+    /// The user's API keys after the change.
+    pub api_keys: ApiKeysAfter,
 }
 
 /// A new password hash, as its transaction sees it.
@@ -30,14 +32,14 @@ pub(super) struct Replacement {
     /// The user as they were when it was decided that this may be done.
     pub(super) user: user::Model,
     pub(super) hash: String,
-    /// `None` keeps the sessions.
-    pub(super) end_sessions_but: Option<Option<SessionId>>,
+    pub(super) access: AccessAfter,
     pub(super) event: account_event::ActiveModel,
     pub(super) now: DateTime<Utc>,
 }
 
 impl Accounts {
-    /// Changes the password. The user's other sessions end, unless they are kept; the owner is told by mail.
+    /// Changes the password. The user's other sessions end unless they are kept; API keys stay valid unless they are
+    /// ended. An email tells the owner, and lists the keys that stay valid.
     ///
     /// # Errors
     /// [`Error::Invalid`] with `WRONG_CREDENTIALS`, or for a new password that cannot be; [`Error::Forbidden`] for an
@@ -64,9 +66,14 @@ impl Accounts {
             return Err(UserError::of("newPassword", UserErrorCode::Invalid, message).into());
         }
         let hash = self.hash_for(&user, "newPassword", input.new).await?;
-        let end_sessions_but = (!input.keep_other_sessions).then(|| caller.own_session());
-        let event = self.event(caller, user.id, Kind::PasswordChanged);
-        self.replace_password(Replacement { user, hash, end_sessions_but, event, now: self.clock.now() }).await
+        let sessions = match (input.keep_other_sessions, caller.own_session()) {
+            (true, _) => SessionsAfter::Keep,
+            (false, Some(own)) => SessionsAfter::EndAllBut(own),
+            (false, None) => SessionsAfter::EndAll,
+        };
+        let access = AccessAfter { sessions, api_keys: input.api_keys, own_address_links: OwnAddressLinks::Keep };
+        let event = self.event(caller, user.id, Kind::PasswordChanged).by_owner();
+        self.replace_password(Replacement { user, hash, access, event, now: self.clock.now() }).await
     }
 
     /// The hash of a new password of this user, if it is strong enough.
@@ -97,20 +104,12 @@ impl Replacement {
             return Err(UserError { code: UserErrorCode::WrongCredentials, field: None, message }.into());
         };
         user::set_password_hash(transaction, id, self.hash).await?;
-        let ended = match self.end_sessions_but {
-            Some(but) => end::all_sessions(transaction, id, but, self.now).await?,
-            None => Vec::new(),
-        };
-        email_token::remove_all(transaction, email_token::Kind::ResetPassword, id).await?;
-        if user.unconfirmed_until.is_none() {
-            // Whoever knew the old password may have asked to take the account to an address of theirs.
-            email_token::remove_changes(transaction, id, user.email.as_deref()).await?;
-            queued_mail::remove_changes(transaction, id, user.email.as_deref()).await?;
-        }
+        // A person who knew the old password may have asked for links, too.
+        let ended = access::end(transaction, &user, self.access, self.now).await?;
         account_event::add(transaction, self.event).await?;
         if let Some(email) = &user.email {
             queued_mail::add(transaction, queued_mail::Kind::PasswordChanged, email, Some(id), self.now).await?;
         }
-        Ok((user, Ended::sessions(&ended)))
+        Ok((user, ended))
     }
 }

@@ -7,6 +7,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::accounts::account_event::{self, Kind};
 use crate::accounts::administer::last_admin;
 use crate::accounts::end::{self, Ended};
 use crate::accounts::prove::Claim;
@@ -26,18 +27,23 @@ impl Accounts {
         let id = caller.in_person()?;
         password.check_length("password")?;
         self.prove(caller, Claim::User(id, "password"), password).await?;
-        self.delete(id).await
+        self.delete(caller, id).await
     }
 
     /// # Errors
     /// [`Error::NotFound`] for whom nobody knows; [`Error::Invalid`] with `CONFLICT` for the last administrator.
-    pub(super) async fn delete(&self, id: UserId) -> Result<UserId, Error> {
-        let now = self.clock.now();
-        self.write_and_end(move |transaction| Box::pin(delete(transaction, id, now))).await
+    pub(super) async fn delete(&self, caller: &Caller, id: UserId) -> Result<UserId, Error> {
+        let (event, now) = (self.event(caller, id, Kind::AccountDeleted), self.clock.now());
+        self.write_and_end(move |transaction| Box::pin(delete(transaction, id, event.clone(), now))).await
     }
 }
 
-async fn delete(transaction: &DatabaseTransaction, id: UserId, now: DateTime<Utc>) -> Result<(UserId, Ended), Error> {
+async fn delete(
+    transaction: &DatabaseTransaction,
+    id: UserId,
+    event: account_event::ActiveModel,
+    now: DateTime<Utc>,
+) -> Result<(UserId, Ended), Error> {
     let (admins, user) = user::lock_admins_and(transaction, id).await?;
     if admins == [id] {
         return Err(last_admin(None).into());
@@ -48,6 +54,7 @@ async fn delete(transaction: &DatabaseTransaction, id: UserId, now: DateTime<Utc
     // Whoever is deleted twice does not stay longer.
     if user.deleted_at.is_none() {
         user::set_deleted(transaction, id, now).await?;
+        account_event::add(transaction, event).await?;
     }
     Ok((id, Ended::user()))
 }

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
 use uuid::Uuid;
 
-use crate::accounts::account_event::{self, Kind};
+use crate::accounts::account_event::{self, ActorKind, Kind};
 use crate::accounts::{Accounts, api_key, session};
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
@@ -81,8 +81,14 @@ pub(super) async fn reused(
     if session::end(transaction, &[session.id], now).await? == 0 {
         return Ok(false);
     }
-    let (user_id, actor_id, kind) = (Set(session.user_id), Set(None), Set(Kind::RefreshTokenReused));
-    account_event::add(transaction, account_event::ActiveModel { user_id, actor_id, kind, ..event }).await?;
+    let event = account_event::ActiveModel {
+        user_id: Set(session.user_id),
+        actor_id: Set(None),
+        actor_kind: Set(Some(ActorKind::Anonymous)),
+        kind: Set(Kind::RefreshTokenReused),
+        ..event
+    };
+    account_event::add(transaction, event).await?;
     tracing::warn!(session = %session.id, "a refresh token was used again: its session ends");
     Ok(true)
 }

@@ -26,6 +26,10 @@ impl Accounts {
                 if session::end(transaction, &[id], now).await? == 0 {
                     return Err(unknown());
                 }
+                let event = match &session.name {
+                    Some(name) => event.about(name),
+                    None => event,
+                };
                 account_event::add(transaction, event).await?;
                 Ok((session, Ended::sessions(&[id])))
             })

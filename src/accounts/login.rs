@@ -61,8 +61,8 @@ impl Accounts {
                 proved: proved.user.clone(),
                 upgrade,
                 session,
-                logged_in: self.event(caller, proved.user.id, Kind::LoggedIn),
-                session_ended: self.event(caller, proved.user.id, Kind::SessionEnded),
+                logged_in: self.event(caller, proved.user.id, Kind::LoggedIn).by_owner(),
+                session_ended: self.event(caller, proved.user.id, Kind::SessionEnded).by_owner(),
                 max_sessions: self.settings.max_sessions,
                 now: self.clock.now(),
             };

@@ -128,9 +128,8 @@ impl Logout {
                 Ended::sessions(&end::all_sessions(transaction, user, None, self.now).await?)
             }
         };
-        let actor_id = Set(Some(user));
-        let event = account_event::ActiveModel { user_id: Set(user), actor_id, ..self.event };
-        account_event::add(transaction, event).await?;
+        let event = account_event::ActiveModel { user_id: Set(user), ..self.event };
+        account_event::add(transaction, event.by_owner()).await?;
         Ok((u64::try_from(ended.credentials.len()).unwrap_or(u64::MAX), ended))
     }
 }

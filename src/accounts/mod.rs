@@ -16,6 +16,7 @@
 //! the same hash as a known one.
 //! **Invariant:** uniqueness is the database's: nothing is looked up first and inserted afterwards.
 
+mod access;
 pub mod account_event;
 mod administer;
 pub mod api_key;
@@ -75,6 +76,7 @@ use crate::id::{CounterId, UserId};
 use crate::mail::Mailer;
 use crate::store::{Database, DatabaseTransaction};
 
+pub use access::{ApiKeysAfter, SessionsAfter};
 pub use api_keys::{CreateApiKey, Created};
 pub use change_password::ChangePassword;
 pub use end::Ended;

@@ -1,40 +1,88 @@
-//! What is worth writing down but not worth a write of its own: when sessions and API keys were used, and failed
-//! logins. It waits here for a few seconds and goes to the database in one transaction; a crash loses that much.
+//! Writes that are batched in memory for some seconds, because they are not worth a transaction of their own: the last
+//! use of sessions and API keys, and audit log entries about failed logins and about counters that were set. A crash
+//! loses the batch.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::accounts::{Accounts, account_event, api_key, session};
 use crate::error::Error;
+use crate::id::UserId;
 
-/// Failed logins that may wait; further ones are only counted by the limits.
+/// Entries that may wait; further ones are dropped.
 const MAX_WAITING: usize = 10_000;
+/// New entries of a frequent kind after which the oldest of a user are removed at once. Fewer wait for the sweep.
+const MANY_ENTRIES: u32 = 100;
 /// Rows written in one transaction: others want to write, too.
 const BATCH: usize = 500;
 
-/// Failed logins that are not written down yet.
+/// Audit log entries that are not written yet, and users whose audit logs have got frequent entries.
 #[derive(Default)]
-pub(super) struct Notes(Mutex<Vec<account_event::ActiveModel>>);
+pub(super) struct Notes(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    events: Vec<account_event::ActiveModel>,
+    /// Number of new entries of frequent kinds, by user.
+    frequent: HashMap<(UserId, account_event::Kind), u32>,
+}
 
 impl Notes {
     pub(super) fn add(&self, event: account_event::ActiveModel) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < MAX_WAITING {
-            waiting.push(event);
+        if waiting.events.len() < MAX_WAITING {
+            if let (Some(user), Some(kind)) = (event.user_id.try_as_ref(), event.kind.try_as_ref()) {
+                waiting.count(*user, *kind);
+            }
+            waiting.events.push(event);
         }
     }
 
-    fn take(&self) -> Vec<account_event::ActiveModel> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Counts a new entry of a kind that clients can cause without end. The oldest of them are removed later.
+    pub(super) fn count_frequent(&self, user: UserId, kind: account_event::Kind) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).count(user, kind);
+    }
+
+    fn take_events(&self) -> Vec<account_event::ActiveModel> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).events)
+    }
+
+    /// Users with at least `min` new entries of a frequent kind since they were last returned.
+    fn take_frequent(&self, min: u32) -> Vec<(UserId, account_event::Kind)> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.frequent.extract_if(|_, count| *count >= min).map(|(key, _)| key).collect()
+    }
+}
+
+impl Waiting {
+    fn count(&mut self, user: UserId, kind: account_event::Kind) {
+        if self.frequent.len() < MAX_WAITING || self.frequent.contains_key(&(user, kind)) {
+            *self.frequent.entry((user, kind)).or_default() += 1;
+        }
     }
 }
 
 impl Accounts {
+    /// Adds an entry to an audit log within some seconds, for an action whose own transaction must not wait for the
+    /// user's row.
+    pub fn note(&self, event: account_event::ActiveModel) {
+        self.notes.add(event);
+    }
+
+    /// Removes the oldest entries of frequent kinds from the audit logs of users who have got at least `min` new ones.
+    pub(super) async fn remove_frequent_events(&self, min: u32) -> Result<(), Error> {
+        for (user, kind) in self.notes.take_frequent(min) {
+            account_event::remove_frequent(&self.database, user, kind).await?;
+        }
+        Ok(())
+    }
+
     /// Writes down what waits. What cannot be written is lost: it was noted as long as that did not matter.
     ///
     /// # Errors
     /// What the database says.
     pub async fn write_notes(&self) -> Result<(), Error> {
-        let mut events = self.notes.take();
+        let mut events = self.notes.take_events();
         // By user, whose row the insert of an entry locks. Replicas lock the rows in the same
         // order.
         events.sort_by_key(|event| event.user_id.try_as_ref().copied());
@@ -44,6 +92,7 @@ impl Accounts {
                 .write(move |transaction| Box::pin(account_event::add_all(transaction, batch.clone())))
                 .await?;
         }
+        self.remove_frequent_events(MANY_ENTRIES).await?;
         let mut used: Vec<_> = self.verified.take_used().into_iter().collect();
         used.sort_unstable();
         for batch in used.chunks(BATCH) {

@@ -2,6 +2,7 @@
 
 use sea_orm::ActiveModelTrait as _;
 
+use crate::accounts::access::AccessAfter;
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::change_password::Replacement;
 use crate::accounts::end::{self, Ended};
@@ -68,7 +69,7 @@ impl Accounts {
             .await
     }
 
-    /// Gives a user another password, and ends their sessions.
+    /// Gives a user another password, and ends all access that was granted before: sessions, API keys and links.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] for a password that is too short or long,
@@ -83,7 +84,7 @@ impl Accounts {
         let hash = self.passwords.hash(new).await?;
         let event = self.event(caller, id, Kind::PasswordChanged);
         let now = self.clock.now();
-        self.replace_password(Replacement { user, hash, end_sessions_but: Some(None), event, now }).await
+        self.replace_password(Replacement { user, hash, access: AccessAfter::NONE, event, now }).await
     }
 
     /// Gives a user another username or name.
@@ -93,7 +94,7 @@ impl Accounts {
     /// or is taken.
     pub async fn rename(&self, caller: &Caller, id: UserId, input: UpdateProfile) -> Result<user::Model, Error> {
         caller.require_operator()?;
-        self.change_profile(id, input, |_| true).await
+        self.change_profile(caller, id, input, |_| true).await
     }
 
     /// Ends every session of a user; how many there were.
@@ -125,7 +126,7 @@ impl Accounts {
     /// the last administrator.
     pub async fn delete_user(&self, caller: &Caller, id: UserId, at_once: bool) -> Result<(), Error> {
         caller.require_operator()?;
-        self.delete(id).await?;
+        self.delete(caller, id).await?;
         if at_once { self.purge_now(id).await } else { Ok(()) }
     }
 

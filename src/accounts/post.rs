@@ -15,12 +15,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
+use sea_orm::ActiveValue::Set;
 use tokio::sync::Notify;
 
 use crate::accounts::queued_mail::{self, Kind};
-use crate::accounts::{Accounts, email_token, identity, user};
+use crate::accounts::{Accounts, account_event, api_key, email_token, identity, user};
+use crate::caller::Caller;
 use crate::config::{self, PageUrl};
 use crate::error::{Error, one_line};
+use crate::id::UserId;
 use crate::mail::{self, Letter, Mailer};
 use crate::store::DatabaseTransaction;
 
@@ -172,6 +175,9 @@ impl Sorting {
             (Kind::ResetPassword, Some(holder)) if holder.id == user.id => match &user.email {
                 Some(email) => {
                     let (link, valid_seconds) = self.link(transaction, &user, email).await?;
+                    if self.mail.attempts == 0 {
+                        account_event::add(transaction, self.requested(user.id)).await?;
+                    }
                     Some((email.clone(), Letter::ChooseNewPassword { username: user.username, link, valid_seconds }))
                 }
                 None => None,
@@ -183,10 +189,24 @@ impl Sorting {
                 as_queued(Letter::AddressChanged { username, new_address })
             }
             (Kind::PasswordChanged, _) => {
+                let keys = api_key::list_live(transaction, user.id, self.now).await?;
+                let api_keys = keys.iter().map(|key| format!("{} ({})", key.prefix, key.name)).collect();
                 let (username, when) = (user.username, self.mail.created_at);
-                as_queued(Letter::PasswordChanged { username, when, address: None })
+                as_queued(Letter::PasswordChanged { username, when, address: None, api_keys })
+            }
+            (Kind::ApiKeyCreated, _) => {
+                let (username, when) = (user.username, self.mail.created_at);
+                let (prefix, reset_page) = (self.mail.detail.unwrap_or_default(), self.reset_url);
+                as_queued(Letter::ApiKeyCreated { username, when, prefix, reset_page })
             }
         }))
+    }
+
+    /// The entry about the request for this mail, by a client that was not signed in.
+    fn requested(&self, user: UserId) -> account_event::ActiveModel {
+        let (caller, kind) = (Caller::anonymous(), account_event::Kind::PasswordResetRequested);
+        let event = account_event::event(&caller, user, kind, self.mail.created_at);
+        account_event::ActiveModel { ip_address: Set(self.mail.detail.clone()), ..event }
     }
 
     /// A link that is good once, and for how many seconds.

@@ -7,6 +7,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
 
+use crate::accounts::user;
 use crate::error::Error;
 use crate::id::UserId;
 
@@ -23,6 +24,8 @@ pub struct Model {
     pub recipient: String,
     /// Whom it concerns, where that is known.
     pub user_id: Option<UserId>,
+    /// What it is about, where the kind and the user do not say it: at most 255 characters.
+    pub detail: Option<String>,
     /// How often it was tried.
     pub attempts: i32,
     /// When it was queued.
@@ -43,6 +46,8 @@ pub enum Kind {
     EmailChanged,
     /// The user has another password now.
     PasswordChanged,
+    /// The user has a new API key. The detail is the beginning of its secret.
+    ApiKeyCreated,
 }
 
 /// Mails have no relations that are followed in SQL.
@@ -59,11 +64,24 @@ pub(super) async fn add(
     user: Option<UserId>,
     now: chrono::DateTime<Utc>,
 ) -> Result<(), Error> {
+    add_about(db, kind, recipient, user, None, now).await
+}
+
+/// Queues a mail with a detail.
+pub(super) async fn add_about(
+    db: &impl ConnectionTrait,
+    kind: Kind,
+    recipient: &str,
+    user: Option<UserId>,
+    detail: Option<String>,
+    now: chrono::DateTime<Utc>,
+) -> Result<(), Error> {
     let row = ActiveModel {
         id: Set(Uuid::now_v7()),
         kind: Set(kind),
         recipient: Set(recipient.to_owned()),
         user_id: Set(user),
+        detail: Set(detail),
         attempts: Set(0),
         created_at: Set(now),
         due_at: Set(now),
@@ -105,6 +123,17 @@ pub(super) async fn claim(
 pub(super) async fn remove_changes(db: &impl ConnectionTrait, user: UserId, own: Option<&str>) -> Result<(), Error> {
     let links = Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(Kind::VerifyEmail));
     own.map_or(links.clone(), |own| links.filter(Column::Recipient.ne(own))).exec(db).await?;
+    Ok(())
+}
+
+/// Removes queued emails that will bring links to choose a new password to the address of `user`.
+pub(super) async fn remove_resets(db: &impl ConnectionTrait, user: &user::Model) -> Result<(), Error> {
+    let addresses: Vec<&str> = [&user.email, &user.email_key].into_iter().flatten().map(String::as_str).collect();
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let resets = Entity::delete_many().filter(Column::Kind.eq(Kind::ResetPassword));
+    resets.filter(Column::Recipient.is_in(addresses)).exec(db).await?;
     Ok(())
 }
 

@@ -65,7 +65,12 @@ impl Accounts {
             Box::pin(async move { refresh.run(transaction).await })
         });
         match verdict.await? {
-            Verdict::Good { user, token, .. } => self.tokens(user, token),
+            Verdict::Good { user, token, first } => {
+                if first {
+                    self.notes.count_frequent(user, Kind::TokensRefreshed);
+                }
+                self.tokens(user, token)
+            }
             Verdict::Reused(_) | Verdict::Expired => Err(expired()),
         }
     }
@@ -84,8 +89,8 @@ impl Refresh {
         match &verdict {
             Verdict::Good { user, first: true, .. } => {
                 // Whose token it is, is known only now; the client shows no access token with it.
-                let (user_id, actor_id) = (Set(*user), Set(Some(*user)));
-                account_event::add(transaction, account_event::ActiveModel { user_id, actor_id, ..self.event }).await?;
+                let event = account_event::ActiveModel { user_id: Set(*user), ..self.event };
+                account_event::add(transaction, event.by_owner()).await?;
             }
             Verdict::Reused(session) => {
                 end::reused(transaction, session, self.now, self.event).await?;

@@ -1,5 +1,6 @@
 //! `requestPasswordReset` and `resetPassword`: a new password for whoever reads the mails to the account's address.
 
+use crate::accounts::access::AccessAfter;
 use crate::accounts::account_event::Kind;
 use crate::accounts::change_password::Replacement;
 use crate::accounts::email_token::{self, Kind::ResetPassword};
@@ -19,7 +20,8 @@ impl Accounts {
         self.queue(caller, queued_mail::Kind::ResetPassword, address, None).await
     }
 
-    /// Sets the password of the user for whom the link was sent. Every session of theirs ends.
+    /// Sets the password of the user for whom the link was sent. All access that was granted before ends: sessions,
+    /// API keys and other links.
     ///
     /// # Errors
     /// [`Error::Invalid`] with `INVALID` or `EXPIRED` for the token, or for a password that cannot be;
@@ -33,7 +35,7 @@ impl Accounts {
         let user = found.ok_or_else(email_token::spent)?;
         let hash = self.hash_for(&user, "newPassword", new).await?;
         let event = self.event(caller, user.id, Kind::PasswordReset);
-        let replacement = Replacement { user, hash, end_sessions_but: Some(None), event, now };
+        let replacement = Replacement { user, hash, access: AccessAfter::NONE, event, now };
         let replaced = self.write_and_end(move |transaction| {
             let (token, mut replacement) = (token.clone(), replacement.clone());
             Box::pin(async move {

@@ -1,6 +1,6 @@
 //! A session, as the database keeps it: from a login to its logout or expiry.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use chrono::Utc;
@@ -102,18 +102,19 @@ pub(super) async fn honours(
     Ok(honoured.map(|(expires_at, role)| (expires_at, role == user::Role::Admin)))
 }
 
-/// Those of `ids` that are live at `now`, of users who are not shut out.
+/// Those of `ids` that are live at `now`, of users who are not shut out, with the role of the user.
 pub(super) async fn list_honoured(
     db: &impl ConnectionTrait,
     ids: &HashSet<SessionId>,
     now: chrono::DateTime<Utc>,
-) -> Result<HashSet<SessionId>, Error> {
-    let mut honoured = HashSet::new();
+) -> Result<HashMap<SessionId, user::Role>, Error> {
+    let mut honoured = HashMap::new();
     let ids: Vec<SessionId> = ids.iter().copied().collect();
     for some in ids.chunks(ASKED_AT_ONCE) {
         let live = live(now).filter(Column::Id.is_in(some.iter().copied()));
         let live = live.inner_join(user::Entity).filter(user::is_welcome());
-        let found: Vec<SessionId> = live.select_only().column(Column::Id).into_tuple().all(db).await?;
+        let live = live.select_only().column(Column::Id).column(user::Column::Role);
+        let found: Vec<(SessionId, user::Role)> = live.into_tuple().all(db).await?;
         honoured.extend(found);
     }
     Ok(honoured)

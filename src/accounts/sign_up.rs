@@ -73,8 +73,7 @@ impl Accounts {
             false => Some(self.new_session(user.id, None, &caller.origin)?),
         };
         let (session, tokens) = opened.unzip();
-        let mut event = self.event(caller, user.id, Kind::SignedUp);
-        event.actor_id = Set(Some(user.id));
+        let event = self.event(caller, user.id, Kind::SignedUp).by_owner();
         let signing_up =
             SigningUp { user, session, event, address, furnish: self.hooks.furnish, clock: self.clock.clone() };
         let user = self.database.write(move |transaction| Box::pin(signing_up.clone().run(transaction))).await?;

@@ -12,9 +12,10 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use crate::accounts::{Accounts, api_key, revoked_access_token, session};
-use crate::caller::Identity;
+use crate::accounts::{Accounts, api_key, revoked_access_token, session, user};
+use crate::caller::{Identity, Rights, Scopes};
 use crate::error::Error;
+use crate::id::{ApiKeyId, SessionId};
 
 /// The right of an open connection to act as somebody, for as long as it lasts.
 pub struct Standing {
@@ -121,7 +122,8 @@ impl Accounts {
         Ok((self.recognise(token).await?.identity.clone(), standing))
     }
 
-    /// Takes away the standing of connections whose session, access token or API key has ended, wherever that happened.
+    /// Takes away the standing of connections whose session, access token or API key has ended, wherever that happened,
+    /// and updates the rights of the others.
     ///
     /// # Errors
     /// What the database says.
@@ -142,15 +144,34 @@ impl Accounts {
             }
         }
         let (reader, now) = (self.database.reader(), self.clock.now());
-        let live = session::list_honoured(reader, &sessions, now).await?;
+        let live: HashMap<SessionId, user::Role> = session::list_honoured(reader, &sessions, now).await?;
         let revoked = revoked_access_token::list(reader, &tokens).await?;
-        let live_keys = api_key::list_welcome(reader, &keys, now).await?;
+        let live_keys: HashMap<ApiKeyId, Scopes> = api_key::list_welcome(reader, &keys, now).await?;
+        // An operation that has begun does not look at the scopes again: a connection whose API key has lost one ends.
+        let has_lost_scope = |rights: &Rights, scopes: &Scopes| rights.scopes().list().any(|scope| !scopes.has(scope));
+        let narrowed: HashSet<ApiKeyId> = identities
+            .iter()
+            .filter_map(|identity| match identity {
+                Identity::ApiKey { key, rights, .. } => Some((key, rights, live_keys.get(key)?)),
+                _ => None,
+            })
+            .filter(|(_, rights, scopes)| has_lost_scope(rights, scopes))
+            .map(|(key, ..)| *key)
+            .collect();
         // Those that came meanwhile were looked up when they did.
         self.verified.standings.keep(|identity| match identity {
-            Identity::Session { session, token, .. } if sessions.contains(session) => {
-                live.contains(session) && !revoked.contains(token)
+            Identity::Session { session, token, rights, .. } if sessions.contains(session) => {
+                live.get(session).is_some_and(|role| {
+                    rights.set_admin(*role == user::Role::Admin);
+                    !revoked.contains(token)
+                })
             }
-            Identity::ApiKey { key, .. } if keys.contains(key) => live_keys.contains(key),
+            Identity::ApiKey { key, rights, .. } if keys.contains(key) => {
+                live_keys.get(key).is_some_and(|scopes| {
+                    rights.set_scopes(*scopes);
+                    !narrowed.contains(key)
+                })
+            }
             _ => true,
         });
         Ok(())

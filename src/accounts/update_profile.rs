@@ -3,6 +3,7 @@
 use sea_orm::ActiveModelTrait;
 use sea_orm::ActiveValue::Set;
 
+use crate::accounts::account_event::{self, Kind};
 use crate::accounts::{Accounts, identity, user};
 use crate::caller::Caller;
 use crate::error::Error;
@@ -25,12 +26,13 @@ impl Accounts {
     /// taken; [`Error::NotFound`] for somebody who is shut out meanwhile.
     pub async fn update_profile(&self, caller: &Caller, input: UpdateProfile) -> Result<user::Model, Error> {
         let id = caller.in_person()?;
-        self.change_profile(id, input, user::Model::may_act).await
+        self.change_profile(caller, id, input, user::Model::may_act).await
     }
 
     /// Changes the profile of a user who is `still` so, whatever happened since it was asked for.
     pub(super) async fn change_profile(
         &self,
+        caller: &Caller,
         id: UserId,
         input: UpdateProfile,
         still: fn(&user::Model) -> bool,
@@ -43,8 +45,11 @@ impl Accounts {
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
+        let fields = [username.as_ref().map(|_| "username"), name.as_ref().map(|_| "name")];
+        let fields = fields.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let event = self.event(caller, id, Kind::ProfileUpdated).about(fields);
         let changed = self.database.write(move |transaction| {
-            let (username, name) = (username.clone(), name.clone());
+            let (username, name, event) = (username.clone(), name.clone(), event.clone());
             Box::pin(async move {
                 let locked = user::lock(transaction, id).await?.filter(still).ok_or(Error::NotFound("user"))?;
                 let mut row = user::ActiveModel { id: Set(id), updated_at: Set(now), ..Default::default() };
@@ -57,7 +62,9 @@ impl Accounts {
                 if let Some(name) = name {
                     row.name = Set(name);
                 }
-                row.update(transaction).await.map_err(user::taken)
+                let updated = row.update(transaction).await.map_err(user::taken)?;
+                account_event::add(transaction, event).await?;
+                Ok(updated)
             })
         });
         changed.await

@@ -12,7 +12,6 @@ use crate::accounts::prove::Claim;
 use crate::accounts::{Accounts, Password, identity, queued_mail, user};
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
-use crate::id::UserId;
 
 impl Accounts {
     /// Sends a link to `new_email`; once it is followed, that is the caller's address, and the old one is told.
@@ -34,7 +33,8 @@ impl Accounts {
             let message = "This is your address already.";
             return Err(UserError::of("newEmail", UserErrorCode::Invalid, message).into());
         }
-        self.queue(caller, queued_mail::Kind::VerifyEmail, address, Some(id)).await?;
+        let event = self.event(caller, id, Kind::EmailChangeRequested);
+        self.queue(caller, queued_mail::Kind::VerifyEmail, address, Some(event)).await?;
         Ok(user)
     }
 
@@ -48,7 +48,8 @@ impl Accounts {
         let (Some(text), Some(key), None) = (user.email, user.email_key, user.email_verified_at) else {
             return Ok(false);
         };
-        self.queue(caller, queued_mail::Kind::VerifyEmail, identity::Identity { text, key }, Some(id)).await?;
+        let event = self.event(caller, id, Kind::VerificationRequested);
+        self.queue(caller, queued_mail::Kind::VerifyEmail, identity::Identity { text, key }, Some(event)).await?;
         Ok(true)
     }
 
@@ -102,20 +103,34 @@ impl Accounts {
         Ok(user)
     }
 
-    /// Queues a mail that the caller asked for, within the limits of who asks and who gets it.
+    /// Queues a mail that the caller asked for, within the limits of the caller and of the recipient. The event is about
+    /// the user whom the mail concerns. Without one, the mail concerns the holder of the address, who is looked up when
+    /// the mail is sent; the request is added to their audit log then.
     pub(super) async fn queue(
         &self,
         caller: &Caller,
         kind: queued_mail::Kind,
         address: identity::Identity,
-        user: Option<UserId>,
+        event: Option<account_event::ActiveModel>,
     ) -> Result<(), Error> {
         self.limits.mail_per_address.count_from(&caller.origin)?;
         self.limits.mail_per_account.count(&address.key)?;
         let now = self.clock.now();
+        let user = event.as_ref().and_then(|event| event.user_id.try_as_ref().copied());
+        let requested_from = caller.origin.address.filter(|_| user.is_none()).map(|address| address.to_string());
         let queued = self.database.write(move |transaction| {
-            let recipient = address.text.clone();
-            Box::pin(async move { queued_mail::add(transaction, kind, &recipient, user, now).await })
+            let (recipient, event, detail) = (address.text.clone(), event.clone(), requested_from.clone());
+            Box::pin(async move {
+                // The user first: in one order, so that no two wait for each other.
+                if let Some(user) = user {
+                    user::lock_row(transaction, user).await?;
+                }
+                queued_mail::add_about(transaction, kind, &recipient, user, detail, now).await?;
+                match event {
+                    Some(event) => account_event::add(transaction, event).await,
+                    None => Ok(()),
+                }
+            })
         });
         queued.await?;
         self.post.wake();

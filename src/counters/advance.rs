@@ -4,7 +4,7 @@
 //! Each page of counters is one transaction, which locks first the users, then the counters, both
 //! in the order of all other writes, and adds an entry to the audit log of each user.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{Condition, QueryOrder as _, QuerySelect as _};
@@ -159,7 +159,8 @@ async fn advance_page(
 ) -> Result<Vec<Advanced>, Error> {
     let owners: BTreeSet<UserId> = keys.iter().map(|key| key.owner).collect();
     let owners = user::lock_all(transaction, owners).await?;
-    let (mut advanced, mut changed, mut changed_owners) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut advanced, mut changed) = (Vec::new(), Vec::new());
+    let mut changed_owners: BTreeMap<UserId, Vec<String>> = BTreeMap::new();
     for counter in statements::lock(transaction, keys.iter(), OnLock::Wait).await? {
         let Some(owner) = owners.iter().find(|owner| owner.id == counter.user_id) else { continue };
         let (current, is_cut) = advance.apply(&counter);
@@ -172,7 +173,7 @@ async fn advance_page(
         }
         if current > counter.current {
             changed.push((counter.id, current, counter.idempotency_records));
-            changed_owners.insert(counter.user_id);
+            changed_owners.entry(counter.user_id).or_default().push(counter.name.clone());
         }
         advanced.push(Advanced {
             id: counter.id,
@@ -185,8 +186,9 @@ async fn advance_page(
         });
     }
     statements::store(transaction, now, &changed).await?;
-    for owner in changed_owners {
-        account_event::add_by_operator(transaction, owner, account_event::Kind::CounterAdvanced, now).await?;
+    for (owner, names) in changed_owners {
+        let event = account_event::event(&Caller::operator(), owner, account_event::Kind::CounterAdvanced, now);
+        account_event::add(transaction, event.about(names.join(", "))).await?;
     }
     Ok(advanced)
 }

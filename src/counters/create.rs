@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::{ActiveModelTrait as _, DbErr, IntoActiveModel as _, SqlErr};
 
 use crate::accounts::idempotency::{self, Claim, KeyedRequest, Operation};
-use crate::accounts::{Ended, api_key, user};
+use crate::accounts::{Ended, account_event, api_key, user};
 use crate::caller::{Caller, Scope};
 use crate::counters::counter::{Key, MAX_NAME_CHARS};
 use crate::counters::statements::OnLock;
@@ -59,10 +59,17 @@ impl Counters {
             self.accounts.keyed_request(owner, Operation::CreateCounter, key, &request)
         });
         let (request, max_counters) = (request.transpose()?, self.max_per_user);
+        let event = self.accounts.event(caller, owner, account_event::Kind::CounterCreated).about(&counter.name);
         self.database
             .write(move |transaction| {
-                let (counter, request) = (counter.clone(), request.clone());
-                Box::pin(async move { create(transaction, counter, request, max_counters).await })
+                let (counter, request, event) = (counter.clone(), request.clone(), event.clone());
+                Box::pin(async move {
+                    let created = create(transaction, counter, request, max_counters).await?;
+                    if !created.replayed {
+                        account_event::add(transaction, event).await?;
+                    }
+                    Ok(created)
+                })
             })
             .await
     }
@@ -82,10 +89,11 @@ impl Counters {
         let key = Key::of(owner, name).ok_or_else(unknown)?;
         let (watched, accounts, watch) = (key.clone(), Arc::clone(&self.accounts), Arc::clone(&self.watch));
         let (now, purge_wanted) = (self.clock.now(), Arc::clone(&self.purge_wanted));
+        let event = self.accounts.event(caller, owner, account_event::Kind::CounterDeleted).about(name);
         // To the end, also if the client goes away in between: who watches the counter must be told.
         let deletion = tokio::spawn(async move {
             let deleted = accounts.write_and_end(move |transaction| {
-                let key = key.clone();
+                let (key, event) = (key.clone(), event.clone());
                 Box::pin(async move {
                     // Before the counter: on MariaDB, a new name in a key that refers to the user locks the user.
                     user::lock_row(transaction, owner).await?;
@@ -94,10 +102,11 @@ impl Counters {
                         statements::lock(transaction, [&key].into_iter(), OnLock::Wait).await?.into_iter().next();
                     let counter = counter.ok_or_else(unknown)?;
                     let keys = api_key::end_limited_to(transaction, counter.id, now).await?;
-                    match counter::mark_deleted(transaction, counter.id, now).await? {
-                        true => Ok((counter.id, Ended::api_keys(&keys))),
-                        false => Err(unknown()),
+                    if !counter::mark_deleted(transaction, counter.id, now).await? {
+                        return Err(unknown());
                     }
+                    account_event::add(transaction, event).await?;
+                    Ok((counter.id, Ended::api_keys(&keys)))
                 })
             });
             let deleted = deleted.await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::accounts::idempotency;
+use crate::accounts::{account_event, idempotency};
 use crate::caller::{Caller, Scope};
 use crate::counters::counter::Key;
 use crate::counters::order::{Order, Refusal};
@@ -62,6 +62,10 @@ impl Counters {
             Refusal::Failed(error) => error,
             Refusal::Exhausted { .. } => Error::internal(anyhow::anyhow!("setCurrent cannot be exhausted")),
         })?;
+        if !outcome.replayed {
+            let event = self.accounts.event(caller, owner, account_event::Kind::CounterSet);
+            self.accounts.note(event.about(format!("{} {}", outcome.counter.name, outcome.counter.current)));
+        }
         Ok(Replaced { previous: outcome.previous, counter: outcome.counter })
     }
 }

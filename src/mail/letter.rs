@@ -47,6 +47,19 @@ pub enum Letter {
         when: DateTime<Utc>,
         /// From which network address, if that is known.
         address: Option<String>,
+        /// The API keys that stay valid, each by the beginning of its secret and its name.
+        api_keys: Vec<String>,
+    },
+    /// To somebody who has a new API key.
+    ApiKeyCreated {
+        /// Whose key it is.
+        username: String,
+        /// When it was created.
+        when: DateTime<Utc>,
+        /// The beginning of its secret.
+        prefix: String,
+        /// Where to ask for a new password.
+        reset_page: String,
     },
 }
 
@@ -67,6 +80,7 @@ impl Letter {
             Self::AlreadyRegistered { .. } => "already-registered",
             Self::AddressChanged { .. } => "address-changed",
             Self::PasswordChanged { .. } => "password-changed",
+            Self::ApiKeyCreated { .. } => "api-key-created",
         }
     }
 
@@ -77,6 +91,7 @@ impl Letter {
             Self::AlreadyRegistered { .. } => "You already have an account",
             Self::AddressChanged { .. } => "Your e-mail address was changed",
             Self::PasswordChanged { .. } => "Your password was changed",
+            Self::ApiKeyCreated { .. } => "A new API key for your account",
         }
     }
 
@@ -159,18 +174,36 @@ impl Letter {
                         .to_owned(),
                 ),
             ],
-            Self::PasswordChanged { username, when, address } => vec![
+            Self::PasswordChanged { username, when, address, api_keys } => {
+                let mut paragraphs = vec![
+                    greeting(username),
+                    Words(format!(
+                        "The password of your account was changed on {}{}.",
+                        moment(*when),
+                        address.as_deref().map(|address| format!(", from {}", clean(address))).unwrap_or_default()
+                    )),
+                ];
+                paragraphs.extend(remaining_keys(api_keys));
+                paragraphs.push(Words(
+                    "If it was you, there is nothing to do. If it was not, ask for a new password at once: that ends \
+                     every session and every API key of your account."
+                        .to_owned(),
+                ));
+                paragraphs
+            }
+            Self::ApiKeyCreated { username, when, prefix, reset_page } => vec![
                 greeting(username),
                 Words(format!(
-                    "The password of your account was changed on {}{}.",
-                    when.format("%-d %B %Y at %H:%M UTC"),
-                    address.as_deref().map(|address| format!(", from {}", clean(address))).unwrap_or_default()
+                    "An API key was created for your account on {}. It begins with {}.",
+                    moment(*when),
+                    clean(prefix)
                 )),
                 Words(
-                    "If it was you, there is nothing to do. If it was not, ask for a new password at once, and sign \
-                     out everywhere."
+                    "If it was you, there is nothing to do. If it was not, somebody else has your password: ask for a \
+                     new one at once. That ends every session and every API key of your account."
                         .to_owned(),
                 ),
+                Link("Ask for a new password", clean(reset_page)),
             ],
         }
     }
@@ -178,6 +211,24 @@ impl Letter {
 
 fn greeting(username: &str) -> Paragraph {
     Words(format!("Hello {},", clean(username)))
+}
+
+/// API keys that an email lists at most.
+const MAX_LISTED_KEYS: usize = 20;
+
+/// The API keys that stay valid.
+fn remaining_keys(api_keys: &[String]) -> Option<Paragraph> {
+    let listed: Vec<String> = api_keys.iter().take(MAX_LISTED_KEYS).map(|key| clean(key)).collect();
+    let others = match api_keys.len().saturating_sub(MAX_LISTED_KEYS) {
+        0 => String::new(),
+        others => format!(", and {others} more"),
+    };
+    let text = format!("These API keys stay valid: {}{others}. Revoke those that you do not know.", listed.join(", "));
+    (!listed.is_empty()).then_some(Words(text))
+}
+
+fn moment(when: DateTime<Utc>) -> String {
+    when.format("%-d %B %Y at %H:%M UTC").to_string()
 }
 
 /// In the largest unit that is exact.
@@ -251,6 +302,7 @@ mod tests {
             username: "<b>\r\n\r\nYour bank: &\"'".to_owned(),
             when: DateTime::UNIX_EPOCH,
             address: Some("<i>".to_owned()),
+            api_keys: Vec::new(),
         };
         assert!(letter.html().contains("<p>Hello &lt;b&gt;    Your bank: &amp;&quot;&#39;,</p>"), "{}", letter.html());
         assert!(letter.html().contains("1 January 1970 at 00:00 UTC, from &lt;i&gt;."), "{}", letter.html());

@@ -75,9 +75,12 @@ impl ApiKey {
     }
 }
 
-/// A key to make.
+/// Input for `createApiKey`.
 #[derive(InputObject)]
 pub(super) struct CreateApiKeyInput {
+    /// The caller's password.
+    #[graphql(secret)]
+    password: String,
     /// What to call it, in at most 100 characters.
     name: String,
     /// What it may do; at least one.
@@ -129,14 +132,15 @@ pub(super) struct ApiKeysMutation;
 
 #[Object]
 impl ApiKeysMutation {
-    /// Makes an API key of the caller's. User errors: REQUIRED, INVALID, TOO_LONG, NOT_FOUND for the counter,
-    /// LIMIT_REACHED, EXPIRED for the idempotency key. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key,
-    /// BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used with another input, RATE_LIMITED for a new
-    /// one of a user who has too many.
+    /// Creates an API key of the caller's, with the caller's password; an email tells the owner. User errors:
+    /// WRONG_CREDENTIALS, REQUIRED, INVALID, TOO_LONG, NOT_FOUND for the counter, LIMIT_REACHED, EXPIRED for the
+    /// idempotency key. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key, BAD_USER_INPUT for the
+    /// idempotency key, CONFLICT for one that was used with another input, RATE_LIMITED for too many passwords, or for a
+    /// new idempotency key of a user who has too many, UNAVAILABLE.
     async fn create_api_key(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "A key to make.")] input: CreateApiKeyInput,
+        #[graphql(desc = "Input for `createApiKey`.")] input: CreateApiKeyInput,
     ) -> Option<Result<CreateApiKeyPayload, Error>> {
         let created = async move {
             let (counters, caller) = (ctx.data_unchecked::<Arc<Counters>>(), ctx.data_unchecked::<Caller>());
@@ -151,6 +155,7 @@ impl ApiKeysMutation {
                 }
             };
             let input = accounts::CreateApiKey {
+                password: input.password.into(),
                 name: input.name,
                 scopes: input.scopes.into_iter().map(caller::Scope::from).collect(),
                 counter,

@@ -166,7 +166,7 @@ impl Schema {
     }
 
     /// Runs an operation whose answers come one by one: a subscription's as they happen, any other's once. `renewal`
-    /// gets what renews the connection that asks. The caller's rights are looked at once, in the beginning.
+    /// gets what renews the connection that asks. The caller's rights are read for each answer.
     pub fn stream(
         &self,
         operation: Operation,

@@ -1,14 +1,23 @@
 //! Passwords and e-mail addresses in the schema, and the end of an account.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
-use crate::accounts;
+use crate::accounts::{self, ApiKeysAfter};
 use crate::accounts::graphql::user::User;
 use crate::accounts::graphql::{accounts, caller};
 use crate::error::{Error, UserError};
 use crate::payload::payload;
 
-/// Which password takes the place of which.
+/// Whether access that was granted before a change of the password stays.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessAfterPasswordChange {
+    /// It stays valid.
+    Keep,
+    /// It ends.
+    End,
+}
+
+/// Input for `changePassword`.
 #[derive(InputObject)]
 pub struct ChangePasswordInput {
     /// E-mail address or username: needed only when not signed in.
@@ -19,8 +28,14 @@ pub struct ChangePasswordInput {
     /// 8 to 1,024 characters, not easy to guess.
     #[graphql(secret)]
     new_password: String,
-    /// Whether the user's other sessions live on.
-    #[graphql(default = false)]
+    /// The user's other sessions after the change. The session of the request stays live.
+    #[graphql(default_with = "AccessAfterPasswordChange::End")]
+    sessions: AccessAfterPasswordChange,
+    /// The user's API keys after the change. The email about the change lists those that stay valid.
+    #[graphql(default_with = "AccessAfterPasswordChange::Keep")]
+    api_keys: AccessAfterPasswordChange,
+    /// True to keep the user's other sessions, whatever `sessions` says.
+    #[graphql(default = false, deprecation = "Use `sessions`.")]
     keep_other_sessions: bool,
 }
 
@@ -133,19 +148,24 @@ pub struct CredentialsMutation;
 
 #[Object]
 impl CredentialsMutation {
-    /// Changes a password, for whoever is signed in or names the account and knows the present one. The user's other
-    /// sessions end unless they are kept, and the owner is told by mail. User errors: WRONG_CREDENTIALS, REQUIRED,
+    /// Changes the password of the signed-in user, or of the named account with its present password. The user's other
+    /// sessions end unless `sessions` keeps them; API keys stay valid unless `apiKeys` ends them. An email tells the
+    /// owner, and lists the API keys that stay valid. User errors: WRONG_CREDENTIALS, REQUIRED,
     /// INVALID, TOO_SHORT, TOO_LONG, TOO_WEAK. FORBIDDEN for an API key, and as for `login`. RATE_LIMITED. UNAVAILABLE.
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which password takes the place of which.")] input: ChangePasswordInput,
+        #[graphql(desc = "Input for `changePassword`.")] input: ChangePasswordInput,
     ) -> Option<Result<ChangePasswordPayload, Error>> {
         let input = accounts::ChangePassword {
             identifier: input.identifier,
             current: input.current_password.into(),
             new: input.new_password.into(),
-            keep_other_sessions: input.keep_other_sessions,
+            keep_other_sessions: input.keep_other_sessions || input.sessions == AccessAfterPasswordChange::Keep,
+            api_keys: match input.api_keys {
+                AccessAfterPasswordChange::Keep => ApiKeysAfter::Keep,
+                AccessAfterPasswordChange::End => ApiKeysAfter::EndAll,
+            },
         };
         let changed = accounts(ctx).change_password(caller(ctx), input);
         payload(changed, |user, user_errors| ChangePasswordPayload { user: user.map(User::proved), user_errors }).await
@@ -193,8 +213,8 @@ impl CredentialsMutation {
         Some(requested.map(|()| RequestPasswordResetPayload { accepted: true }))
     }
 
-    /// Sets a new password. The token is good once; every session of the user ends, and the owner is told by mail. User
-    /// errors: INVALID, EXPIRED, REQUIRED, TOO_SHORT, TOO_LONG, TOO_WEAK. RATE_LIMITED. UNAVAILABLE.
+    /// Sets a new password. The token is valid once. All access that was granted before ends: sessions, API keys and
+    /// other links. An email tells the owner. User errors: INVALID, EXPIRED, REQUIRED, TOO_SHORT, TOO_LONG, TOO_WEAK. RATE_LIMITED. UNAVAILABLE.
     async fn reset_password(
         &self,
         ctx: &Context<'_>,

@@ -15,11 +15,11 @@ pub enum AccountEventKind {
     SignedUp,
     /// A session was opened.
     LoggedIn,
-    /// Somebody tried to sign in with a wrong password.
+    /// A wrong password was given. The newest 1,000 are kept.
     LoginFailed,
     /// A session, or a part of it, was ended by a logout.
     LoggedOut,
-    /// A session's tokens were replaced.
+    /// A session's tokens were replaced. The newest 1,000 are kept.
     TokensRefreshed,
     /// A refresh token was used again long after it was replaced: somebody has a copy, so the session was ended.
     RefreshTokenReused,
@@ -45,6 +45,41 @@ pub enum AccountEventKind {
     Reinstated,
     /// An operator advanced counters of the account, as after a restore.
     CounterAdvanced,
+    /// The username or the display name was changed; the subject names the fields.
+    ProfileUpdated,
+    /// Another e-mail address was requested.
+    EmailChangeRequested,
+    /// Another email with a link to confirm the address was requested.
+    VerificationRequested,
+    /// A link to choose a new password was requested. The newest 1,000 are kept.
+    PasswordResetRequested,
+    /// The account was deleted. It can be restored within the time of grace.
+    AccountDeleted,
+    /// A counter was created; the subject is its name.
+    CounterCreated,
+    /// A counter was deleted; the subject is its name.
+    CounterDeleted,
+    /// A counter was set to another integer; the subject is its name and the integer. Added within some seconds; the
+    /// newest 1,000 are kept.
+    CounterSet,
+}
+
+/// The kind of actor of an audit log entry.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "account_event::ActorKind")]
+pub enum AccountEventActor {
+    /// The account's owner.
+    User,
+    /// An API key of the owner.
+    ApiKey,
+    /// Another user, who is an administrator.
+    Administrator,
+    /// An operator at the server's command line.
+    Operator,
+    /// An operator who acted as the user, in `cloakroom console`.
+    Console,
+    /// A client that was not signed in.
+    Anonymous,
 }
 
 /// An entry of the account's audit log.
@@ -61,6 +96,15 @@ impl AccountEvent {
     /// What was done.
     async fn kind(&self) -> AccountEventKind {
         self.0.kind.into()
+    }
+    /// The kind of actor; null in entries that an earlier version of the server added.
+    async fn actor(&self) -> Option<AccountEventActor> {
+        self.0.actor_kind.map(AccountEventActor::from)
+    }
+    /// The object of the action, such as the beginning and the name of an API key, in at most 255 characters; null for
+    /// the account itself.
+    async fn subject(&self) -> Option<&str> {
+        self.0.subject.as_deref()
     }
     /// The network address from which it was done; null where that is not known.
     async fn ip_address(&self) -> Option<&str> {

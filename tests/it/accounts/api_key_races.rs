@@ -6,7 +6,7 @@ use crate::support::{Caller, Hold, Reply, TestApp};
 
 /// Makes a key that is limited to the counter `a`.
 async fn create_key(user: &Caller) -> Reply {
-    let create = r#"mutation { createApiKey(input: { name: "key", scopes: [COUNTERS_NEXT], counter: "a" })
+    let create = r#"mutation { createApiKey(input: { password: "correct horse battery", name: "key", scopes: [COUNTERS_NEXT], counter: "a" })
         { apiKey { id } secret userErrors { code field message } } }"#;
     user.run(create).await
 }

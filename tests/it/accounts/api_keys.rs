@@ -8,13 +8,16 @@ use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 
 use super::forger::assert_refusal;
-use crate::support::{Caller, TestApp, dump};
+use crate::support::{Caller, PASSWORD, TestApp, dump};
 
 const CREATE: &str = "mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) {
     secret apiKey { id name prefix scopes counter { name current } createdAt lastUsedAt expiresAt }
     userErrors { code field message } } }";
 
-async fn create(caller: &Caller, input: Value) -> crate::support::Reply {
+async fn create(caller: &Caller, mut input: Value) -> crate::support::Reply {
+    if input.get("password").is_none() {
+        input["password"] = json!(PASSWORD);
+    }
     caller.run_with(CREATE, json!({ "input": input })).await
 }
 

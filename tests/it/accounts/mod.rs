@@ -4,6 +4,7 @@ mod administer;
 mod api_key_ends;
 mod api_key_races;
 mod api_keys;
+mod audit;
 mod callers;
 mod delete_account;
 mod events;

@@ -1,7 +1,7 @@
 //! What only an operator does, and nobody else who asks.
 
 use cloakroom::accounts::{AddUser, Password, Profile, Secret, UpdateProfile, user};
-use cloakroom::caller::{Caller, Identity, Scope};
+use cloakroom::caller::{Caller, Identity, Rights, Scope};
 use cloakroom::error::Error;
 use cloakroom::id::{ApiKeyId, SessionId, UserId};
 use serde_json::{Value, json};
@@ -217,13 +217,13 @@ async fn nobody_but_an_operator_does_any_of_it() {
     let session = SessionId::generate();
     for identity in [
         Identity::Anonymous,
-        Identity::Session { user: anna_id, session, token: uuid::Uuid::nil(), admin: false },
-        Identity::Session { user: root, session, token: uuid::Uuid::nil(), admin: true },
+        Identity::Session { user: anna_id, session, token: uuid::Uuid::nil(), rights: Rights::of_session(false) },
+        Identity::Session { user: root, session, token: uuid::Uuid::nil(), rights: Rights::of_session(true) },
         Identity::Impersonated { user: root, admin: true },
         Identity::ApiKey {
             user: root,
             key: ApiKeyId::generate(),
-            scopes: Scope::ALL.into_iter().collect(),
+            rights: Rights::of_api_key(Scope::ALL.into_iter().collect()),
             counter: None,
         },
     ] {

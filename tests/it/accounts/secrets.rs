@@ -77,7 +77,7 @@ async fn visit(server: &Process) -> Vec<String> {
     ask(server, None, &format!("mutation {{ login(input: \"{PASSWORD}\") {{ {tokens} }} }}")).await;
     ask(server, Some(&access), "mutation { next { value } }").await;
     ask(server, Some(&access), &format!(r#"{{ user(username: "{USERNAME}") {{ email }} viewer {{ role }} }}"#)).await;
-    let create = "mutation { createApiKey(input: { name: \"x\", scopes: [COUNTERS_READ] }) { secret } }";
+    let create = "mutation { createApiKey(input: { password: \"correct horse battery\", name: \"x\", scopes: [COUNTERS_READ] }) { secret } }";
     let key = ask(server, Some(&access), create).await["data"]["createApiKey"]["secret"].clone();
     let key = key.as_str().expect("a key").to_owned();
     ask(server, Some(&key), "{ current viewer { role } }").await;

@@ -17,7 +17,7 @@ struct Anna {
 
 async fn anna(test: &TestApp) -> Anna {
     let anna = test.sign_up("anna").await;
-    let create = "mutation { createApiKey(input: { name: \"k\", scopes: [COUNTERS_READ] }) { secret } }";
+    let create = "mutation { createApiKey(input: { password: \"correct horse battery\", name: \"k\", scopes: [COUNTERS_READ] }) { secret } }";
     let created = anna.run(create).await;
     let key = test.bearer(created.data()["createApiKey"]["secret"].as_str());
     let session = log_in(&test.anonymous(), "anna").await;

@@ -107,6 +107,24 @@ pub const PLACES: &[Place] = &[
             r#"currentPassword: "not the one", newPassword: "quarry lantern 52 violin", keepOtherSessions: $value"#,
         ),
     ),
+    taking(
+        &[],
+        place(
+            "changePassword",
+            "sessions",
+            "AccessAfterPasswordChange!",
+            r#"currentPassword: "not the one", newPassword: "quarry lantern 52 violin", sessions: $value"#,
+        ),
+    ),
+    taking(
+        &[],
+        place(
+            "changePassword",
+            "apiKeys",
+            "AccessAfterPasswordChange!",
+            r#"currentPassword: "not the one", newPassword: "quarry lantern 52 violin", apiKeys: $value"#,
+        ),
+    ),
     taking(OPTIONAL, place("updateProfile", "username", "String", "username: $value")),
     taking(OPTIONAL, place("updateProfile", "name", "String", "name: $value")),
     place("changeEmail", "newEmail", "String!", r#"newEmail: $value, password: "correct horse battery""#),
@@ -117,15 +135,39 @@ pub const PLACES: &[Place] = &[
     quiet(place("resetPassword", "newPassword", "String!", r#"token: "none", newPassword: $value"#)),
     quiet(place("deleteAccount", "password", "String!", "password: $value")),
     taking(IDS, place("endSession", "sessionId", "ID!", "sessionId: $value")),
-    place("createApiKey", "name", "String!", "name: $value, scopes: [COUNTERS_READ]"),
-    taking(&[], place("createApiKey", "scopes", "[Scope!]!", r#"name: "x", scopes: $value"#)),
+    quiet(place("createApiKey", "password", "String!", r#"name: "x", scopes: [COUNTERS_READ], password: $value"#)),
+    place(
+        "createApiKey",
+        "name",
+        "String!",
+        r#"password: "correct horse battery", name: $value, scopes: [COUNTERS_READ]"#,
+    ),
     taking(
-        OPTIONAL,
-        place("createApiKey", "counter", "String", r#"name: "x", scopes: [COUNTERS_READ], counter: $value"#),
+        &[],
+        place(
+            "createApiKey",
+            "scopes",
+            "[Scope!]!",
+            r#"password: "correct horse battery", name: "x", scopes: $value"#,
+        ),
     ),
     taking(
         OPTIONAL,
-        place("createApiKey", "expiresAt", "DateTime", r#"name: "x", scopes: [COUNTERS_READ], expiresAt: $value"#),
+        place(
+            "createApiKey",
+            "counter",
+            "String",
+            r#"password: "correct horse battery", name: "x", scopes: [COUNTERS_READ], counter: $value"#,
+        ),
+    ),
+    taking(
+        OPTIONAL,
+        place(
+            "createApiKey",
+            "expiresAt",
+            "DateTime",
+            r#"password: "correct horse battery", name: "x", scopes: [COUNTERS_READ], expiresAt: $value"#,
+        ),
     ),
     taking(
         OPTIONAL,
@@ -133,7 +175,7 @@ pub const PLACES: &[Place] = &[
             "createApiKey",
             "idempotencyKey",
             "String",
-            r#"name: "x", scopes: [COUNTERS_READ], idempotencyKey: $value"#,
+            r#"password: "correct horse battery", name: "x", scopes: [COUNTERS_READ], idempotencyKey: $value"#,
         ),
     ),
     taking(IDS, place("revokeApiKey", "apiKeyId", "ID!", "apiKeyId: $value")),

@@ -169,7 +169,7 @@ async fn no_api_key_is_created_for_a_counter_that_is_deleted_at_the_same_time() 
     let mut created = 0;
     for _ in 0..20 {
         create(&user, r#"name: "a""#).await;
-        let mutation = "mutation { createApiKey(input: { name: \"x\", scopes: [COUNTERS_NEXT], counter: \"a\" }) {
+        let mutation = "mutation { createApiKey(input: { password: \"correct horse battery\", name: \"x\", scopes: [COUNTERS_NEXT], counter: \"a\" }) {
             secret userErrors { code field } } }";
         let (reply, deleted) = tokio::join!(user.run(mutation), delete(&user, "a"));
         assert_eq!(deleted.user_errors("deleteCounter"), [""; 0]);

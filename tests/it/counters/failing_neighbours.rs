@@ -87,7 +87,7 @@ async fn the_end_of_a_counter_leaves_the_numbers_before_it() {
 async fn a_secret_that_is_shown_once_survives_a_failing_neighbour() {
     let (test, anna) = TestApp::with_user().await;
     let mutation = "mutation {
-        createApiKey(input: { name: \"robot\", scopes: [COUNTERS_NEXT] }) { secret apiKey { name counter { id } } }
+        createApiKey(input: { password: \"correct horse battery\", name: \"robot\", scopes: [COUNTERS_NEXT] }) { secret apiKey { name counter { id } } }
         next(input: { counter: \"nope\" }) { value } }";
     let reply = anna.run(mutation).await;
     assert_only_fails(&reply, "next", "NOT_FOUND");
@@ -117,7 +117,7 @@ async fn tokens_survive_a_neighbour_that_needs_somebody_signed_in() {
 async fn an_internal_error_loses_no_number_and_names_its_request() {
     let (test, anna) = TestApp::with_user().await;
     alter(&test, "ALTER TABLE api_keys RENAME TO gone").await;
-    let key = "createApiKey(input: { name: \"robot\", scopes: [COUNTERS_NEXT] }) { secret }";
+    let key = "createApiKey(input: { password: \"correct horse battery\", name: \"robot\", scopes: [COUNTERS_NEXT] }) { secret }";
     let reply = anna.run(&format!("mutation {{ a: next {{ value }} failing: {key} b: next {{ value }} }}")).await;
     assert_only_fails(&reply, "failing", "INTERNAL_SERVER_ERROR");
     assert_eq!((reply.at("/data/a/value"), reply.at("/data/b/value")), (&json!(1), &json!(2)));

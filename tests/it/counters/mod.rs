@@ -99,7 +99,7 @@ async fn in_person(user: &Caller) -> cloakroom::caller::Caller {
 async fn program(test: &TestApp, user: &Caller, scopes: &str, counter: Option<&str>) -> Caller {
     let counter = counter.map(|name| format!(r#", counter: "{name}""#)).unwrap_or_default();
     let mutation = format!(
-        r#"mutation {{ createApiKey(input: {{ name: "robot", scopes: [{scopes}]{counter} }}) {{ secret userErrors {{ code }} }} }}"#
+        r#"mutation {{ createApiKey(input: {{ password: "correct horse battery", name: "robot", scopes: [{scopes}]{counter} }}) {{ secret userErrors {{ code }} }} }}"#
     );
     let reply = user.run(&mutation).await;
     let secret = reply.data()["createApiKey"]["secret"].as_str().unwrap_or_else(|| panic!("a key, not {}", reply.body));

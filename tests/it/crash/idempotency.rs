@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Home;
 use super::pictures::picture;
-use crate::support::{Form, Length, Process, Random};
+use crate::support::{Form, Length, PASSWORD, Process, Random};
 
 const KILLS: usize = 8;
 const OPERATIONS: [&str; 3] = ["createCounter", "createApiKey", "uploadPhotos"];
@@ -65,7 +65,7 @@ async fn send(process: &Process, token: &str, operation: usize, round: u64) -> O
             process.run(Some(token), &query).await
         }
         1 => {
-            let input = format!("name: \"k{round}\", scopes: [COUNTERS_READ], idempotencyKey: \"{round}\"");
+            let input = format!("password: \"{PASSWORD}\", name: \"k{round}\", scopes: [COUNTERS_READ], idempotencyKey: \"{round}\"");
             let fields = "replayed secret apiKey { id name } userErrors { code }";
             let query = format!("mutation {{ createApiKey(input: {{ {input} }}) {{ {fields} }} }}");
             process.run(Some(token), &query).await

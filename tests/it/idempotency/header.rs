@@ -22,7 +22,7 @@ async fn the_header_is_the_key_of_each_mutation_that_honors_one() {
     let (test, user) = TestApp::with_user().await;
     let user = user.with_header("idempotency-key", "k");
     let counter = "mutation { createCounter(input: { name: \"a\" }) { replayed counter { id } userErrors { code } } }";
-    let key = "mutation { createApiKey(input: { name: \"x\", scopes: [COUNTERS_NEXT] }) {
+    let key = "mutation { createApiKey(input: { password: \"correct horse battery\", name: \"x\", scopes: [COUNTERS_NEXT] }) {
         replayed secret userErrors { code } } }";
     for (mutation, query) in [("createCounter", counter), ("createApiKey", key)] {
         let first = payload(&user.run(query).await, mutation);

@@ -9,7 +9,7 @@ mod upload_photos;
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Form, Reply};
+use crate::support::{Caller, Form, PASSWORD, Reply};
 
 const CREATE_COUNTER: &str = "mutation ($input: CreateCounterInput!) { createCounter(input: $input) {
     replayed counter { id name current step max createdAt } userErrors { code field message } } }";
@@ -25,6 +25,8 @@ async fn create_counter(caller: &Caller, input: Value) -> Reply {
 }
 
 async fn create_api_key(caller: &Caller, input: Value) -> Reply {
+    let mut input = input;
+    input["password"] = json!(PASSWORD);
     caller.run_with(CREATE_API_KEY, json!({ "input": input })).await
 }
 

@@ -140,7 +140,7 @@ async fn what_ends_another_session_or_nothing_ends_no_connection() {
 #[tokio::test]
 async fn a_revoked_api_key_ends_its_connections_and_no_others() {
     let (test, server, anna) = serve().await;
-    let create = "createApiKey(input: { name: \"k\", scopes: [COUNTERS_READ] }) { secret apiKey { id } }";
+    let create = "createApiKey(input: { password: \"correct horse battery\", name: \"k\", scopes: [COUNTERS_READ] }) { secret apiKey { id } }";
     let (first, second) = (run(&anna, create).await, run(&anna, create).await);
     let caller = |created: &Value| test.bearer(created["createApiKey"]["secret"].as_str());
     let ended = Open::of(&server, &caller(&first)).await;

@@ -11,6 +11,7 @@ mod hostile;
 mod memory;
 mod operations;
 mod replicas;
+mod rights;
 mod signs_of_life;
 mod upgrade;
 

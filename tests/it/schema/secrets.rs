@@ -83,8 +83,8 @@ async fn more_than_an_input_has_is_refused_and_does_nothing() {
     for operation in [
         "signUp(input: { username: \"bert\", password: \"correct horse battery\", role: ADMIN }) { user { id } }",
         "signUp(input: { username: \"bert\", password: \"correct horse battery\", id: \"x\" }) { user { id } }",
-        "createApiKey(input: { name: \"x\", scopes: [ACCOUNT_READ], userId: \"x\" }) { secret }",
-        "createApiKey(input: { name: \"x\", scopes: [ACCOUNT_READ], secret: \"x\" }) { secret }",
+        "createApiKey(input: { password: \"correct horse battery\", name: \"x\", scopes: [ACCOUNT_READ], userId: \"x\" }) { secret }",
+        "createApiKey(input: { password: \"correct horse battery\", name: \"x\", scopes: [ACCOUNT_READ], secret: \"x\" }) { secret }",
         "setCurrent(input: { current: 1, max: 2 }) { previous }",
         "setCurrent(input: { current: 1, userId: \"x\" }) { previous }",
     ] {

@@ -22,8 +22,13 @@ impl TestApp {
 
     /// Whoever has this name, signed in once more.
     pub async fn sign_in(&self, username: &str) -> Caller {
+        self.sign_in_with(username, PASSWORD).await
+    }
+
+    /// The user with this name and password, signed in.
+    pub async fn sign_in_with(&self, username: &str, password: &str) -> Caller {
         let login = format!(
-            r#"mutation {{ login(input: {{ identifier: "{username}", password: "{PASSWORD}" }})
+            r#"mutation {{ login(input: {{ identifier: "{username}", password: "{password}" }})
                {{ tokens {{ accessToken }} }} }}"#
         );
         let reply = self.anonymous().run(&login).await;
@@ -33,7 +38,7 @@ impl TestApp {
     /// A program with a key of this owner's: `input` has the fields beside its name.
     pub async fn key_of(&self, owner: &Caller, input: &str) -> Caller {
         let create = format!(
-            r#"mutation {{ createApiKey(input: {{ name: "key", {input} }}) {{ secret userErrors {{ code field }} }} }}"#
+            r#"mutation {{ createApiKey(input: {{ password: "correct horse battery", name: "key", {input} }}) {{ secret userErrors {{ code field }} }} }}"#
         );
         let reply = owner.run(&create).await;
         let secret = reply.at("/data/createApiKey/secret").as_str();

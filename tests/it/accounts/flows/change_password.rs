@@ -18,6 +18,7 @@ async fn a_change_ends_the_other_sessions_and_tells_the_owner() {
     delivered(&test).await;
     let other = signed_in(&test, "anna", PASSWORD).await;
     let key = api_key(&test, &anna).await;
+    delivered(&test).await;
     let reply = change_password(&anna, to_new()).await;
     assert_eq!(reply.data()["changePassword"], json!({ "user": { "username": "anna" }, "userErrors": [] }));
     for _ in 0..2 {

@@ -1,5 +1,6 @@
 //! What goes by mail: addresses confirmed and changed, passwords chosen anew and changed; and the post itself.
 
+mod access;
 mod change_email;
 mod change_password;
 mod password_reset;
@@ -128,7 +129,7 @@ async fn is_signed_in(caller: &Caller) -> bool {
 
 /// A key that may do everything that a key may.
 async fn api_key(test: &TestApp, user: &Caller) -> Caller {
-    let query = r#"mutation { createApiKey(input: { name: "Key", scopes: [ACCOUNT_READ, COUNTERS_READ, COUNTERS_NEXT] })
+    let query = r#"mutation { createApiKey(input: { password: "correct horse battery", name: "Key", scopes: [ACCOUNT_READ, COUNTERS_READ, COUNTERS_NEXT] })
         { secret } }"#;
     let reply = user.run(query).await;
     test.bearer(Some(reply.at("/data/createApiKey/secret").as_str().expect("a key")))

@@ -100,7 +100,7 @@ async fn an_export_has_everything_of_the_person_and_no_secret() {
     let key = operate(
         &place,
         Some("anna"),
-        r#"mutation { createApiKey(input: { name: "robot", scopes: [COUNTERS_NEXT] }) { secret } }"#,
+        r#"mutation { createApiKey(input: { password: "correct horse battery", name: "robot", scopes: [COUNTERS_NEXT] }) { secret } }"#,
     );
     let secret = key["data"]["createApiKey"]["secret"].as_str().expect("a secret");
     operate(

@@ -118,7 +118,7 @@ async fn a_user_is_shown_with_sessions_keys_and_events() {
     let key = operate(
         &place,
         Some("bob"),
-        r#"mutation { createApiKey(input: { name: "robot", scopes: [COUNTERS_NEXT], counter: "default" }) { secret } }"#,
+        r#"mutation { createApiKey(input: { password: "correct horse battery", name: "robot", scopes: [COUNTERS_NEXT], counter: "default" }) { secret } }"#,
     );
     let secret = key["data"]["createApiKey"]["secret"].as_str().unwrap_or_else(|| panic!("a secret in {key}"));
     let id = listed(&place, "bob")["id"].as_str().expect("an id").to_owned();

@@ -76,7 +76,7 @@ async fn a_key_reads_or_writes_as_its_scopes_say() {
 async fn a_key_for_one_counter_has_nothing_to_do_with_photos() {
     let (test, anna) = TestApp::with_user().await;
     let id = anna.publish("#sea").await;
-    let create = "mutation { createApiKey(input: { name: \"k\", scopes: [COUNTERS_READ, PHOTOS_READ, PHOTOS_WRITE],
+    let create = "mutation { createApiKey(input: { password: \"correct horse battery\", name: \"k\", scopes: [COUNTERS_READ, PHOTOS_READ, PHOTOS_WRITE],
                   counter: \"default\" }) { secret userErrors { code field } } }";
     let reply = anna.run(create).await;
     if let Some(secret) = reply.data()["createApiKey"]["secret"].as_str() {
