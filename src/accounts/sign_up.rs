@@ -6,7 +6,6 @@
 //! new account goes when those that nobody confirmed go.
 
 use sea_orm::ActiveModelTrait;
-use sea_orm::ActiveValue::Set;
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::login::SignedIn;

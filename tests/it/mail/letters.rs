@@ -71,14 +71,30 @@ async fn every_letter_names_whose_account_it_is_about() {
                 username: username.clone(),
                 when: now(),
                 address: Some("203.0.113.7".to_owned()),
+                api_keys: Vec::new(),
             },
             "Your password was changed",
             "was changed on 20 November 2026 at 12:00 UTC, from 203.0.113.7.",
         ),
         (
-            Letter::PasswordChanged { username: username.clone(), when: now(), address: None },
+            Letter::PasswordChanged {
+                username: username.clone(),
+                when: now(),
+                address: None,
+                api_keys: vec!["crk_01234567 (cash desk)".to_owned(), "crk_89abcdef (<b>\r\n)".to_owned()],
+            },
             "Your password was changed",
-            "was changed on 20 November 2026 at 12:00 UTC.",
+            "These API keys stay valid: crk_01234567 (cash desk), crk_89abcdef (<b>  ).",
+        ),
+        (
+            Letter::ApiKeyCreated {
+                username: username.clone(),
+                when: now(),
+                prefix: "crk_01234567".to_owned(),
+                reset_page: "https://cloakroom.example/reset-password".to_owned(),
+            },
+            "A new API key for your account",
+            "was created for your account on 20 November 2026 at 12:00 UTC. It begins with crk_01234567.",
         ),
     ] {
         let mail = sent(&letter).await;
