@@ -1,5 +1,6 @@
 //! `cloakroom users`: seeing and changing accounts, and what is refused.
 
+mod audit;
 mod beside_a_server;
 mod import;
 mod leaving;
