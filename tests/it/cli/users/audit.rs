@@ -92,7 +92,7 @@ async fn imported_and_advanced_accounts_say_so() {
     let place = with(&["anna"]).await;
     add(&place, &["carl"]).output();
     let file = place.file("people.jsonl", r#"{"username":"benno","password":"quarry lantern 52 violin"}"#);
-    users(&place, &["import", file.to_str().expect("UTF-8")]).output();
+    users(&place, &["import", &file]).output();
     for who in ["benno", "carl"] {
         let log = log(&place, who);
         assert_eq!((&log[0]["kind"], &log[0]["actor"]), (&json!("SIGNED_UP"), &json!("OPERATOR")), "{who}");
