@@ -42,6 +42,7 @@ pub enum Kind {
     LoginFailed,
     LoggedOut,
     TokensRefreshed,
+    RefreshTokenReplayed,
     RefreshTokenReused,
     PasswordChanged,
     PasswordReset,

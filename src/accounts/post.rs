@@ -186,6 +186,10 @@ impl Sorting {
                 let (username, when) = (user.username, self.mail.created_at);
                 as_queued(Letter::PasswordChanged { username, when, address: None })
             }
+            (Kind::RefreshTokenReused, _) => {
+                let (username, when) = (user.username, self.mail.created_at);
+                as_queued(Letter::SessionCopied { username, when })
+            }
         }))
     }
 

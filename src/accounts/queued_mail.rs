@@ -43,6 +43,8 @@ pub enum Kind {
     EmailChanged,
     /// The user has another password now.
     PasswordChanged,
+    /// A session of the user was ended, because a refresh token of it was used again.
+    RefreshTokenReused,
 }
 
 /// Mails have no relations that are followed in SQL.

@@ -48,6 +48,13 @@ pub enum Letter {
         /// From which network address, if that is known.
         address: Option<String>,
     },
+    /// To somebody whose session was ended, because a refresh token of it was used twice.
+    SessionCopied {
+        /// Whose session it was.
+        username: String,
+        /// When it was ended.
+        when: DateTime<Utc>,
+    },
 }
 
 enum Paragraph {
@@ -67,6 +74,7 @@ impl Letter {
             Self::AlreadyRegistered { .. } => "already-registered",
             Self::AddressChanged { .. } => "address-changed",
             Self::PasswordChanged { .. } => "password-changed",
+            Self::SessionCopied { .. } => "session-copied",
         }
     }
 
@@ -77,6 +85,7 @@ impl Letter {
             Self::AlreadyRegistered { .. } => "You already have an account",
             Self::AddressChanged { .. } => "Your e-mail address was changed",
             Self::PasswordChanged { .. } => "Your password was changed",
+            Self::SessionCopied { .. } => "A session of yours was ended",
         }
     }
 
@@ -169,6 +178,20 @@ impl Letter {
                 Words(
                     "If it was you, there is nothing to do. If it was not, ask for a new password at once, and sign \
                      out everywhere."
+                        .to_owned(),
+                ),
+            ],
+            Self::SessionCopied { username, when } => vec![
+                greeting(username),
+                Words(format!(
+                    "A session of your account was ended on {}. Its refresh token was sent again after it had been \
+                     replaced, so two programs have a copy of it.",
+                    when.format("%-d %B %Y at %H:%M UTC")
+                )),
+                Words(
+                    "If you copied the data of a program or browser to another machine, sign in again there. If you \
+                     did not, somebody else may have used your account: change your password, and look at the \
+                     addresses in the log of your account."
                         .to_owned(),
                 ),
             ],

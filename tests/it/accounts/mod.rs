@@ -33,6 +33,7 @@ mod passwords;
 mod profile;
 mod purge;
 mod refresh;
+mod refresh_reuse;
 mod retention;
 mod secrets;
 mod session_limit;

@@ -80,6 +80,11 @@ async fn every_letter_names_whose_account_it_is_about() {
             "Your password was changed",
             "was changed on 20 November 2026 at 12:00 UTC.",
         ),
+        (
+            Letter::SessionCopied { username: username.clone(), when: now() },
+            "A session of yours was ended",
+            "was ended on 20 November 2026 at 12:00 UTC.",
+        ),
     ] {
         let mail = sent(&letter).await;
         assert_eq!(mail.subject, subject);
