@@ -4,6 +4,8 @@
 //! or restored with everything else. What a server wrote into a new one would be in the wrong
 //! place.
 
+pub mod private_files;
+
 use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};

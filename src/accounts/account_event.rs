@@ -74,6 +74,7 @@ pub enum Kind {
     LoginFailed,
     LoggedOut,
     TokensRefreshed,
+    RefreshTokenReplayed,
     RefreshTokenReused,
     PasswordChanged,
     PasswordReset,

@@ -212,12 +212,16 @@ impl Accounts {
 
     async fn look_up_token(&self, token: &str, now: DateTime<Utc>, uptime: Duration) -> Result<Remembered, Error> {
         let (keys_changed, doubts) = (self.keys.changes(), self.verified.doubts.load(Ordering::SeqCst));
-        let Verified { user, session, token, refused_from } = self.verify(token, now)?;
+        let Verified { user, session, token, generation, refused_from } = self.verify(token, now)?;
         let liveness = self.verified.liveness(session.uuid());
         let revocations = liveness.revocations();
         let honoured = session::honours(self.database.reader(), session, user, token, now).await?;
-        let (ends_at, admin) = honoured.filter(|_| !liveness.has_ended()).ok_or(Error::InvalidToken)?;
+        let honoured = honoured.filter(|_| !liveness.has_ended()).ok_or(Error::InvalidToken)?;
+        let session::Honoured { ends_at, admin, .. } = honoured;
         liveness.rights.set_admin(admin);
+        if let Some(used) = generation.filter(|used| honoured.is_first_use(*used)) {
+            self.confirmations.note(session, used);
+        }
         Ok(Remembered {
             identity: Identity::Session { user, session, token, rights: liveness.rights.clone() },
             credential: session.uuid(),

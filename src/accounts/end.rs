@@ -7,9 +7,9 @@ use sea_orm::ActiveValue::Set;
 use uuid::Uuid;
 
 use crate::accounts::account_event::{self, ActorKind, Kind};
-use crate::accounts::{Accounts, api_key, session};
+use crate::accounts::{Accounts, api_key, queued_mail, session, user};
 use crate::error::Error;
-use crate::id::{SessionId, UserId};
+use crate::id::{AccountEventId, SessionId, UserId};
 use crate::store::{DatabaseTransaction, MAX_BATCH_ROWS};
 
 /// What a transaction has ended, for the memory of verified tokens.
@@ -69,10 +69,11 @@ impl Accounts {
 }
 
 /// Ends a session a refresh token of which was used again, and tells its owner: somebody has a copy, so it ends for the
-/// thief and the owner alike (RFC 9700, section 4.14.2). False if it had ended already. Who shows the token is nobody
-/// that the `event` could name.
+/// thief and the owner alike (RFC 9700, section 4.14.2). False if it had ended already. `event` has the origin of the
+/// request, which names nobody; a second event has the last origin of the session. The user is locked.
 pub(super) async fn reused(
     transaction: &DatabaseTransaction,
+    user: &user::Model,
     session: &session::Model,
     now: chrono::DateTime<chrono::Utc>,
     event: account_event::ActiveModel,
@@ -81,14 +82,30 @@ pub(super) async fn reused(
     if session::end(transaction, &[session.id], now).await? == 0 {
         return Ok(false);
     }
-    let event = account_event::ActiveModel {
-        user_id: Set(session.user_id),
+    let by_nobody = account_event::ActiveModel {
+        user_id: Set(user.id),
         actor_id: Set(None),
         actor_kind: Set(Some(ActorKind::Anonymous)),
         kind: Set(Kind::RefreshTokenReused),
         ..event
     };
-    account_event::add(transaction, event).await?;
+    let ended = account_event::ActiveModel {
+        kind: Set(Kind::SessionEnded),
+        ip_address: Set(session.ip_address.clone()),
+        user_agent: Set(session.user_agent.clone()),
+        ..by_nobody.clone()
+    };
+    account_event::add(transaction, ended).await?;
+    let id = Set(AccountEventId::generate());
+    let reused = account_event::ActiveModel { id, ..by_nobody };
+    let reused = match &session.ip_address {
+        Some(address) => reused.about(format!("session last used from {address}")),
+        None => reused,
+    };
+    account_event::add(transaction, reused).await?;
+    if let Some(email) = &user.email {
+        queued_mail::add(transaction, queued_mail::Kind::RefreshTokenReused, email, Some(user.id), now).await?;
+    }
     tracing::warn!(session = %session.id, "a refresh token was used again: its session ends");
     Ok(true)
 }

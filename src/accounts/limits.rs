@@ -9,6 +9,7 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::{Clock as _, Reference as _};
@@ -33,7 +34,12 @@ pub(super) struct Limits {
     pub(super) mail_per_account: Limit<String>,
     pub(super) refresh_per_address: Limit<IpAddr>,
     pub(super) refresh_per_session: Limit<SessionId>,
+    /// Entries of the audit log about refresh tokens that came from another address. It refuses no request.
+    pub(super) replay_events_per_session: Arc<Limit<SessionId>>,
 }
+
+/// The bound of [`Limits::replay_events_per_session`].
+const REPLAY_EVENTS: Bucket = Bucket { burst: 10, per_hour: 10 };
 
 /// An account whose password is tried.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +62,7 @@ impl Limits {
             mail_per_account: Limit::new(settings.mail_per_account, max, clock()),
             refresh_per_address: Limit::new(settings.refresh_per_address, max, clock()),
             refresh_per_session: Limit::new(settings.refresh_per_session, max, clock()),
+            replay_events_per_session: Arc::new(Limit::new(REPLAY_EVENTS, max, clock())),
         }
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::end::{self, Ended};
-use crate::accounts::refresh_token::{Age, RefreshToken};
+use crate::accounts::refresh_token::{Age, Judge, RefreshToken};
 use crate::accounts::{Accounts, revoked_access_token, session, user};
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
@@ -31,8 +31,8 @@ impl Accounts {
     /// refused from now on, also after a restart. Returns how many sessions have ended; a session that had
     /// ended before counts as none.
     ///
-    /// A refresh token is as good for this as it is for a refresh: one that was given up ends nothing, and one that was
-    /// replaced more than once ends its own session, whatever the scope.
+    /// A refresh token is as good for this as it is for a refresh: one that was given up ends nothing, and one that is a
+    /// copy ends its own session, whatever the scope.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] without a caller and a refresh token, and [`Error::InvalidToken`] with a rejected
@@ -62,11 +62,15 @@ impl Accounts {
             scope,
             access_token,
             shown,
+            judge: self.refresh_judge(),
             now,
             last_access_token_expires_at: now + self.access_token_lives_at_most(),
             event: self.event(caller, UserId::generate(), Kind::LoggedOut),
         };
-        self.write_and_end(move |transaction| Box::pin(logout.clone().run(transaction))).await
+        let ended = self.write_and_end(move |transaction| Box::pin(logout.clone().run(transaction))).await;
+        // There may be a mail about a token that was used again.
+        self.post.wake();
+        ended
     }
 
     fn access_token_lives_at_most(&self) -> TimeDelta {
@@ -83,6 +87,7 @@ struct Logout {
     access_token: Option<(SessionId, Uuid)>,
     /// All that the client has to show for itself, if it has no access token.
     shown: Option<RefreshToken>,
+    judge: Judge,
     now: DateTime<Utc>,
     last_access_token_expires_at: DateTime<Utc>,
     event: account_event::ActiveModel,
@@ -94,16 +99,22 @@ impl Logout {
         let Some(session) = session::find_live(transaction, self.id, self.now).await? else {
             return Ok((0, Ended::sessions(&[self.id])));
         };
-        user::lock(transaction, session.user_id).await?;
-        match self.shown.map(|token| token.age(&session)) {
+        let user = session.user_id;
+        let owner = user::lock(transaction, user).await?;
+        // A refresh may have been waited for.
+        let now = self.judge.clock.now();
+        let Some(session) = session::find_live(transaction, self.id, now).await? else {
+            return Ok((0, Ended::sessions(&[self.id])));
+        };
+        match self.shown.map(|token| token.age(&session, now, &self.judge)) {
             None | Some(Age::Current | Age::Replaced) => {}
             Some(Age::Void) => return Ok((0, Ended::default())),
             Some(Age::Reused) => {
-                let ended = end::reused(transaction, &session, self.now, self.event).await?;
+                let Some(owner) = owner else { return Ok((0, Ended::default())) };
+                let ended = end::reused(transaction, &owner, &session, self.now, self.event).await?;
                 return Ok((ended.into(), Ended::sessions(&[self.id])));
             }
         }
-        let user = session.user_id;
         let ended = match (self.scope, self.access_token) {
             (LogoutScope::AccessToken, access_token) => {
                 if let Some((session, token)) = access_token {

@@ -2,7 +2,8 @@
 //!
 //! * A password opens a **session** (`sign_up`, `login`; `prove` checks it). Its bearer holds a short-lived **access
 //!   token**, a signed JWT (`token`, `signing_keys`), and a **refresh token** (`refresh_token`), exchanged for the next
-//!   pair by `refresh`. An **API key** (`api_key`) does without either, within its scopes.
+//!   pair by `refresh`. `supersession` and `confirmations` tell a late request from a stolen token. An **API key**
+//!   (`api_key`) does without either, within its scopes.
 //! * `authenticate` turns what a request shows into an [`Identity`](crate::caller::Identity). The hot path reads no
 //!   database and checks no signature: what was verified is remembered. `end` commits first and then marks what is
 //!   remembered, so no request that begins after the answer gets through; a restart asks the rows again.
@@ -24,6 +25,7 @@ mod api_keys;
 mod authenticate;
 mod buckets;
 mod change_password;
+mod confirmations;
 mod delete_account;
 pub mod email_token;
 mod end;
@@ -35,6 +37,7 @@ pub mod graphql;
 pub mod idempotency;
 mod identity;
 mod inspect;
+mod key_file;
 mod limits;
 mod list_users;
 pub mod loader;
@@ -58,6 +61,7 @@ pub mod session;
 mod sign_up;
 pub mod signing_keys;
 mod standing;
+mod supersession;
 mod token;
 mod update_profile;
 mod upkeep;
@@ -89,10 +93,11 @@ pub use password::Password;
 pub use rehearse::Rehearsal;
 pub use sign_up::SignUp;
 pub use standing::Standing;
-pub use token::Tokens;
+pub use token::{Tokens, key_lifetime_seconds};
 pub use update_profile::UpdateProfile;
 
 use authenticate::VerifiedTokens;
+use confirmations::Confirmations;
 use limits::Limits;
 use notes::Notes;
 use password::Passwords;
@@ -131,6 +136,7 @@ pub struct Accounts {
     keys: SigningKeys,
     refresh_key: RefreshKey,
     verified: Arc<VerifiedTokens>,
+    confirmations: Arc<Confirmations>,
     limits: Limits,
     notes: Notes,
     post: Post,
@@ -149,9 +155,10 @@ impl Accounts {
         let mailer = Mailer::open(&config.mail, data_dir)?;
         Ok(Self {
             passwords: Passwords::new(&settings)?,
-            keys: SigningKeys::open(keys)?,
+            keys: SigningKeys::open(keys)?.retiring_after(key_lifetime_seconds(&settings), clock.clone()),
             refresh_key: RefreshKey::open(keys)?,
             verified: Arc::new(VerifiedTokens::new(settings.cached_tokens)),
+            confirmations: Arc::default(),
             limits: Limits::new(&config.limits, &clock),
             notes: Notes::default(),
             post: Post::new(mailer, &config.mail, &config.public_url()),
@@ -172,11 +179,28 @@ impl Accounts {
         self.refresh_key.derive(&[purpose.as_bytes()])
     }
 
-    /// The public halves of the signing keys, as a JWK Set (RFC 7517).
-    ///
-    /// # Errors
-    /// Keys that can no longer be read.
-    pub fn jwks(&self) -> Result<serde_json::Value, Error> {
-        self.keys.jwks().map_err(signing_keys::unreadable)
+    /// The public halves of the signing keys that verify, as a JWK Set (RFC 7517).
+    #[must_use]
+    pub fn jwks(&self) -> serde_json::Value {
+        self.keys.jwks()
+    }
+
+    /// Files among the signing keys that cannot be used. Tokens are signed and verified with the others.
+    #[must_use]
+    pub fn key_faults(&self) -> Vec<String> {
+        self.keys.faults()
+    }
+
+    /// Looks for signing keys that came or went.
+    async fn check_keys(self: Arc<Self>) -> Result<(), Error> {
+        tokio::task::spawn_blocking(move || self.keys.refresh()).await.map_err(Error::internal)
+    }
+
+    /// Removes the files of signing keys that no longer verify. Where they cannot be removed, they stay as they are.
+    fn remove_retired_keys(&self) {
+        match self.keys.remove_retired() {
+            Ok(kids) => kids.iter().for_each(|kid| tracing::info!("removed the signing key {kid}, which was replaced")),
+            Err(error) => tracing::debug!("a replaced signing key was not removed: {error:#}"),
+        }
     }
 }

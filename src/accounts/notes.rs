@@ -82,6 +82,7 @@ impl Accounts {
     /// # Errors
     /// What the database says.
     pub async fn write_notes(&self) -> Result<(), Error> {
+        self.write_confirmations().await?;
         let mut events = self.notes.take_events();
         // By user, whose row the insert of an entry locks. Replicas lock the rows in the same
         // order.

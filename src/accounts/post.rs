@@ -199,6 +199,10 @@ impl Sorting {
                 let (prefix, reset_page) = (self.mail.detail.unwrap_or_default(), self.reset_url);
                 as_queued(Letter::ApiKeyCreated { username, when, prefix, reset_page })
             }
+            (Kind::RefreshTokenReused, _) => {
+                let (username, when) = (user.username, self.mail.created_at);
+                as_queued(Letter::SessionCopied { username, when })
+            }
         }))
     }
 

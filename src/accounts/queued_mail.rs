@@ -48,6 +48,8 @@ pub enum Kind {
     PasswordChanged,
     /// The user has a new API key. The detail is the beginning of its secret.
     ApiKeyCreated,
+    /// A session of the user was ended, because a refresh token of it was used again.
+    RefreshTokenReused,
 }
 
 /// Mails have no relations that are followed in SQL.

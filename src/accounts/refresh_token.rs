@@ -1,6 +1,6 @@
 //! Refresh tokens: the session, the generation, and a proof that we wrote both.
 //!
-//! A session counts its refreshes; a token is good for one count. Nothing of it is stored but that count, so
+//! A session counts its refreshes; a token is good for one count, its generation. Nothing of it is stored but that count, so
 //! that a stolen database holds no token and none can be made without the key. And because a token can be
 //! made again, a client whose answer was lost, or whose tabs refresh at once, gets the same one twice.
 
@@ -8,15 +8,21 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::accounts::confirmations::Confirmations;
 use crate::accounts::session;
+use crate::accounts::supersession::{Marks, Window};
+use crate::clock::Clock;
+use crate::data_dir::private_files;
 use crate::id::SessionId;
 
 /// For people and secret scanners.
@@ -35,29 +41,46 @@ pub(super) struct RefreshToken {
 /// How far a session has come since a refresh token of its was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Age {
-    /// Nobody has used it.
+    /// It has not been redeemed.
     Current,
-    /// Its successor is the current one: maybe the answer that brought that was lost.
+    /// It has been, but so lately, or by a client that may not have received the answer, that it is no sign of theft.
     Replaced,
-    /// Its successor was used: whoever shows it now has a copy.
+    /// It has been redeemed, and its successor was used: somebody has a copy.
     Reused,
     /// It is good for nothing: the session can no longer be refreshed, or the database was restored from a copy and is
     /// behind it.
     Void,
 }
 
+/// What the age of a token depends on beside its session.
+#[derive(Clone)]
+pub(super) struct Judge {
+    /// Read in the transaction, when nobody else can refresh the session any more.
+    pub(super) clock: Clock,
+    pub(super) window: Window,
+    /// Generations that are known to be used, but not stored yet.
+    pub(super) confirmations: Arc<Confirmations>,
+}
+
 impl RefreshToken {
-    /// The age of this token of `session`.
-    pub(super) fn age(&self, session: &session::Model) -> Age {
-        if session.refresh_ended_at.is_some() {
+    /// The age of this token of `session` at `now`.
+    ///
+    /// Of the generations before the current one, all that were superseded within the window are only replaced. Of
+    /// older ones the direct predecessor is, for as long as nobody has used the current generation.
+    pub(super) fn age(&self, session: &session::Model, now: DateTime<Utc>, judge: &Judge) -> Age {
+        let current = session.generation;
+        if session.refresh_ended_at.is_some() || self.generation > current {
             return Age::Void;
         }
-        match session.generation.saturating_sub(self.generation) {
-            0 => Age::Current,
-            1 => Age::Replaced,
-            2.. => Age::Reused,
-            _ => Age::Void,
+        if self.generation == current {
+            return Age::Current;
         }
+        let is_lately = Marks::of(session).are_within(judge.window, self.generation, now);
+        let is_confirmed = || {
+            session.confirmed_generation >= Some(current) || judge.confirmations.pending(session.id) == Some(current)
+        };
+        let is_predecessor = self.generation == current.saturating_sub(1);
+        if is_lately || is_predecessor && !is_confirmed() { Age::Replaced } else { Age::Reused }
     }
 }
 
@@ -74,6 +97,7 @@ impl RefreshKey {
         if !path.try_exists()? {
             create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         }
+        private_files::secure(&path)?;
         let text =
             Zeroizing::new(fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?);
         let key = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim())?);

@@ -9,6 +9,7 @@ use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{Condition, QueryOrder as _, QuerySelect};
 
 use crate::accounts::ASKED_AT_ONCE;
+use crate::accounts::supersession::{Mark, Marks};
 use crate::accounts::{revoked_access_token, user};
 use crate::caller::Origin;
 use crate::error::Error;
@@ -51,6 +52,17 @@ pub struct Model {
     pub user_agent: Option<String>,
     /// When a request of it was last noticed, if ever.
     pub last_used_at: Option<DateTimeUtc>,
+    /// The newest generation whose tokens were used: a request showed the access token, or a refresh
+    /// the refresh token.
+    pub confirmed_generation: Option<i32>,
+    /// Every generation below this one was superseded at `marked_at` or before.
+    pub mark_generation: Option<i32>,
+    /// See `mark_generation`.
+    pub marked_at: Option<DateTimeUtc>,
+    /// The mark before that one.
+    pub earlier_mark_generation: Option<i32>,
+    /// See `earlier_mark_generation`.
+    pub earlier_marked_at: Option<DateTimeUtc>,
 }
 
 /// Whose it is, for the one statement that asks whether a request is welcome.
@@ -78,16 +90,33 @@ pub(super) async fn find_live(
     Ok(live(now).filter(Column::Id.eq(id)).one(db).await?)
 }
 
-/// When this session of this user ends by itself and whether they administer: if it is live at `now`, this access
-/// token of it not revoked, and the user not shut out.
+/// A session whose access token may be used.
+pub(super) struct Honoured {
+    /// When it ends by itself.
+    pub(super) ends_at: chrono::DateTime<Utc>,
+    /// Whether its user administers.
+    pub(super) admin: bool,
+    generation: i32,
+    confirmed_generation: Option<i32>,
+}
+
+impl Honoured {
+    /// Whether an access token of this generation is the first sign that the client has received its tokens. The first
+    /// generation has superseded none, and one that is ahead of the session is of a time before a restore.
+    pub(super) fn is_first_use(&self, generation: i32) -> bool {
+        generation > 0 && generation <= self.generation && self.confirmed_generation < Some(generation)
+    }
+}
+
+/// This session of this user, if it is live at `now`, this access token of it not revoked, and the user not shut out.
 pub(super) async fn honours(
     db: &impl ConnectionTrait,
     id: SessionId,
     user: UserId,
     access_token: Uuid,
     now: chrono::DateTime<Utc>,
-) -> Result<Option<(chrono::DateTime<Utc>, bool)>, Error> {
-    let honoured: Option<(chrono::DateTime<Utc>, user::Role)> = live(now)
+) -> Result<Option<Honoured>, Error> {
+    let honoured: Option<(chrono::DateTime<Utc>, user::Role, i32, Option<i32>)> = live(now)
         .filter(Column::Id.eq(id))
         .filter(Column::UserId.eq(user))
         .filter(Expr::exists(revoked_access_token::with_id(access_token)).not())
@@ -96,10 +125,15 @@ pub(super) async fn honours(
         .select_only()
         .column(Column::ExpiresAt)
         .column(user::Column::Role)
+        .column(Column::Generation)
+        .column(Column::ConfirmedGeneration)
         .into_tuple()
         .one(db)
         .await?;
-    Ok(honoured.map(|(expires_at, role)| (expires_at, role == user::Role::Admin)))
+    Ok(honoured.map(|(ends_at, role, generation, confirmed_generation)| {
+        let admin = role == user::Role::Admin;
+        Honoured { ends_at, admin, generation, confirmed_generation }
+    }))
 }
 
 /// Those of `ids` that are live at `now`, of users who are not shut out, with the role of the user.
@@ -182,21 +216,34 @@ pub(super) async fn end_refresh(
     Ok(())
 }
 
-/// Counts one refresh, if nobody else did since `generation` and the session can still be refreshed.
-pub(super) async fn advance(
-    db: &impl ConnectionTrait,
-    id: SessionId,
-    generation: i32,
-    (now, expires_at): (chrono::DateTime<Utc>, chrono::DateTime<Utc>),
-    origin: &Origin,
-) -> Result<bool, Error> {
+/// A refresh about to be counted.
+pub(super) struct Advance<'a> {
+    /// The generation whose refresh token is redeemed. Its tokens have been used thereby.
+    pub(super) generation: i32,
+    pub(super) now: chrono::DateTime<Utc>,
+    pub(super) expires_at: chrono::DateTime<Utc>,
+    /// The marks of the session with this refresh.
+    pub(super) marks: Marks,
+    pub(super) origin: &'a Origin,
+}
+
+/// Counts one refresh, if nobody else did since that generation and the session can still be refreshed.
+pub(super) async fn advance(db: &impl ConnectionTrait, id: SessionId, advance: Advance<'_>) -> Result<bool, Error> {
+    let Advance { generation, now, expires_at, marks, origin } = advance;
     let address = origin.address.map(|address| address.to_string());
     let user_agent = origin.user_agent.as_deref().map(str::to_owned);
+    let (mark_generation, marked_at) = marks.latest.map(Mark::parts).unzip();
+    let (earlier_mark_generation, earlier_marked_at) = marks.earlier.map(Mark::parts).unzip();
     let update = Entity::update_many()
         .col_expr(Column::IpAddress, Expr::value(address))
         .col_expr(Column::UserAgent, Expr::value(user_agent))
         .col_expr(Column::LastUsedAt, Expr::value(now))
         .col_expr(Column::Generation, Expr::value(generation.saturating_add(1)))
+        .col_expr(Column::ConfirmedGeneration, Expr::value(generation))
+        .col_expr(Column::MarkGeneration, Expr::value(mark_generation))
+        .col_expr(Column::MarkedAt, Expr::value(marked_at))
+        .col_expr(Column::EarlierMarkGeneration, Expr::value(earlier_mark_generation))
+        .col_expr(Column::EarlierMarkedAt, Expr::value(earlier_marked_at))
         .col_expr(Column::ExpiresAt, Expr::value(expires_at))
         .filter(Column::Id.eq(id))
         .filter(Column::Generation.eq(generation))
@@ -204,6 +251,21 @@ pub(super) async fn advance(
         .filter(Column::RefreshEndedAt.is_null())
         .filter(Column::ExpiresAt.gt(now));
     Ok(update.exec(db).await?.rows_affected == 1)
+}
+
+/// Stores that the tokens of this generation were used, unless a later generation's were. A generation that the session
+/// has not reached, as after a restore of the database, is none of its own.
+pub(super) async fn confirm(db: &impl ConnectionTrait, id: SessionId, generation: i32) -> Result<(), Error> {
+    let confirmed = Column::ConfirmedGeneration;
+    let earlier = Condition::any().add(confirmed.is_null()).add(confirmed.lt(generation));
+    Entity::update_many()
+        .col_expr(confirmed, Expr::value(generation))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Generation.gte(generation))
+        .filter(earlier)
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
 fn live(now: chrono::DateTime<Utc>) -> Select<Entity> {

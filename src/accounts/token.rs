@@ -1,7 +1,7 @@
 //! The tokens of a session, and how an access token is made and checked.
 //!
 //! Access tokens are JWTs after RFC 9068, checked as RFC 8725 asks: one algorithm, keys of ours only, every
-//! claim required.
+//! claim required but `gen`, which tokens of an earlier version have not.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header, Validation};
@@ -13,6 +13,7 @@ use crate::accounts::refresh_token::RefreshToken;
 use crate::accounts::signing_keys::unreadable;
 use crate::accounts::{Accounts, session};
 use crate::caller::Origin;
+use crate::config;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
 
@@ -22,8 +23,15 @@ const TYPE: &str = "at+jwt";
 const MAX_TOKEN_BYTES: usize = 2048;
 
 /// Tokens are good from a little before they were made: a replica whose clock is behind by as much takes them at
-/// once. When they were made says `iat`, which nobody judges by (RFC 7519, section 4.1.6).
-const BACKDATED_SECONDS: i64 = 120;
+/// once. `iat` says when they were made.
+const BACKDATED_SECONDS: u32 = 120;
+
+/// For how long a token of a signing key may be good after another key has replaced it. The allowance is for servers
+/// that see the new key late.
+#[must_use]
+pub fn key_lifetime_seconds(settings: &config::Accounts) -> u32 {
+    settings.access_token_seconds.saturating_add(settings.token_leeway_seconds).saturating_add(BACKDATED_SECONDS)
+}
 
 /// What a client gets when a session opens.
 #[derive(Clone, Debug)]
@@ -43,6 +51,8 @@ pub(super) struct Verified {
     pub(super) user: UserId,
     pub(super) session: SessionId,
     pub(super) token: Uuid,
+    /// The generation of the pair that it belongs to; `None` for one that an earlier version made.
+    pub(super) generation: Option<i32>,
     /// The expiry and the leeway: from this second on the token is refused.
     pub(super) refused_from: i64,
 }
@@ -53,6 +63,8 @@ struct Claims {
     aud: String,
     sub: String,
     sid: String,
+    #[serde(rename = "gen", default, skip_serializing_if = "Option::is_none")]
+    generation: Option<i32>,
     jti: Uuid,
     iat: i64,
     nbf: i64,
@@ -81,6 +93,11 @@ impl Accounts {
             ip_address: Set(origin.address.map(|address| address.to_string())),
             user_agent: Set(origin.user_agent.as_deref().map(str::to_owned)),
             last_used_at: Set(None),
+            confirmed_generation: Set(None),
+            mark_generation: Set(None),
+            marked_at: Set(None),
+            earlier_mark_generation: Set(None),
+            earlier_marked_at: Set(None),
         };
         Ok((row, self.tokens(user, token)?))
     }
@@ -94,9 +111,10 @@ impl Accounts {
             aud: self.settings.token_audience.clone(),
             sub: user.to_string(),
             sid: token.session.to_string(),
+            generation: Some(token.generation),
             jti: Uuid::now_v7(),
             iat: now.timestamp(),
-            nbf: now.timestamp() - BACKDATED_SECONDS,
+            nbf: now.timestamp() - i64::from(BACKDATED_SECONDS),
             exp: expires_at.timestamp(),
         };
         let key = self.keys.newest().map_err(unreadable)?;
@@ -117,19 +135,24 @@ impl Accounts {
         // RFC 7515, section 4.1.11: an extension that must be understood, and is not, ends it.
         let well_formed = header.typ.as_deref() == Some(TYPE) && header.crit.is_none();
         let (true, Some(kid)) = (well_formed, header.kid) else { return Err(Error::InvalidToken) };
-        let Some(key) = self.keys.find(&kid).map_err(unreadable)? else { return Err(Error::InvalidToken) };
+        let Some(key) = self.keys.find(&kid) else { return Err(Error::InvalidToken) };
         let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation())
             .map_err(|_| Error::InvalidToken)?
             .claims;
 
+        let Claims { iat, nbf, exp, .. } = claims;
+        // A key that leaked signs no token that lasts longer than ours. One that was made while
+        // `accounts.access_token_seconds` was greater is refused as well: a bound that is lowered holds at once.
+        let is_bounded = exp.saturating_sub(iat) <= i64::from(self.settings.access_token_seconds);
         let leeway = i64::from(self.settings.token_leeway_seconds);
-        let refused_from = claims.exp.saturating_add(leeway);
-        let begins = claims.nbf.saturating_sub(leeway);
+        let refused_from = exp.saturating_add(leeway);
+        let begins = nbf.max(iat.saturating_sub(i64::from(BACKDATED_SECONDS))).saturating_sub(leeway);
+        let in_time = (begins..refused_from).contains(&now.timestamp());
         let (Some(user), Some(session)) = (UserId::parse(&claims.sub), SessionId::parse(&claims.sid)) else {
             return Err(Error::InvalidToken);
         };
-        let in_time = (begins..refused_from).contains(&now.timestamp());
-        in_time.then_some(Verified { user, session, token: claims.jti, refused_from }).ok_or(Error::InvalidToken)
+        let verified = Verified { user, session, token: claims.jti, generation: claims.generation, refused_from };
+        (in_time && is_bounded).then_some(verified).ok_or(Error::InvalidToken)
     }
 
     /// The times are checked above, against our own clock; their presence is required by [`Claims`].

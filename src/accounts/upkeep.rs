@@ -8,6 +8,7 @@
 //! | the audit log | `event_days` |
 //! | accounts that nobody confirmed | until they can no longer be: `unconfirmed_days` |
 //! | deleted accounts | `deletion_grace_days` |
+//! | replaced signing keys | as long as a token of theirs may be good |
 //! | idempotency records | 24 hours |
 //!
 //! Replicas do all of this side by side: each deletion is a short transaction that may find nothing left.
@@ -28,6 +29,10 @@ use crate::error::Error;
 use crate::id::{AccountEventId, ApiKeyId};
 use crate::supervise;
 
+/// How often the first uses of tokens are stored: other servers judge by them.
+const WRITE_CONFIRMATIONS_EVERY: Duration = Duration::from_millis(500);
+/// How often the folder of the signing keys is looked at: a key that was removed verifies nothing after that.
+const CHECK_KEYS_EVERY: Duration = Duration::from_millis(500);
 /// How often each is done. Uses and failed logins are at most so late in the database.
 const WRITE_NOTES_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -62,6 +67,12 @@ impl Accounts {
         self.every("writing of notes", WRITE_NOTES_EVERY, |accounts| {
             Box::pin(async move { accounts.write_notes().await })
         });
+        self.every("writing of first uses", WRITE_CONFIRMATIONS_EVERY, |accounts| {
+            Box::pin(async move { accounts.write_confirmations_or_pause().await })
+        });
+        self.every("check of signing keys", CHECK_KEYS_EVERY, |accounts| {
+            Box::pin(async move { accounts.check_keys().await })
+        });
         self.every("sweep of accounts", SWEEP_EVERY, |accounts| Box::pin(async move { accounts.sweep().await }));
         if !self.database.is_shared() {
             self.every("search for outside writes", LOOK_OUTSIDE_EVERY, |accounts| {
@@ -94,6 +105,7 @@ impl Accounts {
     /// # Errors
     /// What the database says.
     pub async fn sweep(&self) -> Result<(), Error> {
+        self.remove_retired_keys();
         let now = self.clock.now();
         let days = |days: u32| now - TimeDelta::days(days.into());
         let settings = &self.settings;

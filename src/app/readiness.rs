@@ -31,7 +31,8 @@ pub struct Report {
     pub database: Verdict,
     /// The data directory can be written.
     pub disk: Verdict,
-    /// The signing keys can be read.
+    /// Every file among the signing keys is one. Tokens are made and verified with those that are, so a failure is a
+    /// warning.
     pub keys: Verdict,
     /// The photos can be reached, and their storage accepts writes.
     pub storage: Verdict,
@@ -77,11 +78,11 @@ impl Report {
     }
 
     /// True if numbers and sign-ins work. They need no storage, and no disk if the database is
-    /// elsewhere.
+    /// elsewhere. There always is a signing key.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let disk = self.disk.is_ok() || !self.is_embedded;
-        self.database.is_ok() && self.keys.is_ok() && disk
+        self.database.is_ok() && disk
     }
 
     /// Logs the parts whose outcome is another one than before.
@@ -90,6 +91,7 @@ impl Report {
             let was_fine =
                 before.is_none_or(|before| before.parts().get(at).is_none_or(|(_, verdict)| verdict.is_ok()));
             match verdict {
+                Err(reason) if was_fine && part == "keys" => tracing::warn!(part, "degraded: {part}: {reason}"),
                 Err(reason) if was_fine => tracing::warn!(part, "not ready: {part}: {reason}"),
                 Ok(()) if !was_fine => tracing::info!(part, "ready again: {part}"),
                 _ => {}
@@ -149,8 +151,9 @@ impl App {
         };
         let on_disk = async move { uploads.probe().await.map_err(|error| error.to_string()) };
         let of_keys = async move {
-            let read = tokio::task::spawn_blocking(move || accounts.jwks().map(drop));
-            read.await.map_err(|error| error.to_string())?.map_err(|error| error.reason())
+            let read = tokio::task::spawn_blocking(move || accounts.key_faults());
+            let faults = read.await.map_err(|error| error.to_string())?;
+            if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
         };
         let in_storage = async move { photos.probe_storage().await.map_err(|fault| fault.to_string()) };
         let is_embedded = !self.database.is_shared();

@@ -27,6 +27,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::app::App;
 use crate::backup::RESTORING;
 use crate::config::{Config, Overrides};
+use crate::data_dir::private_files;
 use crate::store::{Database, migrations};
 
 /// Accounts and gap-free numbers behind one GraphQL schema.
@@ -142,14 +143,15 @@ impl Settings {
     }
 }
 
-/// Makes the data directory, for its owner only. One with half a restore in it is refused.
+/// Makes the data directory, for its owner only; one that others have access to is taken from them. One with half a restore in it is refused.
 fn create_data_dir(path: &Path) -> anyhow::Result<()> {
     if path.join(RESTORING).exists() {
         bail!("a restore into {} has not ended: wait for it, or empty the directory and restore again", path.display());
     }
     let mut builder = fs::DirBuilder::new();
     let created = builder.recursive(true).mode(0o700).create(path);
-    created.with_context(|| format!("cannot create the data directory {}", path.display()))
+    created.with_context(|| format!("cannot create the data directory {}", path.display()))?;
+    private_files::secure(path)
 }
 
 /// Opens what the server opens, beside it or without it, on a database that has been migrated.

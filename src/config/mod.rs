@@ -125,6 +125,7 @@ pub struct Accounts {
     pub password_queue: usize,
     pub access_token_seconds: u32,
     pub refresh_token_seconds: u32,
+    pub refresh_reuse_seconds: u32,
     pub session_seconds: u32,
     pub token_issuer: String,
     pub token_audience: String,

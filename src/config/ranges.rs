@@ -41,6 +41,7 @@ pub const RANGES: &[(&str, u64, u64)] = &[
     ("accounts.password_queue", 1, 100_000),
     ("accounts.access_token_seconds", 10, 3600),
     ("accounts.refresh_token_seconds", 10, CENTURY_SECONDS),
+    ("accounts.refresh_reuse_seconds", 0, 3600),
     ("accounts.session_seconds", 10, CENTURY_SECONDS),
     ("accounts.token_leeway_seconds", 0, 120),
     ("accounts.cached_tokens", 0, 10_000_000),

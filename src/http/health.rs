@@ -26,7 +26,7 @@ pub(super) async fn ready(State(server): State<Arc<Server>>) -> Response {
         Err(error) => return refuse(JsonType::Legacy, error),
     };
     let mut body = serde_json::Map::from_iter([("status".to_owned(), word(report.is_ready()).into())]);
-    body.extend(report.parts().map(|(part, verdict)| (part.to_owned(), word(verdict.is_ok()).into())));
+    body.extend(report.parts().map(|(part, verdict)| (part.to_owned(), word_of(part, verdict).into())));
     (status(report.is_ready()), Json(body)).into_response()
 }
 
@@ -42,10 +42,15 @@ pub(super) async fn ready_part(
     };
     match report.parts().into_iter().find(|(part, _)| *part == name) {
         Some((_, verdict)) => {
-            (status(verdict.is_ok()), Json(json!({ "status": word(verdict.is_ok()) }))).into_response()
+            (status(verdict.is_ok()), Json(json!({ "status": word_of(&name, verdict) }))).into_response()
         }
         None => not_found(context).await,
     }
+}
+
+/// The state of a part. Signing keys that cannot be used leave the others, so they are no outage.
+fn word_of(part: &str, verdict: &Result<(), String>) -> &'static str {
+    if part == "keys" && verdict.is_err() { "degraded" } else { word(verdict.is_ok()) }
 }
 
 fn word(is_fine: bool) -> &'static str {
@@ -58,12 +63,7 @@ fn status(is_fine: bool) -> StatusCode {
 
 /// The public halves of the signing keys, for services that check access tokens themselves (RFC 7517).
 pub(super) async fn jwks(State(server): State<Arc<Server>>) -> Response {
-    match server.app.accounts.jwks() {
-        Ok(keys) => {
-            let mut response = Json(keys).into_response();
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
-            response
-        }
-        Err(error) => refuse(JsonType::Legacy, error),
-    }
+    let mut response = Json(server.app.accounts.jwks()).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+    response
 }

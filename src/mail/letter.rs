@@ -61,6 +61,13 @@ pub enum Letter {
         /// Where to ask for a new password.
         reset_page: String,
     },
+    /// To somebody whose session was ended, because a refresh token of it was used twice.
+    SessionCopied {
+        /// Whose session it was.
+        username: String,
+        /// When it was ended.
+        when: DateTime<Utc>,
+    },
 }
 
 enum Paragraph {
@@ -81,6 +88,7 @@ impl Letter {
             Self::AddressChanged { .. } => "address-changed",
             Self::PasswordChanged { .. } => "password-changed",
             Self::ApiKeyCreated { .. } => "api-key-created",
+            Self::SessionCopied { .. } => "session-copied",
         }
     }
 
@@ -92,6 +100,7 @@ impl Letter {
             Self::AddressChanged { .. } => "Your e-mail address was changed",
             Self::PasswordChanged { .. } => "Your password was changed",
             Self::ApiKeyCreated { .. } => "A new API key for your account",
+            Self::SessionCopied { .. } => "A session of yours was ended",
         }
     }
 
@@ -204,6 +213,20 @@ impl Letter {
                         .to_owned(),
                 ),
                 Link("Ask for a new password", clean(reset_page)),
+            ],
+            Self::SessionCopied { username, when } => vec![
+                greeting(username),
+                Words(format!(
+                    "A session of your account was ended on {}. Its refresh token was sent again after it had been \
+                     replaced, so two programs have a copy of it.",
+                    when.format("%-d %B %Y at %H:%M UTC")
+                )),
+                Words(
+                    "If you copied the data of a program or browser to another machine, sign in again there. If you \
+                     did not, somebody else may have used your account: change your password, and look at the \
+                     addresses in the log of your account."
+                        .to_owned(),
+                ),
             ],
         }
     }

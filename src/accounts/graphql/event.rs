@@ -21,7 +21,11 @@ pub enum AccountEventKind {
     LoggedOut,
     /// A session's tokens were replaced. The newest 1,000 are kept.
     TokensRefreshed,
-    /// A refresh token was used again long after it was replaced: somebody has a copy, so the session was ended.
+    /// A refresh token that had been replaced shortly before was sent again, from another address than the session's
+    /// last one. It got the same tokens as before.
+    RefreshTokenReplayed,
+    /// A refresh token was sent again after its successor was used: somebody has a copy, so the session was ended. The
+    /// address is that of this request; the SESSION_ENDED beside it has the session's last one.
     RefreshTokenReused,
     /// The password was changed by whoever knew it.
     PasswordChanged,
@@ -31,7 +35,8 @@ pub enum AccountEventKind {
     EmailChanged,
     /// The e-mail address was confirmed.
     EmailVerified,
-    /// A session was ended from another one, or by a login beyond the most sessions of a user.
+    /// A session was ended from another one, by a login beyond the most sessions of a user, or because a refresh token
+    /// of it was sent again.
     SessionEnded,
     /// An API key was made.
     ApiKeyCreated,

@@ -238,9 +238,9 @@ impl SessionsMutation {
         payload(logged_in, build).await
     }
 
-    /// Replaces a session's tokens; the refresh token is good once. Sent again before the new one was used, it gets
-    /// the same answer. User errors: INVALID, and EXPIRED when the session has ended: also when an older refresh
-    /// token is used again, which ends it. RATE_LIMITED, which ends nothing.
+    /// Replaces a session's tokens; the refresh token is good once. Sent again within a minute or two, or before the new
+    /// tokens were used, it gets the current tokens. Sent again later it is a copy, which ends the session, and the user
+    /// is told by mail. User errors: INVALID, and EXPIRED when the session has ended. RATE_LIMITED, which ends nothing.
     async fn refresh_tokens(
         &self,
         ctx: &Context<'_>,

@@ -22,8 +22,8 @@ async fn what_sessions_do_is_told_with_address_and_program() {
     let (test, owner) = TestApp::with_user().await;
     let there = test.anonymous().at_address("203.0.113.7").with_header("user-agent", "Agent/7");
     let told = |kind: &str| {
-        let (address, agent) = ("203.0.113.7", "Agent/7");
-        json!({ "kind": kind, "ipAddress": address, "userAgent": agent, "createdAt": "2026-11-20T12:01:00.000000Z" })
+        let (address, agent, now) = ("203.0.113.7", "Agent/7", cloakroom::clock::rfc3339(test.clock.now()));
+        json!({ "kind": kind, "ipAddress": address, "userAgent": agent, "createdAt": now })
     };
     let first = newest(&owner).await;
     let signed_up = json!({ "kind": "SIGNED_UP", "ipAddress": null, "userAgent": null, "createdAt": "2026-11-20T12:00:00.000000Z" });
@@ -37,10 +37,12 @@ async fn what_sessions_do_is_told_with_address_and_program() {
     refresh(&there, &session.refresh_token).await.data();
     assert_eq!(kinds(&owner).await.len(), 3, "the same answer again is no new refresh");
     let third = refreshed(&refresh(&there, &second).await);
+    test.clock.advance(121);
     refresh(&there, &session.refresh_token).await.data();
     assert_eq!(newest(&owner).await, told("REFRESH_TOKEN_REUSED"));
     refresh(&there, &third).await.data();
-    let all = ["REFRESH_TOKEN_REUSED", "TOKENS_REFRESHED", "TOKENS_REFRESHED", "LOGGED_IN", "SIGNED_UP"];
+    let all =
+        ["REFRESH_TOKEN_REUSED", "SESSION_ENDED", "TOKENS_REFRESHED", "TOKENS_REFRESHED", "LOGGED_IN", "SIGNED_UP"];
     assert_eq!(kinds(&owner).await, all, "an ended session's tokens tell nothing more");
 
     for scope in ["ACCESS_TOKEN", "REFRESH_TOKEN", "SESSION"] {

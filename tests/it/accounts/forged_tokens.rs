@@ -130,6 +130,64 @@ async fn an_extension_that_must_be_understood_ends_it() {
     }
 }
 
+/// RFC 7797: with `b64: false` the signature is over other bytes than those that are read.
+#[tokio::test]
+async fn an_unencoded_payload_is_refused() {
+    let (test, forger) = Forger::start().await;
+    for b64 in [json!(false), json!(0), json!("false"), json!([])] {
+        assert_refused(&test, &forger.with_header("b64", b64.clone())).await;
+        let mut header = forger.header.clone();
+        (header["b64"], header["crit"]) = (b64, json!(["b64"]));
+        let sign = |message: &[u8]| forger.key.sign(message).as_ref().to_vec();
+        assert_refused(&test, &signed_by(&header, &forger.claims, sign)).await;
+    }
+    let mut header = forger.header.clone();
+    (header["b64"], header["crit"]) = (json!(true), json!(["b64"]));
+    let sign = |message: &[u8]| forger.key.sign(message).as_ref().to_vec();
+    assert_refused(&test, &signed_by(&header, &forger.claims, sign)).await;
+}
+
+/// A check that is skipped for a value of another type would take it.
+#[tokio::test]
+async fn a_claim_of_another_type_is_no_way_around_its_check() {
+    let (test, forger) = Forger::start().await;
+    for claim in ["iss", "aud", "sub", "sid"] {
+        let good = forger.claims[claim].clone();
+        for value in [
+            json!(1234),
+            json!(42.0),
+            json!(true),
+            json!([]),
+            json!({}),
+            json!([good]),
+            json!([good, "elsewhere"]),
+            json!([[good]]),
+            json!({ "0": good }),
+            json!({ "eq": good }),
+        ] {
+            assert_refused(&test, &forger.with_claim(claim, value)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_is_there_twice_is_refused() {
+    let (test, forger) = Forger::start().await;
+    let claims = forger.claims.to_string();
+    for (claim, value) in [("exp", "4102444800"), ("iss", "\"elsewhere\""), ("sub", "\"usr_0\""), ("gen", "0")] {
+        let twice = [claims.replacen('{', &format!("{{\"{claim}\":{value},"), 1), {
+            let mut at_the_end = claims.clone();
+            at_the_end.truncate(claims.len() - 1);
+            format!("{at_the_end},\"{claim}\":{value}}}")
+        }];
+        for text in twice {
+            let message = format!("{}.{}", encode(forger.header.to_string()), encode(text));
+            let signature = encode(forger.key.sign(message.as_bytes()).as_ref());
+            assert_refused(&test, &format!("{message}.{signature}")).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn another_type_of_token_is_refused() {
     let (test, forger) = Forger::start().await;

@@ -34,6 +34,7 @@ mod passwords;
 mod profile;
 mod purge;
 mod refresh;
+mod refresh_reuse;
 mod retention;
 mod secrets;
 mod session_limit;

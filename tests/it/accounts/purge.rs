@@ -166,6 +166,11 @@ fn session_row(user: UserId, now: Moment) -> session::ActiveModel {
         ip_address: Set(None),
         user_agent: Set(None),
         last_used_at: Set(None),
+        confirmed_generation: Set(None),
+        mark_generation: Set(None),
+        marked_at: Set(None),
+        earlier_mark_generation: Set(None),
+        earlier_marked_at: Set(None),
     }
 }
 

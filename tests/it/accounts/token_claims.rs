@@ -4,7 +4,7 @@ use cloakroom::accounts::session;
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
-use super::forger::{Forger, assert_refused, assert_taken, parts, token_of};
+use super::forger::{Forger, assert_refused, assert_taken, parts, signed_by, token_of};
 use crate::support::{PASSWORD, TestApp};
 
 #[tokio::test]
@@ -14,7 +14,7 @@ async fn a_token_carries_nothing_personal_and_lives_15_minutes() {
     let names = |object: &Value| object.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&header), ["typ", "alg", "kid"]);
     assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("EdDSA")));
-    assert_eq!(names(&claims), ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"]);
+    assert_eq!(names(&claims), ["iss", "aud", "sub", "sid", "gen", "jti", "iat", "nbf", "exp"]);
     let now = test.clock.now().timestamp();
     assert_eq!((&claims["iat"], &claims["nbf"], &claims["exp"]), (&json!(now), &json!(now - 120), &json!(now + 900)));
     let id = user.run("{ viewer { user { id } } }").await;
@@ -33,7 +33,7 @@ async fn every_claim_is_required() {
 #[tokio::test]
 async fn claims_of_another_type_are_refused() {
     let (test, forger) = Forger::start().await;
-    for claim in ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"] {
+    for claim in ["iss", "aud", "sub", "sid", "gen", "jti", "iat", "nbf", "exp"] {
         for value in [json!(true), json!({ "x": 1 }), json!([[1]]), json!(-1.5e300)] {
             assert_refused(&test, &forger.with_claim(claim, value)).await;
         }
@@ -45,9 +45,51 @@ async fn claims_of_another_type_are_refused() {
         assert_refused(&test, &forger.with_claim("exp", exp)).await;
     }
     assert_refused(&test, &forger.with_claim("nbf", json!(i64::MAX))).await;
-    for claim in ["iat", "nbf"] {
-        assert_taken(&test, &forger.with_claim(claim, json!(0))).await;
+    assert_taken(&test, &forger.with_claim("nbf", json!(0))).await;
+}
+
+/// A key that leaked is good for no token that lasts longer than the server's own.
+#[tokio::test]
+async fn a_token_that_would_last_longer_than_the_servers_own_is_refused() {
+    let (test, forger) = Forger::start().await;
+    let now = test.clock.now().timestamp();
+    for exp in [now + 901, now + 3600, now + 315_360_000, i64::MAX] {
+        assert_refused(&test, &forger.with_claim("exp", json!(exp))).await;
     }
+    for iat in [now - 1, 0, -1, i64::MIN] {
+        assert_refused(&test, &forger.with_claim("iat", json!(iat))).await;
+    }
+    // Made in the future, so that its length is right.
+    let made_at = |iat: i64| {
+        let mut claims = forger.claims.clone();
+        (claims["iat"], claims["exp"], claims["nbf"]) = (json!(iat), json!(iat.saturating_add(900)), json!(now));
+        signed_by(&forger.header, &claims, |message| forger.key.sign(message).as_ref().to_vec())
+    };
+    for iat in [now + 151, now + 86_400, now + 315_360_000, i64::MAX] {
+        assert_refused(&test, &made_at(iat)).await;
+    }
+    assert_taken(&test, &made_at(now + 150)).await;
+    assert_taken(&test, &made_at(now - 929)).await;
+    assert_refused(&test, &made_at(now - 930)).await;
+}
+
+#[tokio::test]
+async fn a_setting_that_was_lowered_ends_tokens_that_were_made_for_longer() {
+    let (mut test, user) = TestApp::with_user().await;
+    test.config.accounts.access_token_seconds = 600;
+    test.restart().await;
+    assert_refused(&test, &token_of(&user)).await;
+    assert_taken(&test, &token_of(&test.sign_up("berta").await)).await;
+}
+
+/// As a version made them that had no generations yet.
+#[tokio::test]
+async fn a_token_without_a_generation_is_taken_until_it_expires() {
+    let (test, forger) = Forger::start().await;
+    let token = forger.with_claim("gen", Value::Null);
+    assert_taken(&test, &token).await;
+    test.clock.advance(900 + 30);
+    assert_refused(&test, &token).await;
 }
 
 #[tokio::test]

@@ -96,6 +96,11 @@ async fn every_letter_names_whose_account_it_is_about() {
             "A new API key for your account",
             "was created for your account on 20 November 2026 at 12:00 UTC. It begins with crk_01234567.",
         ),
+        (
+            Letter::SessionCopied { username: username.clone(), when: now() },
+            "A session of yours was ended",
+            "was ended on 20 November 2026 at 12:00 UTC.",
+        ),
     ] {
         let mail = sent(&letter).await;
         assert_eq!(mail.subject, subject);
