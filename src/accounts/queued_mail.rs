@@ -7,6 +7,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
 
+use crate::accounts::identity;
 use crate::error::Error;
 use crate::id::UserId;
 
@@ -41,8 +42,12 @@ pub enum Kind {
     ResetPassword,
     /// The user has another address now; to the one before.
     EmailChanged,
+    /// The same, to one that nobody had confirmed.
+    UnconfirmedEmailChanged,
     /// The user has another password now.
     PasswordChanged,
+    /// The account is deleted: when it is removed, and how to bring it back.
+    AccountDeleted,
 }
 
 /// Mails have no relations that are followed in SQL.
@@ -105,6 +110,21 @@ pub(super) async fn claim(
 pub(super) async fn remove_changes(db: &impl ConnectionTrait, user: UserId, own: Option<&str>) -> Result<(), Error> {
     let links = Entity::delete_many().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(Kind::VerifyEmail));
     own.map_or(links.clone(), |own| links.filter(Column::Recipient.ne(own))).exec(db).await?;
+    Ok(())
+}
+
+/// Takes out what would bring these users links to the address with this key.
+pub(super) async fn remove_links_to(db: &impl ConnectionTrait, users: &[UserId], key: &str) -> Result<(), Error> {
+    let mails = Entity::find().filter(Column::UserId.is_in(users.iter().copied()));
+    let mails = mails.filter(Column::Kind.is_in([Kind::VerifyEmail, Kind::AccountDeleted])).all(db).await?;
+    let ids: Vec<Uuid> = mails
+        .into_iter()
+        .filter(|mail| identity::is_spelling_of(&mail.recipient, key))
+        .map(|mail| mail.id)
+        .collect();
+    if !ids.is_empty() {
+        Entity::delete_many().filter(Column::Id.is_in(ids)).exec(db).await?;
+    }
     Ok(())
 }
 

@@ -89,7 +89,7 @@ impl Accounts {
         tell(self.write_notes().await);
     }
 
-    /// Removes what is over.
+    /// Removes what is over, and completes what another version or policy has left open.
     ///
     /// # Errors
     /// What the database says.
@@ -111,6 +111,7 @@ impl Accounts {
         database.remove_in_batches::<AccountEventId, _>(account_event::Column::Id, events).await?;
         let records = idempotency::expired_at(now);
         database.remove_in_batches::<Uuid, _>(idempotency::Column::Id, records).await?;
+        self.assign_owner_keys().await?;
         self.purge_due(user::is_due(deleted, now)).await
     }
 

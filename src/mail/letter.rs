@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 
 /// A letter to the owner of an account, or of an address that somebody gave as theirs.
 ///
+/// It greets by the username only a recipient who has confirmed the address: to a stranger the name could say anything.
+///
 /// Links have secrets in them: there is no `Debug`.
 #[derive(Clone)]
 pub enum Letter {
     /// To an address that is to be confirmed.
     ConfirmAddress {
-        /// Whose account it is for.
-        username: String,
+        /// Whose account it is for, if the recipient has confirmed the address before.
+        username: Option<String>,
         /// The page to confirm it on, with the token in its fragment.
         link: String,
         /// How long the link is good for.
@@ -18,8 +20,8 @@ pub enum Letter {
     },
     /// To somebody who has forgotten a password.
     ChooseNewPassword {
-        /// Whose password it is.
-        username: String,
+        /// Whose password it is, if the recipient has confirmed the address.
+        username: Option<String>,
         /// The page to choose one on, with the token in its fragment.
         link: String,
         /// How long the link is good for.
@@ -27,26 +29,35 @@ pub enum Letter {
     },
     /// To the owner of an address with which somebody tried to sign up again.
     AlreadyRegistered {
-        /// The account that has the address.
-        username: String,
+        /// The account that has the address, if the recipient has confirmed it.
+        username: Option<String>,
         /// Where to ask for a new password. It has no token: nobody asked for one yet.
         reset_page: String,
     },
     /// To the address that was an account's until now.
     AddressChanged {
-        /// Whose address was changed.
-        username: String,
-        /// The new one. The letter shows its first character and its domain.
-        new_address: String,
+        /// Whose address was changed, if the recipient had confirmed it.
+        username: Option<String>,
+        /// The new one, for such a recipient. The letter shows its first character and its domain.
+        new_address: Option<String>,
     },
     /// To somebody whose password is another one now.
     PasswordChanged {
-        /// Whose password it is.
-        username: String,
+        /// Whose password it is, if the recipient has confirmed the address.
+        username: Option<String>,
         /// When it was changed.
         when: DateTime<Utc>,
         /// From which network address, if that is known.
         address: Option<String>,
+    },
+    /// To somebody whose account was deleted.
+    AccountDeleted {
+        /// Whose account it was, if the recipient has confirmed the address.
+        username: Option<String>,
+        /// When it is removed for good.
+        removed_after: DateTime<Utc>,
+        /// The page to bring it back on, with the token in its fragment, if its owner can.
+        link: Option<String>,
     },
 }
 
@@ -67,6 +78,7 @@ impl Letter {
             Self::AlreadyRegistered { .. } => "already-registered",
             Self::AddressChanged { .. } => "address-changed",
             Self::PasswordChanged { .. } => "password-changed",
+            Self::AccountDeleted { .. } => "account-deleted",
         }
     }
 
@@ -77,6 +89,7 @@ impl Letter {
             Self::AlreadyRegistered { .. } => "You already have an account",
             Self::AddressChanged { .. } => "Your e-mail address was changed",
             Self::PasswordChanged { .. } => "Your password was changed",
+            Self::AccountDeleted { .. } => "Your account was deleted",
         }
     }
 
@@ -117,7 +130,7 @@ impl Letter {
     fn paragraphs(&self) -> Vec<Paragraph> {
         match self {
             Self::ConfirmAddress { username, link, valid_seconds } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words("Please confirm that this e-mail address is yours.".to_owned()),
                 Link("Confirm the address", clean(link)),
                 Words(format!(
@@ -127,7 +140,7 @@ impl Letter {
                 )),
             ],
             Self::ChooseNewPassword { username, link, valid_seconds } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words("Somebody, most likely you, asked for a new password for your account.".to_owned()),
                 Link("Choose a new password", clean(link)),
                 Words(format!(
@@ -137,7 +150,7 @@ impl Letter {
                 )),
             ],
             Self::AlreadyRegistered { username, reset_page } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words(
                     "Somebody, most likely you, tried to sign up with this e-mail address. You have an account already, \
                      so nothing was changed: sign in with the password that you have. If you have forgotten it, ask \
@@ -148,10 +161,10 @@ impl Letter {
                 Words("If it was not you, ignore this mail.".to_owned()),
             ],
             Self::AddressChanged { username, new_address } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words(format!(
                     "The e-mail address of your account was changed to {}. This is the last mail to the old one.",
-                    masked(new_address)
+                    new_address.as_deref().map_or_else(|| "another one".to_owned(), masked)
                 )),
                 Words(
                     "If it was you, there is nothing to do. If it was not, somebody else has your password: tell the \
@@ -159,25 +172,63 @@ impl Letter {
                         .to_owned(),
                 ),
             ],
-            Self::PasswordChanged { username, when, address } => vec![
-                greeting(username),
-                Words(format!(
-                    "The password of your account was changed on {}{}.",
-                    when.format("%-d %B %Y at %H:%M UTC"),
-                    address.as_deref().map(|address| format!(", from {}", clean(address))).unwrap_or_default()
-                )),
-                Words(
-                    "If it was you, there is nothing to do. If it was not, ask for a new password at once, and sign \
-                     out everywhere."
-                        .to_owned(),
-                ),
-            ],
+            Self::AccountDeleted { username, removed_after, link } => {
+                account_deleted(username.as_deref(), *removed_after, link.as_deref())
+            }
+            Self::PasswordChanged { username, when, address } => {
+                password_changed(username.as_deref(), *when, address.as_deref())
+            }
         }
     }
 }
 
-fn greeting(username: &str) -> Paragraph {
-    Words(format!("Hello {},", clean(username)))
+fn password_changed(username: Option<&str>, when: DateTime<Utc>, address: Option<&str>) -> Vec<Paragraph> {
+    vec![
+        greeting(username),
+        Words(format!(
+            "The password of your account was changed on {}{}.",
+            moment(when),
+            address.map(|address| format!(", from {}", clean(address))).unwrap_or_default()
+        )),
+        Words(
+            "If it was you, there is nothing to do. If it was not, ask for a new password at once, and sign \
+             out everywhere."
+                .to_owned(),
+        ),
+    ]
+}
+
+fn account_deleted(username: Option<&str>, removed_after: DateTime<Utc>, link: Option<&str>) -> Vec<Paragraph> {
+    let mut paragraphs = vec![
+        greeting(username),
+        Words(format!(
+            "Your account was deleted. Everything that belongs to it is removed after {}.",
+            moment(removed_after)
+        )),
+    ];
+    match link {
+        Some(link) => paragraphs.extend([
+            Words("Until then you can bring it back.".to_owned()),
+            Link("Bring the account back", clean(link)),
+            Words(
+                "If you deleted it yourself, there is nothing to do. If it was not you, bring it back, and choose a new \
+                 password."
+                    .to_owned(),
+            ),
+        ]),
+        None => paragraphs.push(Words(
+            "Until then the people who run this service can bring it back: ask them if this was a mistake.".to_owned(),
+        )),
+    }
+    paragraphs
+}
+
+fn moment(moment: DateTime<Utc>) -> impl std::fmt::Display {
+    moment.format("%-d %B %Y at %H:%M UTC")
+}
+
+fn greeting(username: Option<&str>) -> Paragraph {
+    Words(username.map_or_else(|| "Hello,".to_owned(), |username| format!("Hello {},", clean(username))))
 }
 
 /// In the largest unit that is exact.
@@ -248,7 +299,7 @@ mod tests {
     #[test]
     fn names_can_write_neither_html_nor_lines() {
         let letter = Letter::PasswordChanged {
-            username: "<b>\r\n\r\nYour bank: &\"'".to_owned(),
+            username: Some("<b>\r\n\r\nYour bank: &\"'".to_owned()),
             when: DateTime::UNIX_EPOCH,
             address: Some("<i>".to_owned()),
         };
