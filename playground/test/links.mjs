@@ -26,6 +26,10 @@ try {
     aLinkThatIsNoLongerGoodSaysSo,
     aLinkWithoutItsTokenSaysSo,
     aServerThatDoesNotAnswerMayBeAskedAgain,
+    aWrongPasswordMayBeCorrected,
+    whoDidNotCreateTheAccountIsLedToANewPassword,
+    aDeletedAccountIsBroughtBackByItsLink,
+    aDeletedAccountIsBroughtBackByItsName,
     aPasswordIsChosen,
     aNewLinkIsAskedFor,
     withoutScriptsNothingIsOffered,
@@ -47,10 +51,13 @@ async function anAddressIsConfirmedByAPress() {
   await page.waitForLoadState('networkidle');
   assert.equal(inputs.length, 0, 'opening the page sends nothing');
   await picture(page, 'verify');
+  await page.getByLabel('Password', { exact: true }).fill('correct horse battery');
+  assert.equal(await page.getAttribute('#password', 'autocomplete'), 'current-password');
   await button(page, 'Confirm the address').dblclick();
   await page.getByText('the address is confirmed').waitFor();
   assert.equal(await page.getByRole('button').count(), 0);
-  assert.deepEqual(inputs, [{ token: 'AbC-123_x' }], 'it is sent once');
+  assert.deepEqual(inputs, [{ token: 'AbC-123_x', password: 'correct horse battery' }], 'it is sent once');
+  assert.equal(await page.inputValue('#password'), '', 'it is left nowhere');
   assert.ok(urls.every((url) => !url.includes('AbC')), `the token is in no URL that is asked for: ${urls}`);
   await done();
 }
@@ -60,9 +67,10 @@ async function anotherLinkMayBeOpenedInTheSameTab() {
   await page.evaluate(() => { location.hash = '#token=two'; });
   await page.waitForFunction(() => !location.hash);
   await page.keyboard.press('Tab');
+  await page.keyboard.type('mine');
   await page.keyboard.press('Enter');
   await page.getByText('the address is confirmed').waitFor();
-  assert.deepEqual(inputs, [{ token: 'two' }]);
+  assert.deepEqual(inputs, [{ token: 'two', password: 'mine' }]);
   await done();
 }
 
@@ -70,6 +78,7 @@ async function aLinkThatIsNoLongerGoodSaysSo() {
   const { page, done } = await open('/verify-email#token=x', [
     refused('verifyEmail', 'EXPIRED', 'token', 'This link is <b>not</b> good any more.'),
   ]);
+  await page.getByLabel('Password', { exact: true }).fill('mine');
   await button(page, 'Confirm the address').click();
   await page.getByText('This link is <b>not</b> good any more.').waitFor();
   assert.equal(await page.getByRole('button').count(), 0);
@@ -90,12 +99,71 @@ async function aServerThatDoesNotAnswerMayBeAskedAgain() {
     json({ errors: [{ message: 'Try again in 12 s.', extensions: { code: 'RATE_LIMITED' } }] }),
     accepted('verifyEmail'),
   ]);
+  await page.getByLabel('Password', { exact: true }).fill('mine');
   for (const message of ['The server cannot be reached.', 'Try again in 12 s.', 'the address is confirmed']) {
     await button(page, 'Confirm the address').click();
     await page.getByText(message).waitFor();
   }
   assert.equal(inputs.length, 3);
   await done(['502']);
+}
+
+async function aWrongPasswordMayBeCorrected() {
+  const { page, inputs, done } = await open('/verify-email#token=x', [
+    refused('verifyEmail', 'WRONG_CREDENTIALS', 'password', 'The password is wrong.'),
+    accepted('verifyEmail'),
+  ], phone);
+  const password = page.getByLabel('Password', { exact: true });
+  await button(page, 'Confirm the address').click();
+  assert.equal(inputs.length, 0, 'no password, nothing to send');
+  await password.fill('wrong');
+  await password.press('Enter');
+  await page.getByText('The password is wrong.').waitFor();
+  await page.waitForFunction(() => document.activeElement.id === 'password');
+  await picture(page, 'verify-wrong');
+  await password.fill('right');
+  await password.press('Enter');
+  await page.getByText('the address is confirmed').waitFor();
+  assert.deepEqual(inputs.map((input) => input.password), ['wrong', 'right']);
+  await done();
+}
+
+async function whoDidNotCreateTheAccountIsLedToANewPassword() {
+  const { page, inputs, done } = await open('/verify-email#token=x', [
+    json({ data: { requestPasswordReset: { accepted: true } } }),
+  ]);
+  await button(page, 'I did not create this account').click();
+  await page.getByLabel('E-mail address of your account').fill('anna@example.org');
+  await button(page, 'Send me a link').click();
+  await page.getByText('a mail is on its way').waitFor();
+  assert.deepEqual(inputs, [{ email: 'anna@example.org' }], 'the link to confirm is not used');
+  await done();
+}
+
+async function aDeletedAccountIsBroughtBackByItsLink() {
+  const { page, inputs, done } = await open('/restore-account#token=x', [
+    refused('restoreAccount', 'REQUIRED', 'password', 'The password is needed.'),
+    accepted('restoreAccount'),
+  ]);
+  await page.waitForLoadState('networkidle');
+  assert.equal(inputs.length, 0, 'opening the page sends nothing');
+  await button(page, 'Bring the account back').click();
+  await page.getByLabel('Password').fill('mine');
+  await picture(page, 'restore');
+  await button(page, 'Bring the account back').click();
+  await page.getByText('Your account is back.').waitFor();
+  assert.deepEqual(inputs, [{ token: 'x' }, { token: 'x', password: 'mine' }]);
+  await done();
+}
+
+async function aDeletedAccountIsBroughtBackByItsName() {
+  const { page, inputs, done } = await open('/restore-account', [accepted('restoreAccount')]);
+  await page.getByLabel('E-mail address or username').fill('anna');
+  await page.getByLabel('Password').fill('mine');
+  await button(page, 'Bring the account back').click();
+  await page.getByText('Your account is back.').waitFor();
+  assert.deepEqual(inputs, [{ identifier: 'anna', password: 'mine' }]);
+  await done();
 }
 
 async function aPasswordIsChosen() {

@@ -93,7 +93,7 @@ impl Accounts {
 impl Accounts {
     /// Ends what sessions a deleted user still has: `deleteAccount` ends a bounded number, and their user would make the
     /// others good again.
-    async fn end_sessions_of_deleted(&self, id: UserId) -> Result<(), Error> {
+    pub(super) async fn end_sessions_of_deleted(&self, id: UserId) -> Result<(), Error> {
         let user = user::find_by_id(self.database.reader(), id).await?;
         if user.is_none_or(|user| user.deleted_at.is_none()) {
             return Ok(());

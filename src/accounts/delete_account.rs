@@ -1,60 +1,100 @@
-//! `deleteAccount`: a person leaves.
+//! `deleteAccount` and `restoreAccount`: a person leaves, and may come back.
 //!
-//! At once they are gone for everybody: no session, no API key, no login, in no list. For `deletion_grace_days` an
-//! operator can bring them back (`cloakroom users reinstate`), and their username and address stay taken; then the
-//! sweep purges all that is theirs (`purge.rs`): sessions, keys, counters, photos, audit log. What remains is their
-//! id where they acted on others as an administrator, and whatever backups and the server's log hold.
+//! At once they are gone for everybody: no session, no API key, no login, in no list. For `deletion_grace_days` their
+//! username stays taken, and so does their address until somebody else confirms it. During that time they can bring the
+//! account back with the link in the mail that tells them so, or with their password; if an operator has deleted it, only
+//! an operator can (`cloakroom users reinstate`). Then the sweep purges all that is theirs (`purge.rs`): sessions, keys,
+//! counters, photos, audit log. What remains is their id where they acted on others as an administrator, and whatever
+//! backups and the server's log hold.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::administer::last_admin;
 use crate::accounts::end::{self, Ended};
+use crate::accounts::limits::MailCause;
 use crate::accounts::prove::Claim;
-use crate::accounts::{Accounts, Password, user};
+use crate::accounts::{Accounts, Password, queued_mail, user};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::id::UserId;
 use crate::store::DatabaseTransaction;
 
+/// An account that was deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct Deleted {
+    /// Whose it was.
+    pub id: UserId,
+    /// Until when they can bring it back.
+    pub restorable_until: DateTime<Utc>,
+}
+
+/// A deletion, as its transaction sees it.
+#[derive(Clone)]
+struct Deletion {
+    id: UserId,
+    event: account_event::ActiveModel,
+    now: DateTime<Utc>,
+    /// Until when the user can bring the account back; `None` if an operator deletes it.
+    restorable_until: Option<DateTime<Utc>>,
+    sends_mail: bool,
+}
+
 impl Accounts {
-    /// Deletes the caller's own account.
+    /// Deletes the caller's own account, and tells them by mail until when they can bring it back.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key; [`Error::Invalid`] with `WRONG_CREDENTIALS`, or
     /// with `CONFLICT` for the last administrator; [`Error::RateLimited`]; [`Error::Unavailable`].
-    pub async fn delete_account(&self, caller: &Caller, password: Password) -> Result<UserId, Error> {
+    pub async fn delete_account(&self, caller: &Caller, password: Password) -> Result<Deleted, Error> {
         let id = caller.in_person()?;
         password.check_length("password")?;
-        self.prove(caller, Claim::User(id, "password"), password).await?;
-        self.delete(caller, id).await
+        let user = self.prove(caller, Claim::User(id, "password"), password).await?.user;
+        let now = self.clock.now();
+        let restorable_until = now + TimeDelta::days(self.settings.deletion_grace_days.into());
+        // Who deletes account after account sends their addresses no more mails than others.
+        let sends_mail = user.email_key.as_ref().is_some_and(|mailbox| {
+            self.limits.count_mail_of(MailCause::Deletion, &caller.origin, mailbox, id).is_ok()
+        });
+        let event = self.event(caller, id, Kind::AccountDeleted);
+        self.delete(Deletion { id, event, now, restorable_until: Some(restorable_until), sends_mail }).await?;
+        Ok(Deleted { id, restorable_until })
     }
 
+    /// Deletes a user as an operator does.
+    ///
     /// # Errors
     /// [`Error::NotFound`] for whom nobody knows; [`Error::Invalid`] with `CONFLICT` for the last administrator.
-    pub(super) async fn delete(&self, caller: &Caller, id: UserId) -> Result<UserId, Error> {
-        let (event, now) = (self.event(caller, id, Kind::AccountDeleted), self.clock.now());
-        self.write_and_end(move |transaction| Box::pin(delete(transaction, id, event.clone(), now))).await
+    pub(super) async fn delete_by_operator(&self, caller: &Caller, id: UserId) -> Result<(), Error> {
+        let event = self.event(caller, id, Kind::AccountDeleted);
+        self.delete(Deletion { id, event, now: self.clock.now(), restorable_until: None, sends_mail: true }).await
+    }
+
+    async fn delete(&self, deletion: Deletion) -> Result<(), Error> {
+        let deleted = self.write_and_end(move |transaction| Box::pin(deletion.clone().run(transaction))).await;
+        self.post.wake();
+        deleted
     }
 }
 
-async fn delete(
-    transaction: &DatabaseTransaction,
-    id: UserId,
-    event: account_event::ActiveModel,
-    now: DateTime<Utc>,
-) -> Result<(UserId, Ended), Error> {
-    let (admins, user) = user::lock_admins_and(transaction, id).await?;
-    if admins == [id] {
-        return Err(last_admin(None).into());
+impl Deletion {
+    async fn run(self, transaction: &DatabaseTransaction) -> Result<((), Ended), Error> {
+        let Self { id, event, now, restorable_until, sends_mail } = self;
+        let (admins, user) = user::lock_admins_and(transaction, id).await?;
+        if admins == [id] {
+            return Err(last_admin(None).into());
+        }
+        let user = user.ok_or(Error::NotFound("user"))?;
+        // The rest, if there are more, is refused as well: the user may not act. Before one is reinstated it is ended.
+        end::some_sessions(transaction, id, now).await?;
+        // Whoever is deleted twice does not stay longer.
+        if user.deleted_at.is_none() {
+            user::set_deleted(transaction, id, now, restorable_until).await?;
+            account_event::add(transaction, event).await?;
+            if let Some(email) = user.email.filter(|_| sends_mail) {
+                queued_mail::add(transaction, queued_mail::Kind::AccountDeleted, &email, Some(id), now).await?;
+            }
+        }
+        Ok(((), Ended::user()))
     }
-    let user = user.ok_or(Error::NotFound("user"))?;
-    // The rest, if there are more, is refused as well: the user may not act. Before one is reinstated it is ended.
-    end::some_sessions(transaction, id, now).await?;
-    // Whoever is deleted twice does not stay longer.
-    if user.deleted_at.is_none() {
-        user::set_deleted(transaction, id, now).await?;
-        account_event::add(transaction, event).await?;
-    }
-    Ok((id, Ended::user()))
 }

@@ -9,6 +9,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{Condition, QueryOrder as _, QuerySelect as _};
 
 use crate::accounts::api_key::hex;
+use crate::accounts::identity;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
 use crate::store::{DatabaseTransaction, delete_locked, lock_keys};
@@ -47,6 +48,8 @@ pub enum Kind {
     VerifyEmail,
     /// To choose a new password.
     ResetPassword,
+    /// To bring a deleted account back.
+    RestoreAccount,
 }
 
 /// Tokens have no relations that are followed in SQL.
@@ -123,6 +126,32 @@ pub(super) async fn remove_changes(
 ) -> Result<(), Error> {
     let links = Condition::all().add(Column::UserId.eq(user)).add(Column::Kind.eq(Kind::VerifyEmail));
     remove(transaction, own.map_or(links.clone(), |own| links.add(Column::Email.ne(own))), BY_USER).await
+}
+
+/// Takes out the links of these users to the address with this key, but for those that confirm it: what they say while
+/// somebody else owns the address is that it is taken.
+pub(super) async fn remove_sent_to(
+    transaction: &DatabaseTransaction,
+    users: &[UserId],
+    key: &str,
+) -> Result<(), Error> {
+    let links = Entity::find().filter(Column::UserId.is_in(users.iter().copied()));
+    let links = links.filter(Column::Kind.ne(Kind::VerifyEmail)).order_by_asc(Column::Hash);
+    let links = links.all(transaction).await?.into_iter();
+    let hashes: Vec<String> =
+        links.filter(|link| identity::is_spelling_of(&link.email, key)).map(|link| link.hash).collect();
+    Ok(delete_locked::<Entity, _>(transaction, Column::Hash, &hashes).await?)
+}
+
+/// Whether a user has a link of this kind that is good at `now`.
+pub(super) async fn any_live(
+    db: &impl ConnectionTrait,
+    kind: Kind,
+    user: UserId,
+    now: chrono::DateTime<Utc>,
+) -> Result<bool, Error> {
+    let links = Entity::find().filter(Column::UserId.eq(user)).filter(Column::Kind.eq(kind));
+    Ok(links.filter(Column::ExpiresAt.gt(now)).one(db).await?.is_some())
 }
 
 /// Those of a user that are still kept, the first to expire first.

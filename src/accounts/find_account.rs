@@ -1,7 +1,7 @@
 //! Somebody by whatever names them, for the command line and for administrators.
 
 use crate::accounts::identity::Identifier;
-use crate::accounts::{Accounts, identity, user};
+use crate::accounts::{Accounts, email_owner, identity, user};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::id::UserId;
@@ -21,7 +21,7 @@ impl Accounts {
         }
         match identity::identifier("who", who) {
             Ok(Identifier::Username(key)) => user::find_by_username(db, &key).await,
-            Ok(Identifier::Email(key)) => user::find_by_email(db, &key).await,
+            Ok(Identifier::Email(key)) => email_owner::find(db, &key).await,
             // What nobody can be called is nobody's.
             Err(_) => Ok(None),
         }

@@ -96,6 +96,11 @@ pub(super) fn email(field: &str, text: &str) -> Result<Identity, UserError> {
     Ok(Identity { text, key })
 }
 
+/// Returns true if `text` is an address with this key.
+pub(super) fn is_spelling_of(text: &str, key: &str) -> bool {
+    email("email", text).is_ok_and(|address| address.key == key)
+}
+
 /// A name to show: any text on one line.
 pub(super) fn name(field: &str, text: &str) -> Result<String, UserError> {
     if text.chars().nth(MAX_NAME_CHARS).is_some() {

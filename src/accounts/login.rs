@@ -41,8 +41,8 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Invalid`] with `WRONG_CREDENTIALS`, or for a malformed input; [`Error::Forbidden`] for somebody who is
-    /// suspended or has to confirm their address first; [`Error::RateLimited`]; [`Error::Unavailable`] when too many
-    /// passwords wait.
+    /// suspended, or has to confirm their address first: then the link is sent again; [`Error::RateLimited`];
+    /// [`Error::Unavailable`] when too many passwords wait.
     pub async fn login(&self, caller: &Caller, input: Login) -> Result<SignedIn, Error> {
         let identifier = identity::identifier("identifier", &input.identifier)?;
         input.password.check_length("password")?;
@@ -51,6 +51,9 @@ impl Accounts {
         let claim = Claim::Identifier(identifier);
         let mut proved = self.prove(caller, claim.clone(), input.password.clone()).await?;
         for _ in 0..ATTEMPTS {
+            if self.must_confirm(&proved.user) {
+                return Err(self.send_link_at_login(caller, &proved.user).await?);
+            }
             self.admit(&proved.user)?;
             let upgrade = match proved.outdated {
                 true => Some(self.passwords.hash(input.password.clone()).await?),

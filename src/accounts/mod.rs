@@ -9,6 +9,7 @@
 //!   remembered, so no request that begins after the answer gets through; a restart asks the rows again.
 //! * Mails are queued with what they tell and sent later (`queued_mail`, `post`); their links carry tokens that are good
 //!   once (`email_token`). What is done to an account goes to its audit log (`account_event`).
+//! * `email_owner` says whose an address is: an unconfirmed one may be that of several accounts.
 //! * `limits` says how often anybody may try; `upkeep` removes what is over, `purge` whole accounts.
 //! * `idempotency` has the records of requests that other slices send under a key, too.
 //!
@@ -27,6 +28,7 @@ mod buckets;
 mod change_password;
 mod confirmations;
 mod delete_account;
+mod email_owner;
 pub mod email_token;
 mod end;
 mod end_session;
@@ -56,6 +58,7 @@ mod refresh;
 mod refresh_token;
 mod rehearse;
 mod reset_password;
+mod restore_account;
 pub mod revoked_access_token;
 pub mod session;
 mod sign_up;
@@ -83,6 +86,7 @@ use crate::store::{Database, DatabaseTransaction};
 pub use access::{ApiKeysAfter, SessionsAfter};
 pub use api_keys::{CreateApiKey, Created};
 pub use change_password::ChangePassword;
+pub use delete_account::Deleted;
 pub use end::Ended;
 pub use inspect::Inspected;
 pub use login::{Login, SignedIn};
@@ -91,6 +95,7 @@ pub use new_user::Profile;
 pub use operate::{AddUser, Secret};
 pub use password::Password;
 pub use rehearse::Rehearsal;
+pub use restore_account::Restore;
 pub use sign_up::SignUp;
 pub use standing::Standing;
 pub use token::{Tokens, key_lifetime_seconds};

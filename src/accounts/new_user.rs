@@ -5,6 +5,7 @@ use sea_orm::ActiveValue::Set;
 
 use crate::accounts::identity::{self, Identity};
 use crate::accounts::{Accounts, Password, user};
+use crate::config::EmailVerification;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
 
@@ -25,6 +26,8 @@ pub(super) struct NewUser {
     pub(super) id: UserId,
     pub(super) username: Identity,
     pub(super) email: Option<Identity>,
+    /// Whether the address is theirs alone from the beginning.
+    pub(super) owns_email: bool,
     pub(super) name: Option<String>,
     pub(super) password_hash: String,
     pub(super) role: user::Role,
@@ -58,6 +61,7 @@ impl Accounts {
             id: UserId::generate(),
             username,
             email,
+            owns_email: self.settings.email_verification == EmailVerification::Off,
             name,
             password_hash: String::new(),
             role: user::Role::User,
@@ -91,6 +95,7 @@ impl NewUser {
             username: Set(self.username.text),
             username_key: Set(self.username.key),
             email: Set(email),
+            email_owner_key: Set(email_key.clone().filter(|_| self.owns_email)),
             email_key: Set(email_key),
             name: Set(self.name),
             password_hash: Set(self.password_hash),
@@ -101,6 +106,7 @@ impl NewUser {
             unconfirmed_until: Set(self.unconfirmed_until),
             suspended_at: Set(None),
             deleted_at: Set(None),
+            restorable_until: Set(None),
             search_key: Set(search_key),
             purge_started_at: Set(None),
         }

@@ -7,7 +7,7 @@ use crate::accounts::account_event::{self, Kind};
 use crate::accounts::change_password::Replacement;
 use crate::accounts::end::{self, Ended};
 use crate::accounts::new_user::{NewUser, Profile};
-use crate::accounts::{Accounts, Password, Passwords, UpdateProfile, user};
+use crate::accounts::{Accounts, Password, Passwords, UpdateProfile, email_owner, user};
 use crate::caller::Caller;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
@@ -56,10 +56,20 @@ impl Accounts {
         };
         let event = self.event(caller, user.id, Kind::SignedUp);
         let (furnish, clock) = (self.hooks.furnish, self.clock.clone());
+        let verified = user.email.clone().filter(|_| user.email_verified_at.is_some());
+        let owner = verified.map(|email| self.new_owner(user.id, email));
         self.database
             .write(move |transaction| {
                 let (user, event, clock): (NewUser, _, _) = (user.clone(), event.clone(), clock.clone());
+                let owner = owner.clone();
                 Box::pin(async move {
+                    if let Some(owner) = owner {
+                        // It is theirs by the operator's word.
+                        owner.displace_all(transaction).await?;
+                    } else if let Some(email) = &user.email {
+                        let other = email_owner::find_present(transaction, &email.key).await?;
+                        other.map_or(Ok(()), |_| Err(user::email_taken()))?;
+                    }
                     let user = user.row().insert(transaction).await.map_err(user::taken)?;
                     furnish(transaction, user.id, &clock).await?;
                     account_event::add(transaction, event).await?;
@@ -126,7 +136,7 @@ impl Accounts {
     /// the last administrator.
     pub async fn delete_user(&self, caller: &Caller, id: UserId, at_once: bool) -> Result<(), Error> {
         caller.require_operator()?;
-        self.delete(caller, id).await?;
+        self.delete_by_operator(caller, id).await?;
         if at_once { self.purge_now(id).await } else { Ok(()) }
     }
 
@@ -154,6 +164,7 @@ impl Accounts {
         let (Some(mut user), true) = (user, faults.is_empty()) else { return Err(Error::Invalid(faults)) };
         user.role = input.role;
         user.created_at = input.created_at.unwrap_or(now);
+        user.owns_email |= input.email_verified;
         user.email_verified_at = user.email.as_ref().filter(|_| input.email_verified).map(|_| now);
         Ok(user)
     }

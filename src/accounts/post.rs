@@ -19,9 +19,9 @@ use sea_orm::ActiveValue::Set;
 use tokio::sync::Notify;
 
 use crate::accounts::queued_mail::{self, Kind};
-use crate::accounts::{Accounts, account_event, api_key, email_token, identity, user};
+use crate::accounts::{Accounts, account_event, api_key, email_owner, email_token, identity, user};
 use crate::caller::Caller;
-use crate::config::{self, PageUrl};
+use crate::config::{self, EmailVerification, PageUrl};
 use crate::error::{Error, one_line};
 use crate::id::UserId;
 use crate::mail::{self, Letter, Mailer};
@@ -36,6 +36,7 @@ pub(super) struct Post {
     mailer: Mailer,
     verify_url: String,
     reset_url: String,
+    restore_url: String,
     attempts: i32,
     /// How many mails are sent at once.
     at_once: u64,
@@ -54,6 +55,7 @@ impl Post {
             mailer,
             verify_url: page(&settings.verify_url, "verify-email"),
             reset_url: page(&settings.reset_url, "reset-password"),
+            restore_url: page(&settings.restore_url, "restore-account"),
             attempts: i32::try_from(settings.attempts).unwrap_or(i32::MAX),
             at_once: settings.smtp_connections.into(),
             retry_seconds: i64::try_from(settings.smtp_seconds).unwrap_or(LAST_RETRY_SECONDS).max(RETRY_SECONDS / 2)
@@ -100,8 +102,10 @@ impl Accounts {
         let wait = doubled.min(LAST_RETRY_SECONDS).max(self.post.retry_seconds);
         let valid = (self.settings.verification_seconds, self.settings.reset_seconds);
         let (verify_url, reset_url) = (self.post.verify_url.clone(), self.post.reset_url.clone());
-        let due_at = now + TimeDelta::seconds(wait);
-        let sorting = Sorting { mail: mail.clone(), now, due_at, verify_url, reset_url, valid };
+        let (restore_url, due_at) = (self.post.restore_url.clone(), now + TimeDelta::seconds(wait));
+        let (policy, grace_days) = (self.settings.email_verification, self.settings.deletion_grace_days);
+        let sorting =
+            Sorting { mail: mail.clone(), now, due_at, verify_url, reset_url, restore_url, valid, policy, grace_days };
         let sorted = self.database.write(move |transaction| Box::pin(sorting.clone().run(transaction))).await?;
         let Some(letter) = sorted else { return Ok(()) };
         if let Some((recipient, letter)) = letter
@@ -131,6 +135,10 @@ struct Sorting {
     due_at: DateTime<Utc>,
     verify_url: String,
     reset_url: String,
+    restore_url: String,
+    policy: EmailVerification,
+    /// For how many days a deleted account is kept.
+    grace_days: u32,
     /// For how many seconds a link is good: to confirm an address, to choose a password.
     valid: (u32, u32),
 }
@@ -143,7 +151,7 @@ impl Sorting {
     async fn run(self, transaction: &DatabaseTransaction) -> Result<Option<Option<Addressed>>, Error> {
         let key = identity::email("recipient", &self.mail.recipient).map(|address| address.key);
         let find_holder = async || match &key {
-            Ok(key) => user::find_by_email(transaction, key).await,
+            Ok(key) => email_owner::find_present(transaction, key).await,
             Err(_) => Ok(None),
         };
         let subject = match self.mail.kind {
@@ -152,25 +160,42 @@ impl Sorting {
         };
         // Whoever changes an address or a password locks the user first, too, and takes out the links and the mails
         // that must not be good afterwards: a link that is stored here is either seen by them, or knows of them.
+        let concerned =
+            |user: &user::Model| user.deleted_at.is_some() == (self.mail.kind == Kind::AccountDeleted);
         let subject = match subject {
-            Some(id) => user::lock(transaction, id).await?.filter(|user| user.deleted_at.is_none()),
+            Some(id) => user::lock(transaction, id).await?.filter(concerned),
             None => None,
         };
         if !queued_mail::claim(transaction, &self.mail, self.due_at).await? {
             return Ok(None);
         }
-        let holder = find_holder().await?.filter(|holder| holder.deleted_at.is_none());
-        let Some(user) = subject else { return Ok(Some(None)) };
+        let holder = find_holder().await?;
+        match subject {
+            Some(user) => self.letter(transaction, user, holder).await.map(Some),
+            None => Ok(Some(None)),
+        }
+    }
+
+    /// The letter about `user`, where `holder` has the recipient's address; `None` if there is nobody to write to.
+    async fn letter(
+        &self,
+        transaction: &DatabaseTransaction,
+        user: user::Model,
+        holder: Option<user::Model>,
+    ) -> Result<Option<Addressed>, Error> {
         let as_queued = |letter| Some((self.mail.recipient.clone(), letter));
-        Ok(Some(match (self.mail.kind, holder) {
-            (Kind::VerifyEmail, Some(holder)) if holder.id != user.id => {
-                let letter =
-                    Letter::AlreadyRegistered { username: holder.username, reset_page: self.reset_url.clone() };
+        let greeted = self.greeted(&user);
+        Ok(match (self.mail.kind, holder) {
+            (Kind::VerifyEmail, Some(holder))
+                if holder.id != user.id && email_owner::owns_email(&holder, self.policy) =>
+            {
+                let username = holder.email_verified_at.is_some().then_some(holder.username);
+                let letter = Letter::AlreadyRegistered { username, reset_page: self.reset_url.clone() };
                 holder.email.map(|email| (email, letter))
             }
             (Kind::VerifyEmail, _) => {
                 let (link, valid_seconds) = self.link(transaction, &user, &self.mail.recipient).await?;
-                as_queued(Letter::ConfirmAddress { username: user.username, link, valid_seconds })
+                as_queued(Letter::ConfirmAddress { username: greeted, link, valid_seconds })
             }
             (Kind::ResetPassword, Some(holder)) if holder.id == user.id => match &user.email {
                 Some(email) => {
@@ -178,32 +203,62 @@ impl Sorting {
                     if self.mail.attempts == 0 {
                         account_event::add(transaction, self.requested(user.id)).await?;
                     }
-                    Some((email.clone(), Letter::ChooseNewPassword { username: user.username, link, valid_seconds }))
+                    Some((email.clone(), Letter::ChooseNewPassword { username: greeted, link, valid_seconds }))
                 }
                 None => None,
             },
             // It has just become somebody else's.
             (Kind::ResetPassword, _) => None,
             (Kind::EmailChanged, _) => {
-                let (username, new_address) = (user.username, user.email.unwrap_or_default());
+                let (username, new_address) = (Some(user.username), user.email);
                 as_queued(Letter::AddressChanged { username, new_address })
+            }
+            // Neither a name nor an address that a stranger chose.
+            (Kind::UnconfirmedEmailChanged, _) => {
+                as_queued(Letter::AddressChanged { username: None, new_address: None })
             }
             (Kind::PasswordChanged, _) => {
                 let keys = api_key::list_live(transaction, user.id, self.now).await?;
                 let api_keys = keys.iter().map(|key| format!("{} ({})", key.prefix, key.name)).collect();
-                let (username, when) = (user.username, self.mail.created_at);
-                as_queued(Letter::PasswordChanged { username, when, address: None, api_keys })
+                let when = self.mail.created_at;
+                as_queued(Letter::PasswordChanged { username: greeted, when, address: None, api_keys })
             }
             (Kind::ApiKeyCreated, _) => {
-                let (username, when) = (user.username, self.mail.created_at);
-                let (prefix, reset_page) = (self.mail.detail.unwrap_or_default(), self.reset_url);
-                as_queued(Letter::ApiKeyCreated { username, when, prefix, reset_page })
+                let (prefix, reset_page) = (self.mail.detail.clone().unwrap_or_default(), self.reset_url.clone());
+                as_queued(Letter::ApiKeyCreated { username: greeted, when: self.mail.created_at, prefix, reset_page })
             }
             (Kind::RefreshTokenReused, _) => {
-                let (username, when) = (user.username, self.mail.created_at);
-                as_queued(Letter::SessionCopied { username, when })
+                as_queued(Letter::SessionCopied { username: greeted, when: self.mail.created_at })
             }
-        }))
+            (Kind::AccountDeleted, _) => as_queued(self.account_deleted(transaction, &user, greeted).await?),
+        })
+    }
+
+    /// The name to greet the recipient by. One who has not confirmed the address may be a stranger, to whom the name could
+    /// say anything.
+    fn greeted(&self, user: &user::Model) -> Option<String> {
+        let is_theirs = user.email_key.as_deref().is_some_and(|key| identity::is_spelling_of(&self.mail.recipient, key));
+        (is_theirs && user.email_verified_at.is_some()).then(|| user.username.clone())
+    }
+
+    async fn account_deleted(
+        &self,
+        transaction: &DatabaseTransaction,
+        user: &user::Model,
+        username: Option<String>,
+    ) -> Result<Letter, Error> {
+        let grace = TimeDelta::days(self.grace_days.into());
+        let removed_after = user.deleted_at.unwrap_or(self.mail.created_at) + grace;
+        let way_back = match user.restorable_until.filter(|until| *until > self.now) {
+            Some(expires_at) => {
+                let kind = email_token::Kind::RestoreAccount;
+                let (token, row) = email_token::generate(kind, user.id, self.mail.recipient.clone(), expires_at)?;
+                email_token::add(transaction, row).await?;
+                Some(format!("{}#token={token}", self.restore_url))
+            }
+            None => None,
+        };
+        Ok(Letter::AccountDeleted { username, removed_after, link: way_back })
     }
 
     /// The entry about the request for this mail, by a client that was not signed in.

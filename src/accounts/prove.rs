@@ -6,8 +6,9 @@ use sea_orm::sea_query::IntoCondition as _;
 use crate::accounts::identity::Identifier;
 use crate::accounts::limits::Account;
 use crate::accounts::password::Match;
+use crate::accounts::email_owner::Credential;
 use crate::accounts::user::Column;
-use crate::accounts::{Accounts, Password, account_event, session, user};
+use crate::accounts::{Accounts, Password, account_event, email_owner, session, user};
 use crate::caller::{self, Caller};
 use crate::config::EmailVerification;
 use crate::error::{Error, UserError, UserErrorCode};
@@ -33,58 +34,75 @@ impl Accounts {
     /// Whose password this is. Whether the user is unknown or the password wrong is not told, in word or time.
     pub(super) async fn prove(&self, caller: &Caller, claim: Claim, password: Password) -> Result<Proved, Error> {
         self.limits.login_per_address.count_from(&caller.origin)?;
-        let found = self.find_claimed(&claim).await?;
-        let id = found.as_ref().map(|(id, _)| *id);
-        self.count_login(caller, &claim, id).await?;
-        self.check(caller, &claim, found, password).await
+        let candidates = self.find_claimed(&claim).await?;
+        self.count_login(caller, &claim, claimed_id(&candidates)).await?;
+        self.check(caller, &claim, candidates, password).await
     }
 
     /// The same once more, of what counted as one attempt.
     pub(super) async fn prove_again(&self, caller: &Caller, claim: Claim, password: Password) -> Result<Proved, Error> {
-        let found = self.find_claimed(&claim).await?;
-        self.check(caller, &claim, found, password).await
+        let candidates = self.find_claimed(&claim).await?;
+        self.check(caller, &claim, candidates, password).await
     }
 
-    /// Nobody but the database knows any more that a deleted account was there.
-    async fn find_claimed(&self, claim: &Claim) -> Result<Option<(UserId, String)>, Error> {
+    /// The users whose password it may be: as many of them, and thus as many hashes, whoever is known. Nobody but the
+    /// database knows any more that a deleted account was there.
+    ///
+    /// An address is its owner's, or else that of the newest user who gave it. Where confirmation is required, both are
+    /// tried. Otherwise somebody could sign up with an address and ask here whether it has another owner.
+    async fn find_claimed(&self, claim: &Claim) -> Result<Vec<Option<Credential>>, Error> {
+        let reader = self.database.reader();
         let which = match claim {
+            Claim::Identifier(Identifier::Email(key)) => {
+                let (owner, newest) = email_owner::find_hashes(reader, key).await?;
+                let required = self.settings.email_verification == EmailVerification::Required;
+                return Ok(match required {
+                    // The owner last: who gave the address and knows the password learns from no hash that there is one.
+                    true => vec![newest, owner],
+                    false => vec![owner.or(newest)],
+                });
+            }
             Claim::Identifier(Identifier::Username(key)) => Column::UsernameKey.eq(key).into_condition(),
-            Claim::Identifier(Identifier::Email(key)) => Column::EmailKey.eq(key).into_condition(),
             Claim::User(id, _) => Column::Id.eq(*id).into_condition(),
         };
-        user::find_hash(self.database.reader(), which).await
+        Ok(vec![user::find_hash(reader, which).await?])
     }
 
     async fn check(
         &self,
         caller: &Caller,
         claim: &Claim,
-        found: Option<(UserId, String)>,
+        candidates: Vec<Option<Credential>>,
         password: Password,
     ) -> Result<Proved, Error> {
-        let (id, hash) = found.unzip();
-        let matched = self.passwords.matches(password, hash.as_deref()).await?;
         let wrong = match claim {
             Claim::Identifier(_) => anywhere(),
             Claim::User(_, field) => in_field(field),
         };
+        let claimed = claimed_id(&candidates);
         // Made for nobody, too, since it takes its time.
-        let failed = self.event(caller, id.unwrap_or_else(nobody), account_event::Kind::LoginFailed);
-        let (Some(id), Some(password_hash)) = (id, hash) else { return Err(wrong.into()) };
-        if matched == Match::No {
+        let failed = self.event(caller, claimed.unwrap_or_else(nobody), account_event::Kind::LoginFailed);
+        for candidate in candidates {
+            let (id, hash) = candidate.unzip();
+            let matched = self.passwords.matches(password.clone(), hash.as_deref()).await?;
+            let (Some(id), Some(password_hash), Match::Yes | Match::YesButOutdated) = (id, hash, matched) else {
+                continue;
+            };
+            let user = user::find_by_id(self.database.reader(), id).await?.filter(|user| user.deleted_at.is_none());
+            // With the hash that was checked: whoever changes the user sees whether it still is the one.
+            let user = user::Model { password_hash, ..user.ok_or(wrong)? };
+            return Ok(Proved { user, outdated: matched == Match::YesButOutdated });
+        }
+        if claimed.is_some() {
             // Written down later, since nothing is for somebody who does not exist.
             self.notes.add(failed);
-            return Err(wrong.into());
         }
-        let user = user::find_by_id(self.database.reader(), id).await?.filter(|user| user.deleted_at.is_none());
-        // With the hash that was checked: whoever changes the user sees whether it still is the one.
-        let user = user::Model { password_hash, ..user.ok_or(wrong)? };
-        Ok(Proved { user, outdated: matched == Match::YesButOutdated })
+        Err(wrong.into())
     }
 
-    /// Strangers share a bucket for an account; an address from which its owner signed in has one of its own, so that
-    /// the others' failures do not lock the owner out.
-    async fn count_login(&self, caller: &Caller, claim: &Claim, found: Option<UserId>) -> Result<(), Error> {
+    /// Strangers share a bucket for an account. An address from which its owner signed in has one of its own, and so has,
+    /// within a bound, each new address: the others' failures do not lock the owner out, at home or elsewhere.
+    pub(super) async fn count_login(&self, caller: &Caller, claim: &Claim, found: Option<UserId>) -> Result<(), Error> {
         // By what was typed: were a username and its address one bucket, then filling it by the one would tell the
         // other, which is not public.
         let account = match claim {
@@ -97,16 +115,13 @@ impl Accounts {
         let known = session::list_addresses(self.database.reader(), user).await?;
         match known.iter().any(|known| caller::block(*known) == block) {
             true => self.limits.login_from_known_address.count(&(user, block)),
-            false => Err(refusal),
+            false => self.limits.count_new_address(&account, block).map_err(|()| refusal),
         }
     }
 
     /// Whether somebody whose password was right may sign in.
     pub(super) fn admit(&self, user: &user::Model) -> Result<(), Error> {
-        let policy = self.settings.email_verification;
-        let unverified = user.email.is_some() && user.email_verified_at.is_none();
-        let required = policy == EmailVerification::Required && unverified;
-        if user.unconfirmed_until.is_some() || required {
+        if self.must_confirm(user) {
             let message = "Confirm your e-mail address first: follow the link in the mail that was sent to it.";
             return Err(Error::Forbidden(message.to_owned()));
         }
@@ -117,18 +132,32 @@ impl Accounts {
     }
 }
 
+impl Accounts {
+    /// Whether somebody has to confirm their address before they may sign in.
+    pub(super) fn must_confirm(&self, user: &user::Model) -> bool {
+        let unverified = user.email.is_some() && user.email_verified_at.is_none();
+        let required = self.settings.email_verification == EmailVerification::Required && unverified;
+        user.unconfirmed_until.is_some() || required
+    }
+}
+
+/// The user whose attempts these are: of several, the owner of the address.
+fn claimed_id(candidates: &[Option<Credential>]) -> Option<UserId> {
+    candidates.iter().rev().flatten().next().map(|(id, _)| *id)
+}
+
 /// An id that no user has.
 fn nobody() -> UserId {
     uuid::Uuid::nil().into()
 }
 
 /// At login: neither is said to be the wrong one.
-fn anywhere() -> UserError {
+pub(super) fn anywhere() -> UserError {
     let message = "The identifier or the password is wrong.".to_owned();
     UserError { code: UserErrorCode::WrongCredentials, field: None, message }
 }
 
 /// For somebody who is signed in, only the password can be wrong.
-fn in_field(field: &str) -> UserError {
+pub(super) fn in_field(field: &str) -> UserError {
     UserError::of(field, UserErrorCode::WrongCredentials, "The password is wrong.")
 }

@@ -8,6 +8,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
 
 use crate::accounts::user;
+use crate::accounts::identity;
 use crate::error::Error;
 use crate::id::UserId;
 
@@ -44,12 +45,16 @@ pub enum Kind {
     ResetPassword,
     /// The user has another address now; to the one before.
     EmailChanged,
+    /// The same, to one that nobody had confirmed.
+    UnconfirmedEmailChanged,
     /// The user has another password now.
     PasswordChanged,
     /// The user has a new API key. The detail is the beginning of its secret.
     ApiKeyCreated,
     /// A session of the user was ended, because a refresh token of it was used again.
     RefreshTokenReused,
+    /// The account is deleted: when it is removed, and how to bring it back.
+    AccountDeleted,
 }
 
 /// Mails have no relations that are followed in SQL.
@@ -136,6 +141,18 @@ pub(super) async fn remove_resets(db: &impl ConnectionTrait, user: &user::Model)
     }
     let resets = Entity::delete_many().filter(Column::Kind.eq(Kind::ResetPassword));
     resets.filter(Column::Recipient.is_in(addresses)).exec(db).await?;
+/// Takes out what would bring these users links to the address with this key.
+pub(super) async fn remove_links_to(db: &impl ConnectionTrait, users: &[UserId], key: &str) -> Result<(), Error> {
+    let mails = Entity::find().filter(Column::UserId.is_in(users.iter().copied()));
+    let mails = mails.filter(Column::Kind.is_in([Kind::VerifyEmail, Kind::AccountDeleted])).all(db).await?;
+    let ids: Vec<Uuid> = mails
+        .into_iter()
+        .filter(|mail| identity::is_spelling_of(&mail.recipient, key))
+        .map(|mail| mail.id)
+        .collect();
+    if !ids.is_empty() {
+        Entity::delete_many().filter(Column::Id.is_in(ids)).exec(db).await?;
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::accounts::{Accounts, AddUser, user};
+use crate::accounts::{Accounts, AddUser, email_owner, user};
 use crate::caller::Caller;
 use crate::error::Error;
 
@@ -31,10 +31,14 @@ impl Accounts {
             return Err(user::username_taken().into());
         }
         let email = user.email.map(|email| email.key);
-        if let Some(key) = &email
-            && (rehearsal.emails.contains(key) || user::find_by_email(reader, key).await?.is_some())
-        {
-            return Err(user::email_taken().into());
+        if let Some(key) = &email {
+            let policy = self.settings.email_verification;
+            let has_priority =
+                |holder: &user::Model| !input.email_verified || email_owner::owns_email(holder, policy);
+            let holder = email_owner::find_present(reader, key).await?.filter(has_priority);
+            if rehearsal.emails.contains(key) || holder.is_some() {
+                return Err(user::email_taken().into());
+            }
         }
         rehearsal.usernames.insert(username);
         rehearsal.emails.extend(email);

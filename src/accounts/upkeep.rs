@@ -100,7 +100,7 @@ impl Accounts {
         tell(self.write_notes().await);
     }
 
-    /// Removes what is over.
+    /// Removes what is over, and completes what another version or policy has left open.
     ///
     /// # Errors
     /// What the database says.
@@ -124,6 +124,7 @@ impl Accounts {
         self.remove_frequent_events(1).await?;
         let records = idempotency::expired_at(now);
         database.remove_in_batches::<Uuid, _>(idempotency::Column::Id, records).await?;
+        self.assign_owner_keys().await?;
         self.purge_due(user::is_due(deleted, now)).await
     }
 

@@ -22,8 +22,10 @@ pub struct Model {
     pub username_key: String,
     /// The address as its owner writes it.
     pub email: Option<String>,
-    /// The form that is unique.
+    /// The form in which two spellings of it are equal. Of an address that nobody has confirmed, several users may have it.
     pub email_key: Option<String>,
+    /// The same if the address is theirs alone: see `email_owner.rs`.
+    pub email_owner_key: Option<String>,
     /// What to call them.
     pub name: Option<String>,
     /// A PHC string.
@@ -40,8 +42,10 @@ pub struct Model {
     pub unconfirmed_until: Option<DateTimeUtc>,
     /// Shut out since.
     pub suspended_at: Option<DateTimeUtc>,
-    /// Deleted by themselves: gone for everybody, and removed after the time of grace.
+    /// Deleted: gone for everybody, and removed after the time of grace.
     pub deleted_at: Option<DateTimeUtc>,
+    /// Deleted by themselves: until then they can bring the account back.
+    pub restorable_until: Option<DateTimeUtc>,
     /// Username and name in one form, for searching.
     pub search_key: String,
     /// Start of the account's purge. The row stays until everything that refers to it is removed.
@@ -134,11 +138,6 @@ pub(super) async fn find_by_username(db: &impl ConnectionTrait, key: &str) -> Re
     Ok(Entity::find().filter(Column::UsernameKey.eq(key)).one(db).await?)
 }
 
-/// The user with this unique e-mail address, whatever has become of them.
-pub(super) async fn find_by_email(db: &impl ConnectionTrait, key: &str) -> Result<Option<Model>, Error> {
-    Ok(Entity::find().filter(Column::EmailKey.eq(key)).one(db).await?)
-}
-
 /// Users, whatever has become of them, but for those whose accounts are being purged.
 pub(super) fn kept() -> Select<Entity> {
     Entity::find().filter(Column::PurgeStartedAt.is_null())
@@ -160,8 +159,15 @@ pub(super) async fn find_hash(
     db: &impl ConnectionTrait,
     which: impl IntoCondition,
 ) -> Result<Option<(UserId, String)>, Error> {
+    find_hash_of(db, which.into_condition().add(Column::DeletedAt.is_null())).await
+}
+
+/// The same, of a user who may have been deleted.
+pub(super) async fn find_hash_of(
+    db: &impl ConnectionTrait,
+    joined: Condition,
+) -> Result<Option<(UserId, String)>, Error> {
     let always = Query::select().expr(Expr::val(1)).take();
-    let joined = which.into_condition().add(Column::DeletedAt.is_null());
     let select = Query::select()
         .column((Entity, Column::Id))
         .column((Entity, Column::PasswordHash))
@@ -245,7 +251,7 @@ pub(super) fn taken(error: DbErr) -> Error {
     let Some(SqlErr::UniqueConstraintViolation(text)) = error.sql_err() else { return error.into() };
     let key = text.rsplit("' for key ").next().unwrap_or_default();
     match key {
-        key if key.contains("email_key") => email_taken().into(),
+        key if key.contains("email_owner_key") => email_taken().into(),
         key if key.contains("username_key") => username_taken().into(),
         _ => error.into(),
     }
@@ -257,20 +263,6 @@ pub(super) fn email_taken() -> UserError {
 
 pub(super) fn username_taken() -> UserError {
     UserError::of("username", UserErrorCode::Taken, "This username is taken.")
-}
-
-/// Takes it that the address is theirs.
-pub(super) async fn set_email_verified(
-    db: &impl ConnectionTrait,
-    id: UserId,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<(), Error> {
-    let update = Entity::update_many()
-        .col_expr(Column::EmailVerifiedAt, Expr::value(now))
-        .col_expr(Column::UnconfirmedUntil, Expr::value(Option::<chrono::DateTime<chrono::Utc>>::None))
-        .filter(Column::Id.eq(id));
-    update.exec(db).await?;
-    Ok(())
 }
 
 /// Whether there is an administrator who may act.
@@ -292,9 +284,24 @@ pub(super) async fn set_deleted(
     db: &impl ConnectionTrait,
     id: UserId,
     now: chrono::DateTime<chrono::Utc>,
+    restorable_until: Option<chrono::DateTime<chrono::Utc>>,
 ) -> Result<(), Error> {
-    let update = Entity::update_many().col_expr(Column::DeletedAt, Expr::value(now)).filter(Column::Id.eq(id));
+    let update = Entity::update_many()
+        .col_expr(Column::DeletedAt, Expr::value(now))
+        .col_expr(Column::RestorableUntil, Expr::value(restorable_until))
+        .filter(Column::Id.eq(id));
     update.filter(Column::DeletedAt.is_null()).exec(db).await?;
+    Ok(())
+}
+
+/// Brings a deleted user back.
+pub(super) async fn set_restored(db: &impl ConnectionTrait, id: UserId) -> Result<(), Error> {
+    let none = || Expr::value(Option::<chrono::DateTime<chrono::Utc>>::None);
+    let update = Entity::update_many()
+        .col_expr(Column::DeletedAt, none())
+        .col_expr(Column::RestorableUntil, none())
+        .filter(Column::Id.eq(id));
+    update.exec(db).await?;
     Ok(())
 }
 
@@ -321,6 +328,7 @@ pub(super) async fn mark_purged(
         .col_expr(Column::UsernameKey, Expr::value(format!("!{name}")))
         .col_expr(Column::Username, Expr::value(name))
         .col_expr(Column::EmailKey, none())
+        .col_expr(Column::EmailOwnerKey, none())
         .col_expr(Column::Email, none())
         .col_expr(Column::Name, none())
         .col_expr(Column::PasswordHash, Expr::value(""))

@@ -31,7 +31,7 @@ impl Config {
     /// Refuses mails with links that lead nowhere.
     fn check_mails(&self) -> anyhow::Result<()> {
         let mail = &self.mail;
-        let names_pages = mail.verify_url.is_some() && mail.reset_url.is_some();
+        let names_pages = [&mail.verify_url, &mail.reset_url, &mail.restore_url].into_iter().all(Option::is_some);
         ensure!(
             mail.smtp_url.is_none() || names_pages || !self.lacks_public_url(),
             "server.public_url must be set, such as \"https://cloakroom.example.org\": links in mails need it, because \
@@ -48,9 +48,12 @@ impl Config {
             ("login_per_address", limits.login_per_address),
             ("login_per_account", limits.login_per_account),
             ("login_from_known_address", limits.login_from_known_address),
+            ("login_from_new_address", limits.login_from_new_address),
+            ("login_from_new_addresses", limits.login_from_new_addresses),
             ("sign_up_per_address", limits.sign_up_per_address),
             ("mail_per_address", limits.mail_per_address),
             ("mail_per_account", limits.mail_per_account),
+            ("mail_per_mailbox", limits.mail_per_mailbox),
             ("refresh_per_address", limits.refresh_per_address),
             ("refresh_per_session", limits.refresh_per_session),
         ] {

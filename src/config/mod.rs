@@ -172,6 +172,8 @@ pub struct Mail {
     pub verify_url: Option<PageUrl>,
     #[serde(with = "optional")]
     pub reset_url: Option<PageUrl>,
+    #[serde(with = "optional")]
+    pub restore_url: Option<PageUrl>,
 }
 
 /// `[limits]`
@@ -182,9 +184,12 @@ pub struct Limits {
     pub login_per_address: Bucket,
     pub login_per_account: Bucket,
     pub login_from_known_address: Bucket,
+    pub login_from_new_address: Bucket,
+    pub login_from_new_addresses: Bucket,
     pub sign_up_per_address: Bucket,
     pub mail_per_address: Bucket,
     pub mail_per_account: Bucket,
+    pub mail_per_mailbox: Bucket,
     pub refresh_per_address: Bucket,
     pub refresh_per_session: Bucket,
 }

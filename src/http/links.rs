@@ -1,4 +1,4 @@
-//! The pages behind the links in mails: to confirm an address, to choose a new password.
+//! The pages behind the links in mails: to confirm an address, to choose a new password, to bring a deleted account back.
 //!
 //! A page is the same for everybody. The token is in the link's fragment, which no browser sends: no log of ours or
 //! of a proxy's has it. The page's script takes it out of the address bar, and sends it when the button is pressed.
@@ -31,6 +31,11 @@ pub(super) async fn reset_password() -> Response {
     page(include_str!("links/reset-password.html"))
 }
 
+/// `GET /restore-account`. Without a token it asks for the account's name.
+pub(super) async fn restore_account() -> Response {
+    page(include_str!("links/restore-account.html"))
+}
+
 /// What the pages load.
 pub(super) async fn file(name: Result<Path<String>, PathRejection>) -> Response {
     match name.as_deref().map_or("", String::as_str) {
@@ -38,6 +43,7 @@ pub(super) async fn file(name: Result<Path<String>, PathRejection>) -> Response 
         "links.js" => script(include_str!("links/links.js")),
         "verify-email.js" => script(include_str!("links/verify-email.js")),
         "reset-password.js" => script(include_str!("links/reset-password.js")),
+        "restore-account.js" => script(include_str!("links/restore-account.js")),
         _ => error_response(JsonType::Legacy, StatusCode::NOT_FOUND, ErrorCode::NotFound, NOT_FOUND),
     }
 }

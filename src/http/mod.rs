@@ -5,7 +5,7 @@
 //! | `/graphql` | GET (no mutations), POST | the API: `graphql.rs`; with files: `multipart/`; as events: `live/` |
 //! | `/graphql` | GET with `Upgrade: websocket` | subscriptions, and everything else: `live/` |
 //! | `/`, `/playground/…` | GET | the playground, embedded: `playground.rs` |
-//! | `/verify-email`, `/reset-password`, `/links/…` | GET | the pages behind the links in mails: `links.rs` |
+//! | `/verify-email`, `/reset-password`, `/restore-account`, `/links/…` | GET | the pages behind the links in mails: `links.rs` |
 //! | `/photos/{photo}/{file}` | GET | images, by signed links: `photos.rs` |
 //! | `/healthz` | GET | alive |
 //! | `/readyz`, `/health` | GET | database, disk, keys and storage work, each by a probe |
@@ -118,6 +118,7 @@ pub fn router_with(app: Arc<App>, config: &Config, cors: Arc<Cors>) -> Router {
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/verify-email", get(links::verify_email))
         .route("/reset-password", get(links::reset_password))
+        .route("/restore-account", get(links::restore_account))
         .route("/links/{file}", get(links::file))
         .route("/photos/{photo}/{file}", get(photos::image))
         .route("/healthz", get(health::alive))

@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 
 /// A letter to the owner of an account, or of an address that somebody gave as theirs.
 ///
+/// It greets by the username only a recipient who has confirmed the address: to a stranger the name could say anything.
+///
 /// Links have secrets in them: there is no `Debug`.
 #[derive(Clone)]
 pub enum Letter {
     /// To an address that is to be confirmed.
     ConfirmAddress {
-        /// Whose account it is for.
-        username: String,
+        /// Whose account it is for, if the recipient has confirmed the address before.
+        username: Option<String>,
         /// The page to confirm it on, with the token in its fragment.
         link: String,
         /// How long the link is good for.
@@ -18,8 +20,8 @@ pub enum Letter {
     },
     /// To somebody who has forgotten a password.
     ChooseNewPassword {
-        /// Whose password it is.
-        username: String,
+        /// Whose password it is, if the recipient has confirmed the address.
+        username: Option<String>,
         /// The page to choose one on, with the token in its fragment.
         link: String,
         /// How long the link is good for.
@@ -27,22 +29,22 @@ pub enum Letter {
     },
     /// To the owner of an address with which somebody tried to sign up again.
     AlreadyRegistered {
-        /// The account that has the address.
-        username: String,
+        /// The account that has the address, if the recipient has confirmed it.
+        username: Option<String>,
         /// Where to ask for a new password. It has no token: nobody asked for one yet.
         reset_page: String,
     },
     /// To the address that was an account's until now.
     AddressChanged {
-        /// Whose address was changed.
-        username: String,
-        /// The new one. The letter shows its first character and its domain.
-        new_address: String,
+        /// Whose address was changed, if the recipient had confirmed it.
+        username: Option<String>,
+        /// The new one, for such a recipient. The letter shows its first character and its domain.
+        new_address: Option<String>,
     },
     /// To somebody whose password is another one now.
     PasswordChanged {
-        /// Whose password it is.
-        username: String,
+        /// Whose password it is, if the recipient has confirmed the address.
+        username: Option<String>,
         /// When it was changed.
         when: DateTime<Utc>,
         /// From which network address, if that is known.
@@ -53,7 +55,7 @@ pub enum Letter {
     /// To somebody who has a new API key.
     ApiKeyCreated {
         /// Whose key it is.
-        username: String,
+        username: Option<String>,
         /// When it was created.
         when: DateTime<Utc>,
         /// The beginning of its secret.
@@ -64,9 +66,18 @@ pub enum Letter {
     /// To somebody whose session was ended, because a refresh token of it was used twice.
     SessionCopied {
         /// Whose session it was.
-        username: String,
+        username: Option<String>,
         /// When it was ended.
         when: DateTime<Utc>,
+    },
+    /// To somebody whose account was deleted.
+    AccountDeleted {
+        /// Whose account it was, if the recipient has confirmed the address.
+        username: Option<String>,
+        /// When it is removed for good.
+        removed_after: DateTime<Utc>,
+        /// The page to bring it back on, with the token in its fragment, if its owner can.
+        link: Option<String>,
     },
 }
 
@@ -89,6 +100,7 @@ impl Letter {
             Self::PasswordChanged { .. } => "password-changed",
             Self::ApiKeyCreated { .. } => "api-key-created",
             Self::SessionCopied { .. } => "session-copied",
+            Self::AccountDeleted { .. } => "account-deleted",
         }
     }
 
@@ -101,6 +113,7 @@ impl Letter {
             Self::PasswordChanged { .. } => "Your password was changed",
             Self::ApiKeyCreated { .. } => "A new API key for your account",
             Self::SessionCopied { .. } => "A session of yours was ended",
+            Self::AccountDeleted { .. } => "Your account was deleted",
         }
     }
 
@@ -141,7 +154,7 @@ impl Letter {
     fn paragraphs(&self) -> Vec<Paragraph> {
         match self {
             Self::ConfirmAddress { username, link, valid_seconds } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words("Please confirm that this e-mail address is yours.".to_owned()),
                 Link("Confirm the address", clean(link)),
                 Words(format!(
@@ -151,7 +164,7 @@ impl Letter {
                 )),
             ],
             Self::ChooseNewPassword { username, link, valid_seconds } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words("Somebody, most likely you, asked for a new password for your account.".to_owned()),
                 Link("Choose a new password", clean(link)),
                 Words(format!(
@@ -161,7 +174,7 @@ impl Letter {
                 )),
             ],
             Self::AlreadyRegistered { username, reset_page } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words(
                     "Somebody, most likely you, tried to sign up with this e-mail address. You have an account already, \
                      so nothing was changed: sign in with the password that you have. If you have forgotten it, ask \
@@ -172,10 +185,10 @@ impl Letter {
                 Words("If it was not you, ignore this mail.".to_owned()),
             ],
             Self::AddressChanged { username, new_address } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words(format!(
                     "The e-mail address of your account was changed to {}. This is the last mail to the old one.",
-                    masked(new_address)
+                    new_address.as_deref().map_or_else(|| "another one".to_owned(), masked)
                 )),
                 Words(
                     "If it was you, there is nothing to do. If it was not, somebody else has your password: tell the \
@@ -183,25 +196,8 @@ impl Letter {
                         .to_owned(),
                 ),
             ],
-            Self::PasswordChanged { username, when, address, api_keys } => {
-                let mut paragraphs = vec![
-                    greeting(username),
-                    Words(format!(
-                        "The password of your account was changed on {}{}.",
-                        moment(*when),
-                        address.as_deref().map(|address| format!(", from {}", clean(address))).unwrap_or_default()
-                    )),
-                ];
-                paragraphs.extend(remaining_keys(api_keys));
-                paragraphs.push(Words(
-                    "If it was you, there is nothing to do. If it was not, ask for a new password at once: that ends \
-                     every session and every API key of your account."
-                        .to_owned(),
-                ));
-                paragraphs
-            }
             Self::ApiKeyCreated { username, when, prefix, reset_page } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words(format!(
                     "An API key was created for your account on {}. It begins with {}.",
                     moment(*when),
@@ -215,11 +211,11 @@ impl Letter {
                 Link("Ask for a new password", clean(reset_page)),
             ],
             Self::SessionCopied { username, when } => vec![
-                greeting(username),
+                greeting(username.as_deref()),
                 Words(format!(
                     "A session of your account was ended on {}. Its refresh token was sent again after it had been \
                      replaced, so two programs have a copy of it.",
-                    when.format("%-d %B %Y at %H:%M UTC")
+                    moment(*when)
                 )),
                 Words(
                     "If you copied the data of a program or browser to another machine, sign in again there. If you \
@@ -228,12 +224,70 @@ impl Letter {
                         .to_owned(),
                 ),
             ],
+            Self::AccountDeleted { username, removed_after, link } => {
+                account_deleted(username.as_deref(), *removed_after, link.as_deref())
+            }
+            Self::PasswordChanged { username, when, address, api_keys } => {
+                password_changed(username.as_deref(), *when, address.as_deref(), api_keys)
+            }
         }
     }
 }
 
-fn greeting(username: &str) -> Paragraph {
-    Words(format!("Hello {},", clean(username)))
+fn password_changed(
+    username: Option<&str>,
+    when: DateTime<Utc>,
+    address: Option<&str>,
+    api_keys: &[String],
+) -> Vec<Paragraph> {
+    let mut paragraphs = vec![
+        greeting(username),
+        Words(format!(
+            "The password of your account was changed on {}{}.",
+            moment(when),
+            address.map(|address| format!(", from {}", clean(address))).unwrap_or_default()
+        )),
+    ];
+    paragraphs.extend(remaining_keys(api_keys));
+    paragraphs.push(Words(
+        "If it was you, there is nothing to do. If it was not, ask for a new password at once: that ends every session \
+         and every API key of your account."
+            .to_owned(),
+    ));
+    paragraphs
+}
+
+fn account_deleted(username: Option<&str>, removed_after: DateTime<Utc>, link: Option<&str>) -> Vec<Paragraph> {
+    let mut paragraphs = vec![
+        greeting(username),
+        Words(format!(
+            "Your account was deleted. Everything that belongs to it is removed after {}.",
+            moment(removed_after)
+        )),
+    ];
+    match link {
+        Some(link) => paragraphs.extend([
+            Words("Until then you can bring it back.".to_owned()),
+            Link("Bring the account back", clean(link)),
+            Words(
+                "If you deleted it yourself, there is nothing to do. If it was not you, bring it back, and choose a new \
+                 password."
+                    .to_owned(),
+            ),
+        ]),
+        None => paragraphs.push(Words(
+            "Until then the people who run this service can bring it back: ask them if this was a mistake.".to_owned(),
+        )),
+    }
+    paragraphs
+}
+
+fn moment(moment: DateTime<Utc>) -> impl std::fmt::Display {
+    moment.format("%-d %B %Y at %H:%M UTC")
+}
+
+fn greeting(username: Option<&str>) -> Paragraph {
+    Words(username.map_or_else(|| "Hello,".to_owned(), |username| format!("Hello {},", clean(username))))
 }
 
 /// API keys that an email lists at most.
@@ -248,10 +302,6 @@ fn remaining_keys(api_keys: &[String]) -> Option<Paragraph> {
     };
     let text = format!("These API keys stay valid: {}{others}. Revoke those that you do not know.", listed.join(", "));
     (!listed.is_empty()).then_some(Words(text))
-}
-
-fn moment(when: DateTime<Utc>) -> String {
-    when.format("%-d %B %Y at %H:%M UTC").to_string()
 }
 
 /// In the largest unit that is exact.
@@ -322,7 +372,7 @@ mod tests {
     #[test]
     fn names_can_write_neither_html_nor_lines() {
         let letter = Letter::PasswordChanged {
-            username: "<b>\r\n\r\nYour bank: &\"'".to_owned(),
+            username: Some("<b>\r\n\r\nYour bank: &\"'".to_owned()),
             when: DateTime::UNIX_EPOCH,
             address: Some("<i>".to_owned()),
             api_keys: Vec::new(),

@@ -7,6 +7,7 @@ use crate::accounts::graphql::user::User;
 use crate::accounts::graphql::{accounts, caller};
 use crate::error::{Error, UserError};
 use crate::payload::payload;
+use crate::scalars::DateTime;
 
 /// Whether access that was granted before a change of the password stays.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +75,15 @@ pub struct SendVerificationEmailPayload {
     sent: bool,
 }
 
-/// The proof that mails to an address are read.
+/// Input for `verifyEmail`.
 #[derive(InputObject)]
 pub struct VerifyEmailInput {
     /// The token of the mail's link.
     #[graphql(secret)]
     token: String,
+    /// The password of the account: needed unless the request has a session of it.
+    #[graphql(secret)]
+    password: Option<String>,
 }
 
 /// What `verifyEmail` did.
@@ -138,7 +142,31 @@ pub struct DeleteAccountInput {
 pub struct DeleteAccountPayload {
     /// The id of the account that is gone. Null when there are user errors.
     deleted_user_id: Option<ID>,
+    /// Until when `restoreAccount` can bring it back. Null when there are user errors.
+    restorable_until: Option<DateTime>,
     /// What to correct; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Input for `restoreAccount`: a token, or an identifier and the password.
+#[derive(InputObject)]
+pub struct RestoreAccountInput {
+    /// The token of the link in the mail about the deletion.
+    #[graphql(secret)]
+    token: Option<String>,
+    /// E-mail address or username; not needed with a token.
+    identifier: Option<String>,
+    /// The password: needed without a token, or if the account's e-mail address is not confirmed.
+    #[graphql(secret)]
+    password: Option<String>,
+}
+
+/// Result of `restoreAccount`.
+#[derive(SimpleObject)]
+pub struct RestoreAccountPayload {
+    /// The user whose account is back. Null when there are user errors.
+    user: Option<User>,
+    /// Validation errors; empty on success.
     user_errors: Vec<UserError>,
 }
 
@@ -191,18 +219,23 @@ impl CredentialsMutation {
         Some(sent.map(|sent| SendVerificationEmailPayload { sent }))
     }
 
-    /// Confirms the address to which the token was sent, and makes it the user's. The token is good once. User errors:
-    /// INVALID, EXPIRED, TAKEN when somebody else has the address by now.
+    /// Confirms the address to which the token was sent, and makes it the user's alone: other accounts that gave it, or are
+    /// deleted, lose it. The token proves the mailbox; a session of the account or its password proves the account. The token is
+    /// good once; a missing or wrong password leaves it as it is. Without the password, `requestPasswordReset` leads on.
+    /// User errors: INVALID, EXPIRED, REQUIRED, WRONG_CREDENTIALS, TOO_LONG, TAKEN when somebody else has confirmed the
+    /// address by now. RATE_LIMITED. UNAVAILABLE.
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The proof that mails to the address are read.")] input: VerifyEmailInput,
+        #[graphql(desc = "Input for `verifyEmail`.")] input: VerifyEmailInput,
     ) -> Option<Result<VerifyEmailPayload, Error>> {
-        let verified = accounts(ctx).verify_email(caller(ctx), &input.token);
+        let VerifyEmailInput { token, password } = input;
+        let verified = accounts(ctx).verify_email(caller(ctx), &token, password.map(Into::into));
         payload(verified, |user, user_errors| VerifyEmailPayload { user: user.map(User::proved), user_errors }).await
     }
 
-    /// Sends a link to choose a new password, if the address has an account; whether it has is not told.
+    /// Sends a link to choose a new password, if the address has an account; whether it has is not told. Of several
+    /// accounts that gave an address which nobody has confirmed, the newest gets the link.
     /// BAD_USER_INPUT for what is no address, RATE_LIMITED.
     async fn request_password_reset(
         &self,
@@ -213,8 +246,9 @@ impl CredentialsMutation {
         Some(requested.map(|()| RequestPasswordResetPayload { accepted: true }))
     }
 
-    /// Sets a new password. The token is valid once. All access that was granted before ends: sessions, API keys and
-    /// other links. An email tells the owner. User errors: INVALID, EXPIRED, REQUIRED, TOO_SHORT, TOO_LONG, TOO_WEAK. RATE_LIMITED. UNAVAILABLE.
+    /// Sets a new password, and confirms the address to which the token was sent. The token is valid once. All access that
+    /// was granted before ends: sessions, API keys and other links. An email tells the owner. User errors: INVALID, EXPIRED, REQUIRED, TOO_SHORT, TOO_LONG, TOO_WEAK,
+    /// TAKEN when somebody else has confirmed the address by now. RATE_LIMITED. UNAVAILABLE.
     async fn reset_password(
         &self,
         ctx: &Context<'_>,
@@ -226,15 +260,34 @@ impl CredentialsMutation {
     }
 
     /// Deletes the caller's account: they are gone at once, and what is theirs is removed after the server's time of
-    /// grace. User errors: WRONG_CREDENTIALS, REQUIRED, TOO_LONG, CONFLICT for the last administrator. UNAUTHENTICATED
-    /// when nobody is signed in, FORBIDDEN for an API key, RATE_LIMITED, UNAVAILABLE.
+    /// grace, until which `restoreAccount` brings the account back. A mail says so. User errors: WRONG_CREDENTIALS, REQUIRED,
+    /// TOO_LONG, CONFLICT for the last administrator. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key,
+    /// RATE_LIMITED, UNAVAILABLE.
     async fn delete_account(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The proof that it is the owner who leaves.")] input: DeleteAccountInput,
     ) -> Option<Result<DeleteAccountPayload, Error>> {
         let deleted = accounts(ctx).delete_account(caller(ctx), input.password.into());
-        payload(deleted, |id, user_errors| DeleteAccountPayload { deleted_user_id: id.map(ID::from), user_errors })
-            .await
+        let build = |deleted: Option<accounts::Deleted>, user_errors| DeleteAccountPayload {
+            deleted_user_id: deleted.map(|deleted| deleted.id.into()),
+            restorable_until: deleted.map(|deleted| deleted.restorable_until.into()),
+            user_errors,
+        };
+        payload(deleted, build).await
+    }
+
+    /// Brings back an account that its user has deleted, until it is removed. Nobody is signed in by it; sessions stay
+    /// ended, API keys are good again. User errors: INVALID and EXPIRED for the token, REQUIRED, TOO_LONG, WRONG_CREDENTIALS,
+    /// also for an account that is not deleted, was deleted by an operator or is removed by now. RATE_LIMITED. UNAVAILABLE.
+    async fn restore_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Input for `restoreAccount`.")] input: RestoreAccountInput,
+    ) -> Option<Result<RestoreAccountPayload, Error>> {
+        let RestoreAccountInput { token, identifier, password } = input;
+        let input = accounts::Restore { token, identifier, password: password.map(Into::into) };
+        let restored = accounts(ctx).restore_account(caller(ctx), input);
+        payload(restored, |user, user_errors| RestoreAccountPayload { user: user.map(User::proved), user_errors }).await
     }
 }

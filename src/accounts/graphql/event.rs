@@ -31,7 +31,7 @@ pub enum AccountEventKind {
     PasswordChanged,
     /// The password was set by whoever reads the mails.
     PasswordReset,
-    /// Another e-mail address was confirmed.
+    /// Another e-mail address was confirmed, or the account lost one that somebody else has confirmed.
     EmailChanged,
     /// The e-mail address was confirmed.
     EmailVerified,
@@ -46,7 +46,7 @@ pub enum AccountEventKind {
     RoleChanged,
     /// An administrator shut the user out.
     Suspended,
-    /// An administrator let the user in again.
+    /// An administrator let the user in again, or the user brought their deleted account back.
     Reinstated,
     /// An operator advanced counters of the account, as after a restore.
     CounterAdvanced,

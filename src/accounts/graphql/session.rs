@@ -202,9 +202,11 @@ pub struct SessionsMutation;
 #[Object]
 impl SessionsMutation {
     /// Makes an account with a counter named `default`, and signs in. Where the server requires a confirmed address,
-    /// it sends a link to it instead, and the answer does not tell whether the address has an account. User errors:
-    /// REQUIRED, INVALID, TOO_SHORT, TOO_LONG, TOO_WEAK, TAKEN. RATE_LIMITED. UNAVAILABLE when too many passwords wait
-    /// to be hashed.
+    /// it sends a link to it instead, and the answer does not tell whether the address has an account; the same username
+    /// and password once more, with the same or another address, begin again an account that nobody has confirmed. User
+    /// errors: REQUIRED, INVALID, TOO_SHORT, TOO_LONG, TOO_WEAK, TAKEN: an address is taken once it is confirmed, or,
+    /// where the server sends no mails to confirm one, once an account has it. RATE_LIMITED. UNAVAILABLE when too many
+    /// passwords wait to be hashed.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,
@@ -221,8 +223,8 @@ impl SessionsMutation {
     }
 
     /// Opens a session. User errors: WRONG_CREDENTIALS, REQUIRED, INVALID, TOO_LONG. FORBIDDEN, if the password is
-    /// right, for an account that is suspended or has to confirm its address first. RATE_LIMITED. UNAVAILABLE when too
-    /// many passwords wait to be hashed.
+    /// right, for an account that is suspended or has to confirm its address first: then the link is sent to it again.
+    /// RATE_LIMITED. UNAVAILABLE when too many passwords wait to be hashed.
     async fn login(
         &self,
         ctx: &Context<'_>,

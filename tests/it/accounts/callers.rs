@@ -32,7 +32,7 @@ const SCOPES: [&str; 6] =
     ["ACCOUNT_READ", "COUNTERS_READ", "COUNTERS_NEXT", "COUNTERS_WRITE", "PHOTOS_READ", "PHOTOS_WRITE"];
 
 /// Operations that can be repeated: what would end the caller is given what it refuses in the payload.
-const TABLE: [(&str, Need, &str); 62] = [
+const TABLE: [(&str, Need, &str); 63] = [
     ("Query.hello", Nothing, "{ hello }"),
     ("Query.server", Nothing, "{ server { version time limits { depth } } }"),
     ("Query.viewer", Nothing, "{ viewer { __typename } }"),
@@ -81,6 +81,7 @@ const TABLE: [(&str, Need, &str); 62] = [
     ("Mutation.createApiKey", Person, "createApiKey(input: { password: \"correct horse battery\", name: \"no\", scopes: [] }) { userErrors { code } }"),
     ("Mutation.revokeApiKey", Person, "revokeApiKey(input: { apiKeyId: \"no\" }) { userErrors { code } }"),
     ("Mutation.deleteAccount", Person, "deleteAccount(input: { password: \"no\" }) { userErrors { code } }"),
+    ("Mutation.restoreAccount", Nothing, "restoreAccount(input: { token: \"no\" }) { userErrors { code } }"),
     ("Mutation.setUserRole", Admin, "setUserRole(input: { userId: \"no\", role: ADMIN }) { userErrors { code } }"),
     ("Mutation.suspendUser", Admin, "suspendUser(input: { userId: \"no\" }) { userErrors { code } }"),
     ("Mutation.reinstateUser", Admin, "reinstateUser(input: { userId: \"no\" }) { userErrors { code } }"),

@@ -26,6 +26,7 @@ mod logout;
 mod logout_load;
 mod logout_scopes;
 mod logout_tokens;
+mod new_device;
 mod operate;
 mod operator;
 mod outside;

@@ -130,10 +130,22 @@ pub const PLACES: &[Place] = &[
     place("changeEmail", "newEmail", "String!", r#"newEmail: $value, password: "correct horse battery""#),
     quiet(place("changeEmail", "password", "String!", r#"newEmail: "new@example.org", password: $value"#)),
     place("verifyEmail", "token", "String!", "token: $value"),
+    taking(OPTIONAL, quiet(place("verifyEmail", "password", "String", r#"token: "none", password: $value"#))),
     place("requestPasswordReset", "email", "String!", "email: $value"),
     place("resetPassword", "token", "String!", r#"token: $value, newPassword: "quarry lantern 52 violin""#),
     quiet(place("resetPassword", "newPassword", "String!", r#"token: "none", newPassword: $value"#)),
     quiet(place("deleteAccount", "password", "String!", "password: $value")),
+    taking(OPTIONAL, quiet(place("restoreAccount", "token", "String", "token: $value"))),
+    taking(
+        OPTIONAL,
+        quiet(place(
+            "restoreAccount",
+            "identifier",
+            "String",
+            r#"identifier: $value, password: "correct horse battery""#,
+        )),
+    ),
+    taking(OPTIONAL, quiet(place("restoreAccount", "password", "String", r#"identifier: "anna", password: $value"#))),
     taking(IDS, place("endSession", "sessionId", "ID!", "sessionId: $value")),
     quiet(place("createApiKey", "password", "String!", r#"name: "x", scopes: [COUNTERS_READ], password: $value"#)),
     place(

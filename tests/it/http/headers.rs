@@ -3,13 +3,14 @@
 use super::{get, post_json};
 use crate::support::{Reply, TestApp};
 
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     "/",
     "/playground/index.css",
     "/graphql?query=%7Bhello%7D",
     "/graphql",
     "/verify-email",
     "/reset-password",
+    "/restore-account",
     "/links/links.js",
     "/healthz",
     "/readyz",

@@ -3,7 +3,7 @@
 use super::{get, post};
 use crate::support::TestApp;
 
-const PAGES: [&str; 2] = ["/verify-email", "/reset-password"];
+const PAGES: [&str; 3] = ["/verify-email", "/reset-password", "/restore-account"];
 
 /// The paths that a page names, which are relative to it.
 fn paths(page: &str) -> Vec<&str> {

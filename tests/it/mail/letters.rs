@@ -47,8 +47,10 @@ async fn a_letter_loads_nothing_and_is_answered_by_nobody() {
 
 #[tokio::test]
 async fn every_letter_names_whose_account_it_is_about() {
-    let username = "Łukasz-東京".to_owned();
+    let name = "Łukasz-東京".to_owned();
+    let username = Some(name.clone());
     let link = "https://cloakroom.example/reset-password#token=x".to_owned();
+    let restore_page = "https://cloakroom.example/restore-account#token=x".to_owned();
     let reset_page = "https://cloakroom.example/reset-password".to_owned();
     for (letter, subject, says) in [
         (
@@ -62,7 +64,7 @@ async fn every_letter_names_whose_account_it_is_about() {
             "https://cloakroom.example/reset-password\n",
         ),
         (
-            Letter::AddressChanged { username: username.clone(), new_address: "benno@example.net".to_owned() },
+            Letter::AddressChanged { username: username.clone(), new_address: Some("benno@example.net".to_owned()) },
             "Your e-mail address was changed",
             "was changed to b…@example.net.",
         ),
@@ -101,13 +103,39 @@ async fn every_letter_names_whose_account_it_is_about() {
             "A session of yours was ended",
             "was ended on 20 November 2026 at 12:00 UTC.",
         ),
+        (
+            Letter::AccountDeleted { username: username.clone(), removed_after: now(), link: Some(restore_page) },
+            "Your account was deleted",
+            "https://cloakroom.example/restore-account#token=x\n",
+        ),
+        (
+            Letter::AccountDeleted { username: username.clone(), removed_after: now(), link: None },
+            "Your account was deleted",
+            "is removed after 20 November 2026 at 12:00 UTC.",
+        ),
     ] {
         let mail = sent(&letter).await;
         assert_eq!(mail.subject, subject);
-        assert!(mail.text.starts_with("Hello Łukasz-東京,\n\n") && mail.html.contains(&username), "{mail:?}");
+        assert!(mail.text.starts_with("Hello Łukasz-東京,\n\n") && mail.html.contains(&name), "{mail:?}");
         assert!(mail.text.contains(says), "{says} in {}", mail.text);
         assert!(!mail.raw.contains("benno"), "{}", mail.raw);
         assert!(mail.raw.is_ascii(), "any mail server takes it");
+    }
+}
+
+/// To a stranger whose address somebody gave, a name could say anything, and a domain too.
+#[tokio::test]
+async fn a_recipient_who_has_not_confirmed_the_address_reads_nothing_that_another_chose() {
+    let link = "https://cloakroom.example/reset-password#token=x".to_owned();
+    let username = None;
+    for letter in [
+        Letter::ConfirmAddress { username: username.clone(), link: link.clone(), valid_seconds: 60 },
+        Letter::ChooseNewPassword { username: username.clone(), link: link.clone(), valid_seconds: 60 },
+        Letter::AddressChanged { username: username.clone(), new_address: None },
+        Letter::AccountDeleted { username, removed_after: now(), link: Some(link) },
+    ] {
+        let mail = sent(&letter).await;
+        assert!(mail.text.starts_with("Hello,\n\n"), "{}", mail.text);
     }
 }
 
@@ -115,7 +143,7 @@ async fn every_letter_names_whose_account_it_is_about() {
 async fn a_name_adds_no_header_and_no_html() {
     let username = "x\r\nBcc: eve@example.org\r\n\r\n.\r\n<script>alert(1)</script>".to_owned();
     let link = "https://cloakroom.example/\"><script>alert(1)</script>".to_owned();
-    let mail = sent(&Letter::ConfirmAddress { username, link, valid_seconds: 60 }).await;
+    let mail = sent(&Letter::ConfirmAddress { username: Some(username), link, valid_seconds: 60 }).await;
     assert_eq!((mail.to.as_str(), mail.header("bcc").as_str()), ("anna@example.org", ""));
     assert!(mail.text.starts_with("Hello x  Bcc: eve@example.org    .  <script>"), "{}", mail.text);
     assert!(!mail.html.contains("<script"), "{}", mail.html);

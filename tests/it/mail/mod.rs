@@ -40,7 +40,7 @@ fn now() -> DateTime<Utc> {
 
 fn confirm() -> Letter {
     Letter::ConfirmAddress {
-        username: "anna".to_owned(),
+        username: Some("anna".to_owned()),
         link: "https://cloakroom.example/verify-email#token=AbC-123_x".to_owned(),
         valid_seconds: 86_400,
     }

@@ -103,9 +103,12 @@ fn no_limits() -> Limits {
         login_per_address: any,
         login_per_account: any,
         login_from_known_address: any,
+        login_from_new_address: any,
+        login_from_new_addresses: any,
         sign_up_per_address: any,
         mail_per_address: any,
         mail_per_account: any,
+        mail_per_mailbox: any,
         refresh_per_address: any,
         refresh_per_session: any,
     }

@@ -3,11 +3,16 @@
 mod access;
 mod change_email;
 mod change_password;
+mod mail_limits;
+mod owners;
 mod password_reset;
 mod policy;
 mod post;
 mod post_office;
+mod restore;
 mod same_answers;
+mod sign_up_again;
+mod states;
 mod token_races;
 mod verify_email;
 
@@ -73,9 +78,14 @@ async fn signed_in(test: &TestApp, identifier: &str, password: &str) -> Caller {
 }
 
 async fn verify(caller: &Caller, token: &str) -> Reply {
-    let query = "mutation ($t: String!) { verifyEmail(input: { token: $t }) {
+    verify_by(caller, token, Some(PASSWORD)).await
+}
+
+/// The same with another proof than the usual password.
+async fn verify_by(caller: &Caller, token: &str, password: Option<&str>) -> Reply {
+    let query = "mutation ($t: String!, $p: String) { verifyEmail(input: { token: $t, password: $p }) {
         user { username email } userErrors { code field message } } }";
-    caller.run_with(query, json!({ "t": token })).await
+    caller.run_with(query, json!({ "t": token, "p": password })).await
 }
 
 async fn request_reset(test: &TestApp, email: &str) -> Reply {

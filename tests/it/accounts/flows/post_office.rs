@@ -73,7 +73,7 @@ async fn sign_up(process: &Process) -> String {
 
 async fn confirm(process: &Process, access: &str, token: &str) {
     let query = format!("mutation {{ verifyEmail(input: {{ token: \"{token}\" }}) {{ userErrors {{ code }} }} }}");
-    assert_eq!(ask(process, None, &query).await["verifyEmail"]["userErrors"], serde_json::json!([]));
+    assert_eq!(ask(process, Some(access), &query).await["verifyEmail"]["userErrors"], serde_json::json!([]));
     let viewer = ask(process, Some(access), "{ viewer { emailVerifiedAt } }").await;
     assert!(viewer["viewer"]["emailVerifiedAt"].is_string(), "{viewer}");
 }
