@@ -53,6 +53,7 @@ pub enum Kind {
     RoleChanged,
     Suspended,
     Reinstated,
+    Restored,
     CounterAdvanced,
 }
 

@@ -1,7 +1,7 @@
 //! `deleteAccount`: a person leaves.
 //!
 //! At once they are gone for everybody: no session, no API key, no login, in no list. For `deletion_grace_days` an
-//! operator can bring them back (`cloakroom users reinstate`), and their username and address stay taken; then the
+//! operator can bring them back (`cloakroom users restore`), and their username and address stay taken; then the
 //! sweep purges all that is theirs (`purge.rs`): sessions, keys, counters, photos, audit log. What remains is their
 //! id where they acted on others as an administrator, and whatever backups and the server's log hold.
 
@@ -43,7 +43,7 @@ async fn delete(transaction: &DatabaseTransaction, id: UserId, now: DateTime<Utc
         return Err(last_admin(None).into());
     }
     let user = user.ok_or(Error::NotFound("user"))?;
-    // The rest, if there are more, is refused as well: the user may not act. Before one is reinstated it is ended.
+    // The rest, if there are more, is refused as well: the user may not act. Before the account is restored it is ended.
     end::some_sessions(transaction, id, now).await?;
     // Whoever is deleted twice does not stay longer.
     if user.deleted_at.is_none() {

@@ -31,6 +31,8 @@ pub(super) struct NewUser {
     pub(super) created_at: DateTime<Utc>,
     pub(super) email_verified_at: Option<DateTime<Utc>>,
     pub(super) unconfirmed_until: Option<DateTime<Utc>>,
+    pub(super) import_fingerprint: Option<String>,
+    pub(super) has_made_up_username: bool,
 }
 
 impl Accounts {
@@ -64,6 +66,8 @@ impl Accounts {
             created_at: self.clock.now(),
             email_verified_at: None,
             unconfirmed_until: None,
+            import_fingerprint: None,
+            has_made_up_username: said.username.is_none(),
         })
     }
 
@@ -103,6 +107,7 @@ impl NewUser {
             deleted_at: Set(None),
             search_key: Set(search_key),
             purge_started_at: Set(None),
+            import_fingerprint: Set(self.import_fingerprint),
         }
     }
 }

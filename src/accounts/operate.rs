@@ -6,10 +6,12 @@ use crate::accounts::account_event::{self, Kind};
 use crate::accounts::change_password::Replacement;
 use crate::accounts::end::{self, Ended};
 use crate::accounts::new_user::{NewUser, Profile};
-use crate::accounts::{Accounts, Password, Passwords, UpdateProfile, user};
+use crate::accounts::{Accounts, Furnish, Password, Passwords, UpdateProfile, user};
 use crate::caller::Caller;
+use crate::clock::Clock;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
+use crate::store::DatabaseTransaction;
 
 /// A user to make.
 #[derive(Clone, Debug)]
@@ -41,6 +43,24 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// A user about to be added by an operator, as the transaction sees it.
+#[derive(Clone)]
+pub(super) struct Addition {
+    user: NewUser,
+    event: account_event::ActiveModel,
+    furnish: Furnish,
+    clock: Clock,
+}
+
+impl Addition {
+    pub(super) async fn run(self, transaction: &DatabaseTransaction) -> Result<user::Model, Error> {
+        let user = self.user.row().insert(transaction).await.map_err(user::taken)?;
+        (self.furnish)(transaction, user.id, &self.clock).await?;
+        account_event::add(transaction, self.event).await?;
+        Ok(user)
+    }
+}
+
 impl Accounts {
     /// Makes a user. A password is only checked for its length: an operator knows what they do.
     ///
@@ -53,19 +73,14 @@ impl Accounts {
             Secret::Password(password) => self.passwords.hash(password).await?,
             Secret::Hash(hash) => hash,
         };
+        let addition = self.addition(caller, user);
+        self.database.write(move |transaction| Box::pin(addition.clone().run(transaction))).await
+    }
+
+    /// A user with a password hash, about to be added.
+    pub(super) fn addition(&self, caller: &Caller, user: NewUser) -> Addition {
         let event = self.event(caller, user.id, Kind::SignedUp);
-        let (furnish, clock) = (self.hooks.furnish, self.clock.clone());
-        self.database
-            .write(move |transaction| {
-                let (user, event, clock): (NewUser, _, _) = (user.clone(), event.clone(), clock.clone());
-                Box::pin(async move {
-                    let user = user.row().insert(transaction).await.map_err(user::taken)?;
-                    furnish(transaction, user.id, &clock).await?;
-                    account_event::add(transaction, event).await?;
-                    Ok(user)
-                })
-            })
-            .await
+        Addition { user, event, furnish: self.hooks.furnish, clock: self.clock.clone() }
     }
 
     /// Gives a user another password, and ends their sessions.
@@ -163,6 +178,6 @@ fn unreadable(reason: &'static str) -> UserError {
 }
 
 fn deleted() -> UserError {
-    let message = "This account is deleted: reinstate it first.".to_owned();
+    let message = "This account is deleted: restore it first.".to_owned();
     UserError { code: UserErrorCode::Conflict, field: None, message }
 }

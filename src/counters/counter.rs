@@ -89,11 +89,6 @@ pub(super) async fn list_by_ids(
     Ok(of(owner).filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
 }
 
-/// Every counter of `owner`, by name.
-pub(super) async fn list_all(db: &impl ConnectionTrait, owner: UserId) -> Result<Vec<Model>, Error> {
-    Ok(of(owner).order_by_asc(Column::Name).all(db).await?)
-}
-
 /// A user's counters, to be filtered and ordered further.
 pub(super) fn of(owner: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(owner)).filter(Column::DeletedAt.is_null())

@@ -43,6 +43,8 @@ pub enum AccountEventKind {
     Suspended,
     /// An administrator let the user in again.
     Reinstated,
+    /// An operator brought the deleted account back.
+    Restored,
     /// An operator advanced counters of the account, as after a restore.
     CounterAdvanced,
 }
