@@ -6,7 +6,7 @@ use chrono::Utc;
 use futures_util::future::BoxFuture;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
-use sea_orm::{Condition, DbBackend, QueryOrder as _, QuerySelect};
+use sea_orm::{Condition, DbBackend, QuerySelect};
 
 use crate::counters::DEFAULT;
 use crate::error::Error;

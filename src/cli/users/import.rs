@@ -46,7 +46,7 @@ same file can be imported again: a user who is there already, with the same user
 password or hash, is counted and stays as they are.
 
 --json prints { added, alreadyThere, refusedLines, refused: [{ line, errors: [{ field?, code,
-message }] }], nextLine?, dryRun }; refused has the first 10,000, and nextLine is there after a stop.
+message }] }], nextLine?, dryRun }: of refused the first 10,000, and nextLine after a stop.
 
 Examples:
   cloakroom users import --dry-run people.jsonl
