@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::accounts::export::{Export, ExportUser, Files, Request};
 use crate::accounts::{Accounts, Hooks};
+use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::counters::{self, Counters};
+use crate::error::Error;
+use crate::id::UserId;
 use crate::photos::{self, Photos};
 use crate::store::Database;
 use crate::supervise;
@@ -26,6 +30,9 @@ const HOOKS: Hooks = Hooks {
     lock_counter: counters::lock_counter,
     purge_users: &[counters::purge_users, photos::purge_users],
 };
+
+/// The slices that keep something of users, in the order of their parts of an export.
+const EXPORTED: &[fn(&App) -> &dyn ExportUser] = &[|app| &*app.accounts, |app| &*app.counters, |app| &*app.photos];
 
 /// How often what is over is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -129,6 +136,23 @@ impl App {
                 }
             }
         });
+    }
+
+    /// Everything that is kept of a user, to be read while it is written; with a folder, also the originals of their
+    /// photos.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::NotFound`].
+    pub async fn export_user(
+        &self,
+        caller: &Caller,
+        user: UserId,
+        files: Option<Arc<Files>>,
+    ) -> Result<Export<'_>, Error> {
+        let head = self.accounts.export_head(caller, user).await?;
+        let request = Request { user, files };
+        let sections = EXPORTED.iter().flat_map(|slice| slice(self).export_user(&request)).collect();
+        Ok(Export { user: head, sections })
     }
 
     /// Commits what is waiting and closes the database.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use cloakroom::cli::Interrupted;
 use cloakroom::error::chain;
 
 #[global_allocator]
@@ -15,7 +16,8 @@ fn main() -> ExitCode {
             use std::io::Write as _;
             // Nobody is left to tell if standard error is closed too.
             drop(writeln!(std::io::stderr(), "cloakroom: {}", chain(error.as_ref())));
-            ExitCode::FAILURE
+            let interrupted = error.downcast_ref::<Interrupted>();
+            interrupted.map_or(ExitCode::FAILURE, |interrupted| interrupted.exit_code().into())
         }
     }
 }

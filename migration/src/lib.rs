@@ -32,6 +32,7 @@ mod m20261130_000020_storage_identity;
 mod m20261130_000021_sessions_by_user_and_end;
 mod m20261130_000022_session_generations;
 mod m20261130_000023_email_owners;
+mod m20261130_000025_import_fingerprints;
 mod m20261130_000026_audit_details;
 mod steps;
 // Compiled here, so that what `generate` creates compiles.
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000021_sessions_by_user_and_end::Migration),
             Box::new(m20261130_000022_session_generations::Migration),
             Box::new(m20261130_000023_email_owners::Migration),
+            Box::new(m20261130_000025_import_fingerprints::Migration),
             Box::new(m20261130_000026_audit_details::Migration),
         ];
         list.into_iter().map(|migration| Box::new(Atomic(migration)) as Box<dyn MigrationTrait>).collect()

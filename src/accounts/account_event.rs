@@ -86,6 +86,7 @@ pub enum Kind {
     RoleChanged,
     Suspended,
     Reinstated,
+    Restored,
     CounterAdvanced,
     ProfileUpdated,
     EmailChangeRequested,

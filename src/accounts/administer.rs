@@ -19,6 +19,7 @@ enum Act {
     SetRole(user::Role),
     Suspend,
     Reinstate,
+    Restore,
 }
 
 impl Accounts {
@@ -39,7 +40,7 @@ impl Accounts {
         self.administer(caller, id, Act::Suspend).await
     }
 
-    /// Lets a user in again who was suspended; an operator also brings one back who has deleted their account.
+    /// Lifts the suspension of a user, and nothing else: a deleted account stays deleted.
     ///
     /// # Errors
     /// As [`Accounts::set_role`], but for the last administrator.
@@ -47,21 +48,29 @@ impl Accounts {
         self.administer(caller, id, Act::Reinstate).await
     }
 
+    /// Brings back an account that was deleted, and does nothing else: a suspended user stays suspended.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::Invalid`] with `NOT_FOUND`.
+    pub async fn restore(&self, caller: &Caller, id: UserId) -> Result<user::Model, Error> {
+        caller.require_operator()?;
+        self.end_sessions_of_deleted(id).await?;
+        self.administer(caller, Some(id), Act::Restore).await
+    }
+
     async fn administer(&self, caller: &Caller, id: Option<UserId>, act: Act) -> Result<user::Model, Error> {
         let (actor, now) = (caller.admin()?, self.clock.now());
         let id = id.ok_or_else(unknown)?;
-        if act == Act::Reinstate && actor.is_none() {
-            self.end_sessions_of_deleted(id).await?;
-        }
         let kind = match act {
             Act::SetRole(_) => Kind::RoleChanged,
             Act::Suspend => Kind::Suspended,
             Act::Reinstate => Kind::Reinstated,
+            Act::Restore => Kind::Restored,
         };
         let event = self.event(caller, id, kind);
         let event = match act {
             Act::SetRole(role) => event.about(role.name()),
-            Act::Suspend | Act::Reinstate => event,
+            Act::Suspend | Act::Reinstate | Act::Restore => event,
         };
         self.write_and_end(move |transaction| {
             let event = event.clone();
@@ -127,7 +136,8 @@ async fn change(
             user.suspended_at = user.suspended_at.or(Some(now));
             end::all_sessions(transaction, user.id, None, now).await?;
         }
-        Act::Reinstate => (user.suspended_at, user.deleted_at) = (None, None),
+        Act::Reinstate => user.suspended_at = None,
+        Act::Restore => user.deleted_at = None,
     }
     let update = user::Entity::update_many()
         .col_expr(user::Column::Role, Expr::value(user.role))

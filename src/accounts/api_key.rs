@@ -162,11 +162,6 @@ pub(super) async fn list_live(
     Ok(keys.order_by_desc(Column::Id).limit(MAX_LISTED).all(db).await?)
 }
 
-/// Every key of a user that is still kept, the oldest first.
-pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Model>, Error> {
-    Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::Id).all(db).await?)
-}
-
 /// This key, if it is this user's.
 pub(super) async fn find_own(db: &impl ConnectionTrait, id: ApiKeyId, user: UserId) -> Result<Option<Model>, Error> {
     Ok(Entity::find_by_id(id).filter(Column::UserId.eq(user)).one(db).await?)

@@ -3,7 +3,7 @@
 //! At once they are gone for everybody: no session, no API key, no login, in no list. For `deletion_grace_days` their
 //! username stays taken, and so does their address until somebody else confirms it. During that time they can bring the
 //! account back with the link in the mail that tells them so, or with their password; if an operator has deleted it, only
-//! an operator can (`cloakroom users reinstate`). Then the sweep purges all that is theirs (`purge.rs`): sessions, keys,
+//! an operator can (`cloakroom users restore`). Then the sweep purges all that is theirs (`purge.rs`): sessions, keys,
 //! counters, photos, audit log. What remains is their id where they acted on others as an administrator, and whatever
 //! backups and the server's log hold.
 

@@ -34,6 +34,8 @@ pub(super) struct NewUser {
     pub(super) created_at: DateTime<Utc>,
     pub(super) email_verified_at: Option<DateTime<Utc>>,
     pub(super) unconfirmed_until: Option<DateTime<Utc>>,
+    pub(super) import_fingerprint: Option<String>,
+    pub(super) has_made_up_username: bool,
 }
 
 impl Accounts {
@@ -68,6 +70,8 @@ impl Accounts {
             created_at: self.clock.now(),
             email_verified_at: None,
             unconfirmed_until: None,
+            import_fingerprint: None,
+            has_made_up_username: said.username.is_none(),
         })
     }
 
@@ -109,6 +113,7 @@ impl NewUser {
             restorable_until: Set(None),
             search_key: Set(search_key),
             purge_started_at: Set(None),
+            import_fingerprint: Set(self.import_fingerprint),
         }
     }
 }

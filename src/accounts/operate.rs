@@ -5,12 +5,15 @@ use sea_orm::ActiveModelTrait as _;
 use crate::accounts::access::AccessAfter;
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::change_password::Replacement;
+use crate::accounts::email_owner::NewOwner;
 use crate::accounts::end::{self, Ended};
 use crate::accounts::new_user::{NewUser, Profile};
-use crate::accounts::{Accounts, Password, Passwords, UpdateProfile, email_owner, user};
+use crate::accounts::{Accounts, Furnish, Password, Passwords, UpdateProfile, email_owner, user};
 use crate::caller::Caller;
+use crate::clock::Clock;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
+use crate::store::DatabaseTransaction;
 
 /// A user to make.
 #[derive(Clone, Debug)]
@@ -42,6 +45,32 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// A user about to be added by an operator, as the transaction sees it.
+#[derive(Clone)]
+pub(super) struct Addition {
+    user: NewUser,
+    /// For an address that is the user's by the operator's word.
+    owner: Option<NewOwner>,
+    event: account_event::ActiveModel,
+    furnish: Furnish,
+    clock: Clock,
+}
+
+impl Addition {
+    pub(super) async fn run(self, transaction: &DatabaseTransaction) -> Result<user::Model, Error> {
+        if let Some(owner) = self.owner {
+            owner.displace_all(transaction).await?;
+        } else if let Some(email) = &self.user.email {
+            let other = email_owner::find_present(transaction, &email.key).await?;
+            other.map_or(Ok(()), |_| Err(user::email_taken()))?;
+        }
+        let user = self.user.row().insert(transaction).await.map_err(user::taken)?;
+        (self.furnish)(transaction, user.id, &self.clock).await?;
+        account_event::add(transaction, self.event).await?;
+        Ok(user)
+    }
+}
+
 impl Accounts {
     /// Makes a user. A password is only checked for its length: an operator knows what they do.
     ///
@@ -54,29 +83,16 @@ impl Accounts {
             Secret::Password(password) => self.passwords.hash(password).await?,
             Secret::Hash(hash) => hash,
         };
+        let addition = self.addition(caller, user);
+        self.database.write(move |transaction| Box::pin(addition.clone().run(transaction))).await
+    }
+
+    /// A user with a password hash, about to be added.
+    pub(super) fn addition(&self, caller: &Caller, user: NewUser) -> Addition {
         let event = self.event(caller, user.id, Kind::SignedUp);
-        let (furnish, clock) = (self.hooks.furnish, self.clock.clone());
         let verified = user.email.clone().filter(|_| user.email_verified_at.is_some());
         let owner = verified.map(|email| self.new_owner(user.id, email));
-        self.database
-            .write(move |transaction| {
-                let (user, event, clock): (NewUser, _, _) = (user.clone(), event.clone(), clock.clone());
-                let owner = owner.clone();
-                Box::pin(async move {
-                    if let Some(owner) = owner {
-                        // It is theirs by the operator's word.
-                        owner.displace_all(transaction).await?;
-                    } else if let Some(email) = &user.email {
-                        let other = email_owner::find_present(transaction, &email.key).await?;
-                        other.map_or(Ok(()), |_| Err(user::email_taken()))?;
-                    }
-                    let user = user.row().insert(transaction).await.map_err(user::taken)?;
-                    furnish(transaction, user.id, &clock).await?;
-                    account_event::add(transaction, event).await?;
-                    Ok(user)
-                })
-            })
-            .await
+        Addition { user, owner, event, furnish: self.hooks.furnish, clock: self.clock.clone() }
     }
 
     /// Gives a user another password, and ends all access that was granted before: sessions, API keys and links.
@@ -175,6 +191,6 @@ fn unreadable(reason: &'static str) -> UserError {
 }
 
 fn deleted() -> UserError {
-    let message = "This account is deleted: reinstate it first.".to_owned();
+    let message = "This account is deleted: restore it first.".to_owned();
     UserError { code: UserErrorCode::Conflict, field: None, message }
 }

@@ -2,7 +2,7 @@
 //!
 //! A user may have millions of rows. One cascade over all of them would keep other writers waiting, and would never end
 //! within `database.answer_seconds`. The mark is in the database: a purge that is cut off continues with the next sweep,
-//! on whatever server, and nobody can be reinstated from it.
+//! on whatever server, and no account can be restored from it.
 
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ impl Accounts {
         }
     }
 
-    /// Purges one user, who may be reinstated no longer.
+    /// Purges one user, whose account can no longer be restored.
     pub(super) async fn purge_now(&self, id: UserId) -> Result<(), Error> {
         self.mark_purged(vec![id], Condition::all()).await?;
         self.purge_rows(vec![id]).await

@@ -4,8 +4,8 @@
 use chrono::Utc;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Expr;
-use sea_orm::{QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func};
+use sea_orm::{Condition, QueryOrder as _, QuerySelect as _};
 
 use crate::accounts::user;
 use crate::accounts::identity;
@@ -107,9 +107,13 @@ pub(super) async fn list_due(
     Ok(due.all(db).await?)
 }
 
-/// Those that concern a user, the oldest first.
-pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Model>, Error> {
-    Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::Id).all(db).await?)
+/// Those that concern a user, or go to their address without a known user, the oldest first.
+pub(super) async fn list_all(db: &impl ConnectionTrait, user: &super::user::Model) -> Result<Vec<Model>, Error> {
+    let addresses = user.email.iter().chain(&user.email_key).map(|address| address.to_lowercase());
+    let recipient = Expr::from(Func::lower(Expr::col(Column::Recipient)));
+    let to_address = Condition::all().add(Column::UserId.is_null()).add(recipient.is_in(addresses));
+    let theirs = Condition::any().add(Column::UserId.eq(user.id)).add(to_address);
+    Ok(Entity::find().filter(theirs).order_by_asc(Column::Id).all(db).await?)
 }
 
 /// Counts an attempt and puts the next one off; false if somebody else did so first.

@@ -334,8 +334,3 @@ pub(super) async fn remove_in_batches(database: &Database, condition: Condition)
         }
     }
 }
-
-/// Every session of a user that is still kept, the oldest first.
-pub(super) async fn list_all(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Model>, Error> {
-    Ok(Entity::find().filter(Column::UserId.eq(user)).order_by_asc(Column::Id).all(db).await?)
-}

@@ -50,6 +50,8 @@ pub struct Model {
     pub search_key: String,
     /// Start of the account's purge. The row stays until everything that refers to it is removed.
     pub purge_started_at: Option<DateTimeUtc>,
+    /// SHA-256 of the password hash with which the user was imported, in hexadecimal: see `import.rs`.
+    pub import_fingerprint: Option<String>,
 }
 
 /// What a user may do.
@@ -136,6 +138,16 @@ pub fn is_present() -> Condition {
 /// The user with this unique username, whatever has become of them.
 pub(super) async fn find_by_username(db: &impl ConnectionTrait, key: &str) -> Result<Option<Model>, Error> {
     Ok(Entity::find().filter(Column::UsernameKey.eq(key)).one(db).await?)
+}
+
+/// The users with these unique usernames, whatever has become of them, in no order.
+pub(super) async fn list_by_usernames(db: &impl ConnectionTrait, keys: &[&str]) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::UsernameKey.is_in(keys.iter().copied())).all(db).await?)
+}
+
+/// The users with these e-mail addresses, whatever has become of them, in no order.
+pub(super) async fn list_by_emails(db: &impl ConnectionTrait, keys: &[&str]) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::EmailKey.is_in(keys.iter().copied())).all(db).await?)
 }
 
 /// Users, whatever has become of them, but for those whose accounts are being purged.
@@ -333,6 +345,7 @@ pub(super) async fn mark_purged(
         .col_expr(Column::Name, none())
         .col_expr(Column::PasswordHash, Expr::value(""))
         .col_expr(Column::SearchKey, Expr::value(""))
+        .col_expr(Column::ImportFingerprint, none())
         .filter(Column::Id.eq(id))
         .filter(Column::PurgeStartedAt.is_null())
         .filter(condition);

@@ -64,7 +64,8 @@ impl Accounts {
         if self.limits.count_mail_of(MailCause::Login, &caller.origin, key, user.id).is_err() {
             return Ok(refusal);
         }
-        self.queue(queued_mail::Kind::VerifyEmail, text.clone(), Some(user.id)).await?;
+        let event = self.event(caller, user.id, Kind::VerificationRequested).by_owner();
+        self.queue(caller, queued_mail::Kind::VerifyEmail, text.clone(), Some(event)).await?;
         let message = "Confirm your e-mail address first: a mail with a new link is on its way to it.";
         Ok(Error::Forbidden(message.to_owned()))
     }

@@ -5,6 +5,7 @@ mod config;
 mod console;
 mod counters;
 mod fault;
+mod interrupt;
 mod keys;
 mod log;
 mod migrate;
@@ -29,6 +30,8 @@ use crate::backup::RESTORING;
 use crate::config::{Config, Overrides};
 use crate::data_dir::private_files;
 use crate::store::{Database, migrations};
+
+pub use interrupt::Interrupted;
 
 /// Accounts and gap-free numbers behind one GraphQL schema.
 ///

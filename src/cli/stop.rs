@@ -20,7 +20,7 @@ use crate::cli::log;
 const EXIT_TIMED_OUT: i32 = 124;
 /// Exit codes of a server that a second signal ended, as shells report it.
 const EXIT_TERMINATED: i32 = 128 + 15;
-const EXIT_INTERRUPTED: i32 = 128 + 2;
+pub(super) const EXIT_INTERRUPTED: i32 = 128 + 2;
 
 /// Time after `server.shutdown_seconds` for what follows the requests: waiting writes, connections to
 /// the database, the log.
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_millis(500);
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Signals that come within this time count as one: `timeout` sends its signal to the process and to
 /// its group.
-const SAME_SIGNAL: Duration = Duration::from_millis(100);
+pub(super) const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 /// The stop of a server: asked for by a signal or by the server itself. Cheap to clone.
 #[derive(Clone)]
@@ -97,18 +97,18 @@ impl Stop {
 }
 
 /// The signals that ask for a stop.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn install() -> io::Result<Self> {
+    pub(super) fn install() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// The exit code of a process that the next signal ends.
-    async fn next(&mut self) -> i32 {
+    pub(super) async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.terminate.recv() => EXIT_TERMINATED,
             _ = self.interrupt.recv() => EXIT_INTERRUPTED,

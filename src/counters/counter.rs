@@ -6,7 +6,7 @@ use chrono::Utc;
 use futures_util::future::BoxFuture;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
-use sea_orm::{Condition, DbBackend, QueryOrder as _, QuerySelect};
+use sea_orm::{Condition, DbBackend, QuerySelect};
 
 use crate::counters::DEFAULT;
 use crate::error::Error;
@@ -87,11 +87,6 @@ pub(super) async fn list_by_ids(
     ids: &[CounterId],
 ) -> Result<Vec<Model>, Error> {
     Ok(of(owner).filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
-}
-
-/// Every counter of `owner`, by name.
-pub(super) async fn list_all(db: &impl ConnectionTrait, owner: UserId) -> Result<Vec<Model>, Error> {
-    Ok(of(owner).order_by_asc(Column::Name).all(db).await?)
 }
 
 /// A user's counters, to be filtered and ordered further.

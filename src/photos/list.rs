@@ -98,7 +98,7 @@ impl Photos {
         })
     }
 
-    async fn page(
+    pub(super) async fn page(
         &self,
         photos: Select<Entity>,
         moment: Column,

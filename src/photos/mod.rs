@@ -16,6 +16,7 @@ pub mod check;
 mod claims;
 mod delete;
 mod edit;
+mod export;
 pub mod graphql;
 mod insert;
 pub mod links;

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Name, Positioned};
+use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::{Name, Positioned, Value};
 
 use crate::config::Config;
 
@@ -19,6 +19,10 @@ pub(super) const MAX_NAME_BYTES: usize = 256;
 pub(super) const MAX_NODES: usize = 100;
 /// Lists of the schema within lists of the schema: the standard query needs one, each more multiplies.
 pub(super) const MAX_INTROSPECTION_LISTS: u32 = 3;
+/// Complexity of an argument `search` beside its field: the database compares every row with it.
+pub(super) const SEARCH_COMPLEXITY: u32 = 100;
+/// Complexity of `totalCount`: the database counts the rows of the whole list.
+pub(super) const COUNT_COMPLEXITY: u32 = 20;
 /// The fields of the introspection types whose lists lead on to further types.
 const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
 
@@ -27,7 +31,7 @@ const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "
 pub struct Limits {
     /// Nested selections.
     pub depth: u32,
-    /// Selected fields.
+    /// Selected fields; a search and a count weigh as much as many of them.
     pub complexity: u32,
     /// Renamed fields.
     pub aliases: u32,
@@ -160,7 +164,7 @@ impl<'d> Weighing<'d> {
             Selection::Field(field) => {
                 let mut cost = self.selection_set(&field.node.selection_set)?;
                 cost.depth = cost.depth.saturating_add(1);
-                cost.fields = cost.fields.saturating_add(1);
+                cost.fields = cost.fields.saturating_add(complexity(&field.node));
                 cost.aliases = cost.aliases.saturating_add(u32::from(field.node.alias.is_some()));
                 let name = field.node.name.node.as_str();
                 if INTROSPECTION_LISTS.contains(&name) {
@@ -197,6 +201,14 @@ impl<'d> Weighing<'d> {
         self.fragments.insert(name, Fragment::Weighed(cost));
         Ok(cost)
     }
+}
+
+/// The complexity of a field by itself. The values of variables are not known yet, so any variable is a search.
+fn complexity(field: &Field) -> u32 {
+    let search = field.get_argument("search").map(|value| value.node.clone().into_const());
+    let is_search = search.is_some_and(|value| value != Some(Value::Null));
+    let count = if field.name.node == "totalCount" { COUNT_COMPLEXITY } else { 1 };
+    if is_search { count.saturating_add(SEARCH_COMPLEXITY) } else { count }
 }
 
 fn count(length: usize) -> u32 {

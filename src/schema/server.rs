@@ -40,7 +40,8 @@ impl LimitsObject {
     async fn depth(&self) -> u32 {
         self.0.depth
     }
-    /// How many fields may be selected.
+    /// The complexity that a document may have: 1 for each field, 20 for `totalCount`, and 100 more for a field with a
+    /// `search`.
     async fn complexity(&self) -> u32 {
         self.0.complexity
     }

@@ -86,7 +86,7 @@ impl AdministratorsMutation {
         payload(suspended, |user, user_errors| SuspendUserPayload { user: user.map(User::from), user_errors }).await
     }
 
-    /// Lets a user in again who was suspended. User errors: NOT_FOUND. UNAUTHENTICATED and FORBIDDEN as for
+    /// Lifts the suspension of a user: they can log in again. User errors: NOT_FOUND. UNAUTHENTICATED and FORBIDDEN as for
     /// `setUserRole`.
     async fn reinstate_user(
         &self,

@@ -48,6 +48,8 @@ pub enum AccountEventKind {
     Suspended,
     /// An administrator let the user in again, or the user brought their deleted account back.
     Reinstated,
+    /// An operator brought the deleted account back.
+    Restored,
     /// An operator advanced counters of the account, as after a restore.
     CounterAdvanced,
     /// The username or the display name was changed; the subject names the fields.

@@ -96,7 +96,7 @@ impl UserConnection {
     async fn page_info(&self) -> PageInfo {
         page_info(&self.page)
     }
-    /// How many users the whole list has. It costs a count: ask only when it is shown.
+    /// Number of users in the whole list. It costs a count, and has a complexity of 20: ask only when it is shown.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, Error> {
         self.accounts.count_users(caller(ctx), self.search.as_deref()).await
     }
@@ -142,7 +142,7 @@ impl UsersQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Only those whose username or name contains this, of at most 100 characters, whatever its case; for administrators also the e-mail address."
+            desc = "Only those whose username or name contains this, of at most 100 characters, whatever its case; for administrators also the e-mail address. It has a complexity of 100."
         )]
         search: Option<String>,
         #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,

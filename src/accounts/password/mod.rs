@@ -142,6 +142,11 @@ impl Passwords {
         self.pool.run(move |_| strength::weakness(&normalised, &personal, wanted)).await
     }
 
+    /// Passwords that are worked on at the same time.
+    pub(super) fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
     /// Whether this hash from elsewhere can be stored here: Argon2, bcrypt or PBKDF2-SHA256 of a bearable cost.
     pub(super) fn check_importable(hash: &str) -> Result<(), &'static str> {
         hash::check_importable(hash)

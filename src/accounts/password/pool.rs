@@ -94,6 +94,11 @@ impl Pool {
         Self { places: Arc::new(Semaphore::new(places)), threads, shared: Arc::new(shared) }
     }
 
+    /// Pieces of work that are done at the same time.
+    pub(super) fn threads(&self) -> usize {
+        self.threads
+    }
+
     /// Does this when its turn comes, unless nobody waits for it any more.
     ///
     /// # Errors

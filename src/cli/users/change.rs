@@ -1,4 +1,6 @@
-//! `cloakroom users rename`, `promote`, `demote`, `suspend`, `reinstate` and `end-sessions`.
+//! `cloakroom users rename`, `promote`, `demote`, `suspend`, `reinstate`, `restore` and `end-sessions`.
+
+use std::io::{Write as _, stderr};
 
 use clap::Args;
 use serde_json::json;
@@ -49,7 +51,32 @@ pub(super) async fn suspend(app: &App, who: &Who) -> anyhow::Result<()> {
 pub(super) async fn reinstate(app: &App, who: &Who) -> anyhow::Result<()> {
     let user = require(app, &who.who).await?;
     let user = app.accounts.reinstate(&Caller::operator(), Some(user.id)).await.map_err(fault)?;
-    account::print(who.shape, &user, None)
+    account::print(who.shape, &user, None)?;
+    tell_obstacles(&user)
+}
+
+pub(super) async fn restore(app: &App, who: &Who) -> anyhow::Result<()> {
+    let user = require(app, &who.who).await?;
+    let user = app.accounts.restore(&Caller::operator(), user.id).await.map_err(fault)?;
+    account::print(who.shape, &user, None)?;
+    tell_obstacles(&user)
+}
+
+/// Tells what still keeps a user out, for a person: programs find it in the JSON.
+fn tell_obstacles(user: &user::Model) -> anyhow::Result<()> {
+    let (name, mut output) = (visible(&user.username), stderr());
+    if let Some(since) = user.suspended_at {
+        let since = account::moment(since);
+        writeln!(output, "{name} is suspended since {since}; to let them in: cloakroom users reinstate {}", user.id)?;
+    }
+    if let Some(since) = user.deleted_at {
+        let since = account::moment(since);
+        writeln!(output, "{name} is deleted since {since}; to bring them back: cloakroom users restore {}", user.id)?;
+    }
+    if user.unconfirmed_until.is_some() {
+        writeln!(output, "{name} still has to confirm their address.")?;
+    }
+    Ok(())
 }
 
 pub(super) async fn end_sessions(app: &App, who: &Who) -> anyhow::Result<()> {

@@ -20,7 +20,7 @@ use crate::config::Config;
 
 #[derive(Args)]
 #[command(after_help = "\
-A deleted user is gone for everybody at once; for `accounts.deletion_grace_days` `reinstate` brings
+A deleted user is gone for everybody at once; for `accounts.deletion_grace_days` `restore` brings
 them back. Then, or with --now, the account goes with everything that is theirs: sessions, API keys,
 counters, photos and audit log. `users export` saves it before. A removal that is interrupted is
 continued by the server.")]
@@ -53,7 +53,7 @@ pub(super) async fn run(app: &App, config: &Config, options: &Delete) -> anyhow:
     let document = json!({ "id": id, "username": user.username, "removed": false, "removedAfter": rfc3339(until) });
     options.shape.print_one(&document, || {
         let until = moment(until);
-        format!("Deleted {name}. Until {until} `cloakroom users reinstate {id}` brings them back.")
+        format!("Deleted {name}. Until {until} `cloakroom users restore {id}` brings them back.")
     })
 }
 

@@ -13,6 +13,7 @@ mod change;
 mod delete;
 mod export;
 mod import;
+mod lines;
 mod list;
 mod record;
 mod secret;
@@ -67,8 +68,10 @@ enum Command {
     Demote(Who),
     /// Shut a user out: their sessions end, their API keys are refused
     Suspend(Who),
-    /// Let a user in again who was suspended, or bring one back who was deleted
+    /// Let a user in again who was suspended
     Reinstate(Who),
+    /// Bring a user back who was deleted, within the days of grace
+    Restore(Who),
     /// End every session of a user
     EndSessions(Who),
     /// Delete a user: after some days, or at once, with all that is theirs
@@ -110,6 +113,7 @@ async fn obey(app: &App, config: &Config, command: &Command) -> anyhow::Result<(
         Command::Demote(who) => change::set_role(app, who, user::Role::User).await,
         Command::Suspend(who) => change::suspend(app, who).await,
         Command::Reinstate(who) => change::reinstate(app, who).await,
+        Command::Restore(who) => change::restore(app, who).await,
         Command::EndSessions(who) => change::end_sessions(app, who).await,
         Command::Delete(options) => delete::run(app, config, options).await,
         Command::Export(options) => export::run(app, options).await,

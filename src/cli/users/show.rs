@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::accounts::{Inspected, account_event, api_key, session};
+use crate::accounts::{Inspected, account_event, api_key, session, user};
 use crate::app::App;
 use crate::caller::{Caller, Scope, Scopes};
 use crate::cli::fault::fault;
@@ -36,15 +36,13 @@ fn document(seen: &Inspected) -> Value {
 fn text(seen: &Inspected) -> String {
     let user = &seen.user;
     let verified = user.email_verified_at.map_or("not verified".to_owned(), |at| format!("verified {}", moment(at)));
-    let since = [user.deleted_at, user.suspended_at].into_iter().flatten().next();
-    let state = user.state().name().to_lowercase();
     let about = [
         ("Id", user.id.to_string()),
         ("Username", user.username.clone()),
         ("Name", or_dash(user.name.as_ref())),
         ("E-mail", or_dash(user.email.as_ref().map(|email| format!("{email} ({verified})")))),
         ("Role", user.role.name().to_lowercase()),
-        ("State", since.map_or(state.clone(), |since| format!("{state} since {}", moment(since)))),
+        ("State", state(user)),
         ("Created", moment(user.created_at)),
         ("Updated", moment(user.updated_at)),
     ];
@@ -53,6 +51,17 @@ fn text(seen: &Inspected) -> String {
     let keys = columns(&["API KEY", "BEGINS", "SCOPES", "USED", "EXPIRES"], seen.api_keys.iter().map(of_key));
     let events = columns(&["EVENT", "AT", "BY", "ADDRESS", "PROGRAM"], seen.events.iter().map(of_event));
     [about, sessions, keys, events].join("\n\n")
+}
+
+/// Everything that keeps the user out, each with its time.
+fn state(user: &user::Model) -> String {
+    let obstacles = [
+        user.deleted_at.map(|since| format!("deleted since {}", moment(since))),
+        user.unconfirmed_until.map(|until| format!("unconfirmed until {}", moment(until))),
+        user.suspended_at.map(|since| format!("suspended since {}", moment(since))),
+    ];
+    let obstacles: Vec<String> = obstacles.into_iter().flatten().collect();
+    if obstacles.is_empty() { user.state().name().to_lowercase() } else { obstacles.join(", ") }
 }
 
 fn of_session(session: &session::Model) -> Vec<String> {

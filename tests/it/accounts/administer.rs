@@ -138,7 +138,10 @@ async fn an_operator_brings_back_who_has_left_within_the_time_of_grace() {
     let leave = format!("mutation {{ deleteAccount(input: {{ password: \"{PASSWORD}\" }}) {{ deletedUserId }} }}");
     anna.run(&leave).await.data();
     let operator = cloakroom::caller::Caller::operator();
-    let back = test.app.accounts.reinstate(&operator, UserId::parse(&id)).await.expect("they are back");
+    let user = UserId::parse(&id).expect("an id");
+    let still = test.app.accounts.reinstate(&operator, Some(user)).await.expect("nothing holds them but the deletion");
+    assert!(still.deleted_at.is_some());
+    let back = test.app.accounts.restore(&operator, user).await.expect("they are back");
     assert_eq!((back.deleted_at, back.role), (None, user::Role::User));
     assert!(anna.is_refused().await);
     assert_eq!((test.sign_in("anna").await.next().await, key.next().await), (1, 2));

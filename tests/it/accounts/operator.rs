@@ -1,6 +1,6 @@
 //! Who may do what an operator does, and whom they see.
 
-use cloakroom::accounts::{AddUser, Password, Profile, Rehearsal, Secret, UpdateProfile, user};
+use cloakroom::accounts::{AddUser, Import, Password, Profile, Secret, UpdateProfile, user};
 use cloakroom::caller::{Caller, Identity};
 use cloakroom::error::{Error, ErrorCode};
 use cloakroom::id::UserId;
@@ -36,14 +36,14 @@ async fn nobody_but_an_operator_does_what_an_operator_does() {
         let password = Password::from(PASSWORD.to_owned());
         let codes = [
             code(accounts.add_user(&caller, carla()).await),
-            code(accounts.rehearse_user(&caller, &mut Rehearsal::default(), &carla()).await),
+            code(accounts.import(&caller, &mut Import::default(), Vec::new()).await),
             code(accounts.set_password(&caller, id, password).await),
             code(accounts.rename(&caller, id, UpdateProfile::default()).await),
             code(accounts.end_sessions_of(&caller, id).await),
             code(accounts.delete_user(&caller, id, true).await),
             code(accounts.inspect(&caller, id).await),
-            code(accounts.export(&caller, id).await),
-            code(test.app.counters.export(&caller, id).await),
+            code(accounts.restore(&caller, id).await),
+            code(test.app.export_user(&caller, id, None).await),
         ];
         assert_eq!(codes, [Some(ErrorCode::Forbidden); 9], "{caller:?}");
     }

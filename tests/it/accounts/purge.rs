@@ -252,8 +252,8 @@ async fn an_account_whose_purge_has_begun_is_nobodys_and_its_names_are_free() {
     drop(sweep.await);
 
     let (operator, accounts) = (Asking::operator(), &test.app.accounts);
-    assert!(accounts.reinstate(&operator, Some(id)).await.is_err(), "half an account is none");
-    assert!(accounts.export(&operator, id).await.is_err());
+    assert!(accounts.restore(&operator, id).await.is_err(), "half an account is none");
+    assert!(test.app.export_user(&operator, id, None).await.is_err());
     assert!(accounts.inspect(&operator, id).await.is_err());
     assert!(accounts.delete_user(&operator, id, false).await.is_err());
     for who in ["anna".to_owned(), "anna@example.org".to_owned(), id.to_string()] {
@@ -280,7 +280,7 @@ async fn sessions_from_before_the_deletion_have_ended_when_the_account_comes_bac
     let id = UserId::parse(&anna.user_id().await).expect("an id");
     insert(&test, ROWS, |_| session_row(id, test.clock.now())).await;
     leave(&anna).await.data();
-    test.app.accounts.reinstate(&Asking::operator(), Some(id)).await.expect("they are back");
+    test.app.accounts.restore(&Asking::operator(), id).await.expect("they are back");
     assert!(anna.is_refused().await);
     let live = session::Entity::find().filter(session::Column::EndedAt.is_null());
     assert_eq!(live.count(test.app.database.reader()).await.expect("sessions"), 0);

@@ -9,6 +9,8 @@ use super::pictures::picture;
 use crate::support::{Form, Length, PASSWORD, Process, Random};
 
 const KILLS: usize = 8;
+/// Rounds of one user: each adds an API key and a counter, whose number is limited.
+const ROUNDS_PER_USER: u64 = 200;
 const OPERATIONS: [&str; 3] = ["createCounter", "createApiKey", "uploadPhotos"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,9 +22,14 @@ async fn what_is_sent_again_after_a_kill_is_done_once() {
         command.env("CLOAKROOM__COUNTERS__MAX_PER_USER", "100000");
     };
     let mut process = home.start_with(many_keys);
-    let token = process.sign_up("anna").await;
+    let (mut token, mut first_round) = (process.sign_up("user0").await, 0);
     let (mut round, mut unknown, mut replayed) = (0_u64, 0, 0);
     while length.goes_on_until(unknown > 0 && replayed > 0) {
+        if round - first_round == ROUNDS_PER_USER {
+            Box::pin(assert_done_once(&process, &token, ROUNDS_PER_USER)).await;
+            token = process.sign_up(&format!("user{round}")).await;
+            first_round = round;
+        }
         let delay = random.within(Duration::from_millis(60));
         let nemesis = async {
             // The moment is what is random here; nothing is waited for.
@@ -46,13 +53,18 @@ async fn what_is_sent_again_after_a_kill_is_done_once() {
         }
         round += 1;
     }
-    let query = "{ viewer { counters { totalCount } photos { totalCount } apiKeys { id } } }";
-    let answer = process.run(Some(&token), query).await.expect("an answer");
-    let viewer = &answer["data"]["viewer"];
-    assert_eq!(viewer["counters"]["totalCount"], round + 1);
-    assert_eq!(viewer["photos"]["totalCount"], round);
-    assert_eq!(viewer["apiKeys"].as_array().map(Vec::len), usize::try_from(round).ok());
+    Box::pin(assert_done_once(&process, &token, round - first_round)).await;
     length.tell(&[("kills", usize::try_from(round).expect("small")), ("unknown", unknown), ("replayed", replayed)]);
+}
+
+/// A user has what this many rounds add, and nothing twice.
+async fn assert_done_once(process: &Process, token: &str, rounds: u64) {
+    let query = "{ viewer { counters { totalCount } photos { totalCount } apiKeys { id } } }";
+    let answer = process.run(Some(token), query).await.expect("an answer");
+    let viewer = &answer["data"]["viewer"];
+    assert_eq!(viewer["counters"]["totalCount"], rounds + 1, "{answer}");
+    assert_eq!(viewer["photos"]["totalCount"], rounds, "{answer}");
+    assert_eq!(viewer["apiKeys"].as_array().map(Vec::len), usize::try_from(rounds).ok(), "{answer}");
 }
 
 /// The payload; `None` if no whole answer came.

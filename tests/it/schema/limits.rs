@@ -101,6 +101,38 @@ async fn a_batch_of_aliased_writes_beyond_the_limit_is_refused_as_a_whole() {
     assert_eq!(user.next().await, i64::from(limit) + 2);
 }
 
+/// A search compares every row with its text, and `totalCount` counts every row.
+#[tokio::test]
+async fn searches_and_counts_weigh_as_much_as_many_fields() {
+    let (test, user) = TestApp::with_user().await;
+    let limit = test.config.graphql.max_complexity;
+    let aliased = |count: usize, field: &str| {
+        let fields: String = (0..count).map(|number| format!("a{number}: {field} ")).collect();
+        format!("{{ {fields} }}")
+    };
+    let counted = "users(search: \"x\", first: 1) { totalCount }";
+    refused(&user, &aliased(30, counted), "complexity", limit).await;
+    for (field, allowed) in [
+        (counted, 4),
+        ("users(search: \"x\", first: 1) { nodes { id } }", 4),
+        ("users(first: 1) { totalCount }", 23),
+        ("photos(first: 1) { totalCount }", 23),
+        ("viewer { photos(first: 1) { totalCount } }", 22),
+    ] {
+        assert!(user.run(&aliased(allowed, field)).await.data().is_object(), "{allowed} of {field}");
+        refused(&user, &aliased(allowed + 1, field), "complexity", limit).await;
+    }
+    let spread = "fragment Counted on Query { users(search: \"x\") { totalCount } }";
+    let spreads = "...Counted ".repeat(8);
+    refused(&user, &format!("{{ {spreads} }} {spread}"), "complexity", limit).await;
+
+    let variables = (0..8).map(|number| format!("a{number}: users(search: $search) {{ totalCount }} "));
+    let query = format!("query ($search: String) {{ {} }}", variables.collect::<String>());
+    refused(&user, &query, "complexity", limit).await;
+    let none = aliased(20, "users(search: null, first: 1) { totalCount }");
+    assert!(user.run(&none).await.data().is_object(), "no search");
+}
+
 #[tokio::test]
 async fn a_list_argument_has_at_most_100_ids() {
     let (_test, user) = TestApp::with_user().await;

@@ -40,6 +40,61 @@ async fn whoever_is_suspended_is_out_until_reinstated() {
 }
 
 #[tokio::test]
+async fn each_command_lifts_what_it_names_and_tells_what_still_holds() {
+    let place = with(&["anna", "bob"]).await;
+    for who in ["anna", "bob"] {
+        users(&place, &["suspend", who]).output();
+        users(&place, &["delete", who, "--yes"]).output();
+        let shown = users(&place, &["show", who]).output();
+        assert!(shown.contains("deleted since ") && shown.contains(", suspended since "), "{shown}");
+    }
+    let holds = |said: &super::Said, obstacles: &[&str]| {
+        for obstacle in ["suspended", "deleted"] {
+            assert_eq!(said.err.contains(&format!(" is {obstacle} since ")), obstacles.contains(&obstacle), "{said:?}");
+        }
+    };
+    let moments = |who: &str| {
+        let user = listed(&place, who);
+        (user["suspendedAt"].is_string(), user["deletedAt"].is_string())
+    };
+    let said = users(&place, &["reinstate", "anna"]);
+    holds(&said, &["deleted"]);
+    assert!(said.err.contains("cloakroom users restore usr_"), "{said:?}");
+    assert_eq!(moments("anna"), (false, true));
+    assert!(!signs_in(&place, "anna", PASSWORD));
+    let said = users(&place, &["restore", "anna"]);
+    holds(&said, &[]);
+    assert_eq!(moments("anna"), (false, false));
+    assert!(signs_in(&place, "anna", PASSWORD));
+    let shown = json_of(users(&place, &["show", "anna", "--json"]));
+    let kinds: Vec<&Value> = shown["events"].as_array().expect("events").iter().map(|event| &event["kind"]).collect();
+    assert_eq!(kinds[..4], ["LOGGED_IN", "RESTORED", "REINSTATED", "SUSPENDED"]);
+
+    let said = users(&place, &["restore", "bob", "--json"]);
+    holds(&said, &["suspended"]);
+    assert!(said.err.contains("cloakroom users reinstate usr_"), "{said:?}");
+    assert_eq!(json_of(said)["state"], "SUSPENDED");
+    assert!(!signs_in(&place, "bob", PASSWORD));
+    let said = users(&place, &["reinstate", "bob", "--json"]);
+    holds(&said, &[]);
+    assert_eq!(json_of(said)["state"], "ACTIVE");
+    assert!(signs_in(&place, "bob", PASSWORD));
+}
+
+/// The console without `--as` is an operator, who sees deleted users.
+#[tokio::test]
+async fn the_mutation_of_an_operator_lifts_a_suspension_alone() {
+    let place = with(&["anna"]).await;
+    users(&place, &["suspend", "anna"]).output();
+    users(&place, &["delete", "anna", "--yes"]).output();
+    let id = listed(&place, "anna")["id"].as_str().expect("an id").to_owned();
+    let reinstate = format!(r#"mutation {{ reinstateUser(input: {{ userId: "{id}" }}) {{ userErrors {{ code }} }} }}"#);
+    operate(&place, None, &reinstate);
+    let anna = listed(&place, "anna");
+    assert!(anna["deletedAt"].is_string(), "{anna}");
+}
+
+#[tokio::test]
 async fn sessions_end_and_are_counted() {
     let place = with(&["anna"]).await;
     assert!(signs_in(&place, "anna", PASSWORD) && signs_in(&place, "anna", PASSWORD));
@@ -68,8 +123,8 @@ async fn a_deleted_user_can_be_brought_back_for_some_days() {
     );
     assert_eq!(listed(&place, "anna"), first, "the days are not counted anew");
     let said = users(&place, &["set-password", "anna", "--generate-password"]).complaint();
-    assert_eq!(said, "cloakroom: This account is deleted: reinstate it first.\n");
-    assert_eq!(json_of(users(&place, &["reinstate", "anna", "--json"]))["state"], "ACTIVE");
+    assert_eq!(said, "cloakroom: This account is deleted: restore it first.\n");
+    assert_eq!(json_of(users(&place, &["restore", "anna", "--json"]))["state"], "ACTIVE");
     assert!(signs_in(&place, "anna", PASSWORD));
 
     assert_eq!(users(&place, &["delete", "bob", "--yes", "--now"]).output(), "Removed bob with all that was theirs.\n");

@@ -2,7 +2,10 @@
 
 mod audit;
 mod beside_a_server;
+mod export;
+mod exported_tables;
 mod import;
+mod import_again;
 mod leaving;
 mod passwords;
 
@@ -190,9 +193,18 @@ async fn nobody_who_is_not_there_is_changed() {
     let place = with(&["anna"]).await;
     let nobody = "usr_0199f3d2c1a47c0e8d2f6a5b4c3d2e1f";
     for who in ["carla", "carla@example.org", nobody, "a\u{1b}[2Jb", ""] {
-        for command in
-            ["show", "promote", "demote", "suspend", "reinstate", "end-sessions", "delete", "export", "set-password"]
-        {
+        for command in [
+            "show",
+            "promote",
+            "demote",
+            "suspend",
+            "reinstate",
+            "restore",
+            "end-sessions",
+            "delete",
+            "export",
+            "set-password",
+        ] {
             let said = users(&place, &[command, who]).complaint();
             assert!(said.starts_with("cloakroom: there is no user ") && !said.contains('\u{1b}'), "{command}: {said}");
         }
@@ -235,7 +247,7 @@ async fn a_database_that_is_not_migrated_is_refused() {
 async fn help_shows_every_command_and_the_shape_of_the_json() {
     let help = super::run(&mut super::cloakroom(&["users", "--help"])).output();
     let commands =
-        "list show add set-password rename promote demote suspend reinstate end-sessions delete export import";
+        "list show add set-password rename promote demote suspend reinstate restore end-sessions delete export import";
     for command in commands.split(' ') {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in {help}");
         let help = super::run(&mut super::cloakroom(&["users", command, "--help"])).output();

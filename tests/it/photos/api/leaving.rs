@@ -40,7 +40,7 @@ async fn whoever_comes_back_finds_their_photos_again() {
     let user = UserId::parse(&anna.user_id().await).expect("an id");
     leave(&anna).await;
     test.app.photos.sweep().await.expect("a sweep");
-    let back = test.app.accounts.reinstate(&cloakroom::caller::Caller::operator(), Some(user)).await;
+    let back = test.app.accounts.restore(&cloakroom::caller::Caller::operator(), user).await;
     assert!(back.is_ok(), "{back:?}");
     assert_eq!(bert.photos("").await, [published.as_str()]);
     let anna = test.sign_in("anna").await;
