@@ -145,6 +145,9 @@ pub(super) async fn remove_resets(db: &impl ConnectionTrait, user: &user::Model)
     }
     let resets = Entity::delete_many().filter(Column::Kind.eq(Kind::ResetPassword));
     resets.filter(Column::Recipient.is_in(addresses)).exec(db).await?;
+    Ok(())
+}
+
 /// Takes out what would bring these users links to the address with this key.
 pub(super) async fn remove_links_to(db: &impl ConnectionTrait, users: &[UserId], key: &str) -> Result<(), Error> {
     let mails = Entity::find().filter(Column::UserId.is_in(users.iter().copied()));

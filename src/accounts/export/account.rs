@@ -133,6 +133,8 @@ impl account_event::Model {
             "id": self.id.to_string(),
             "kind": self.kind.name(),
             "by": self.actor_id.map(|id| id.to_string()),
+            "actor": self.actor_kind.map(account_event::ActorKind::name),
+            "subject": self.subject,
             "ipAddress": self.ip_address,
             "userAgent": self.user_agent,
             "createdAt": rfc3339(self.created_at),
