@@ -117,11 +117,8 @@ pub(super) async fn remove_changes(db: &impl ConnectionTrait, user: UserId, own:
 pub(super) async fn remove_links_to(db: &impl ConnectionTrait, users: &[UserId], key: &str) -> Result<(), Error> {
     let mails = Entity::find().filter(Column::UserId.is_in(users.iter().copied()));
     let mails = mails.filter(Column::Kind.is_in([Kind::VerifyEmail, Kind::AccountDeleted])).all(db).await?;
-    let ids: Vec<Uuid> = mails
-        .into_iter()
-        .filter(|mail| identity::is_spelling_of(&mail.recipient, key))
-        .map(|mail| mail.id)
-        .collect();
+    let ids: Vec<Uuid> =
+        mails.into_iter().filter(|mail| identity::is_spelling_of(&mail.recipient, key)).map(|mail| mail.id).collect();
     if !ids.is_empty() {
         Entity::delete_many().filter(Column::Id.is_in(ids)).exec(db).await?;
     }

@@ -33,8 +33,7 @@ impl Accounts {
         let email = user.email.map(|email| email.key);
         if let Some(key) = &email {
             let policy = self.settings.email_verification;
-            let has_priority =
-                |holder: &user::Model| !input.email_verified || email_owner::owns_email(holder, policy);
+            let has_priority = |holder: &user::Model| !input.email_verified || email_owner::owns_email(holder, policy);
             let holder = email_owner::find_present(reader, key).await?.filter(has_priority);
             if rehearsal.emails.contains(key) || holder.is_some() {
                 return Err(user::email_taken().into());
