@@ -160,8 +160,7 @@ impl Sorting {
         };
         // Whoever changes an address or a password locks the user first, too, and takes out the links and the mails
         // that must not be good afterwards: a link that is stored here is either seen by them, or knows of them.
-        let concerned =
-            |user: &user::Model| user.deleted_at.is_some() == (self.mail.kind == Kind::AccountDeleted);
+        let concerned = |user: &user::Model| user.deleted_at.is_some() == (self.mail.kind == Kind::AccountDeleted);
         let subject = match subject {
             Some(id) => user::lock(transaction, id).await?.filter(concerned),
             None => None,
@@ -237,7 +236,8 @@ impl Sorting {
     /// The name to greet the recipient by. One who has not confirmed the address may be a stranger, to whom the name could
     /// say anything.
     fn greeted(&self, user: &user::Model) -> Option<String> {
-        let is_theirs = user.email_key.as_deref().is_some_and(|key| identity::is_spelling_of(&self.mail.recipient, key));
+        let is_theirs =
+            user.email_key.as_deref().is_some_and(|key| identity::is_spelling_of(&self.mail.recipient, key));
         (is_theirs && user.email_verified_at.is_some()).then(|| user.username.clone())
     }
 

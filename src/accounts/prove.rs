@@ -3,10 +3,10 @@
 use sea_orm::ColumnTrait as _;
 use sea_orm::sea_query::IntoCondition as _;
 
+use crate::accounts::email_owner::Credential;
 use crate::accounts::identity::Identifier;
 use crate::accounts::limits::Account;
 use crate::accounts::password::Match;
-use crate::accounts::email_owner::Credential;
 use crate::accounts::user::Column;
 use crate::accounts::{Accounts, Password, account_event, email_owner, session, user};
 use crate::caller::{self, Caller};

@@ -108,7 +108,7 @@ pub(super) async fn list_due(
 }
 
 /// Those that concern a user, or go to their address without a known user, the oldest first.
-pub(super) async fn list_all(db: &impl ConnectionTrait, user: &super::user::Model) -> Result<Vec<Model>, Error> {
+pub(super) async fn list_all(db: &impl ConnectionTrait, user: &user::Model) -> Result<Vec<Model>, Error> {
     let addresses = user.email.iter().chain(&user.email_key).map(|address| address.to_lowercase());
     let recipient = Expr::from(Func::lower(Expr::col(Column::Recipient)));
     let to_address = Condition::all().add(Column::UserId.is_null()).add(recipient.is_in(addresses));
@@ -152,11 +152,8 @@ pub(super) async fn remove_resets(db: &impl ConnectionTrait, user: &user::Model)
 pub(super) async fn remove_links_to(db: &impl ConnectionTrait, users: &[UserId], key: &str) -> Result<(), Error> {
     let mails = Entity::find().filter(Column::UserId.is_in(users.iter().copied()));
     let mails = mails.filter(Column::Kind.is_in([Kind::VerifyEmail, Kind::AccountDeleted])).all(db).await?;
-    let ids: Vec<Uuid> = mails
-        .into_iter()
-        .filter(|mail| identity::is_spelling_of(&mail.recipient, key))
-        .map(|mail| mail.id)
-        .collect();
+    let ids: Vec<Uuid> =
+        mails.into_iter().filter(|mail| identity::is_spelling_of(&mail.recipient, key)).map(|mail| mail.id).collect();
     if !ids.is_empty() {
         Entity::delete_many().filter(Column::Id.is_in(ids)).exec(db).await?;
     }

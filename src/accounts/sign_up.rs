@@ -192,11 +192,7 @@ impl SigningUp {
 }
 
 /// Has an account that nobody has confirmed begin again, as `new`. The links that were sent for it end.
-async fn renew(
-    transaction: &DatabaseTransaction,
-    before: &user::Model,
-    new: NewUser,
-) -> Result<user::Model, Error> {
+async fn renew(transaction: &DatabaseTransaction, before: &user::Model, new: NewUser) -> Result<user::Model, Error> {
     let unchanged = |now: &user::Model| is_unconfirmed(now) && now.password_hash == before.password_hash;
     let locked = user::lock(transaction, before.id).await?.filter(unchanged);
     locked.ok_or_else(user::username_taken)?;

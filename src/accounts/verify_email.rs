@@ -60,7 +60,11 @@ impl Accounts {
     /// Sends the link once more to somebody who has given the right password, and says so: the error of the login.
     pub(super) async fn send_link_at_login(&self, caller: &Caller, user: &user::Model) -> Result<Error, Error> {
         let refusal = self.admit(user).err().unwrap_or(Error::Unauthenticated);
-        let (Some(text), Some(key)) = (&user.email, &user.email_key) else { return Ok(refusal) };
+        let (Some(text), Some(key)) = (&user.email, &user.email_key) else {
+            let message = "Confirm an e-mail address first: sign up once more with this username and password, and an \
+                           address that nobody else has confirmed.";
+            return Ok(Error::Forbidden(message.to_owned()));
+        };
         if self.limits.count_mail_of(MailCause::Login, &caller.origin, key, user.id).is_err() {
             return Ok(refusal);
         }
@@ -134,8 +138,6 @@ impl Accounts {
         event: Option<account_event::ActiveModel>,
     ) -> Result<(), Error> {
         let now = self.clock.now();
-        let user = event.as_ref().and_then(|event| event.user_id.try_as_ref().copied());
-        let requested_from = caller.origin.address.filter(|_| user.is_none()).map(|address| address.to_string());
         let user = event.as_ref().and_then(|event| event.user_id.try_as_ref().copied());
         let requested_from = caller.origin.address.filter(|_| user.is_none()).map(|address| address.to_string());
         let queued = self.database.write(move |transaction| {

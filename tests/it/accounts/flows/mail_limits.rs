@@ -130,7 +130,8 @@ async fn nobody_is_flooded_with_mails_that_others_cause() {
     let eve = stranger(&test, EVE);
     let mut tokens = Vec::new();
     for at in 0..20 {
-        let reply = sign_up(&stranger(&test, &format!("192.0.2.{at}")), &format!("many{at}"), "victim@example.org").await;
+        let reply =
+            sign_up(&stranger(&test, &format!("192.0.2.{at}")), &format!("many{at}"), "victim@example.org").await;
         tokens.push(reply.at("/data/signUp/tokens/accessToken").as_str().expect("a token").to_owned());
     }
     for token in tokens {

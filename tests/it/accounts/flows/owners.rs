@@ -104,7 +104,10 @@ async fn a_confirmed_address_is_taken_from_those_who_only_gave_it_and_they_keep_
     assert!(is_signed_in(&eve).await && is_signed_in(&signed_in(&test, "eve", THEIRS).await).await);
     let late = verify_by(&eve, &of_eve, None).await;
     assert_eq!(late.user_errors("verifyEmail"), ["TAKEN input.token"]);
-    assert_eq!(eve.run("mutation { sendVerificationEmail { sent } }").await.data()["sendVerificationEmail"]["sent"], false);
+    assert_eq!(
+        eve.run("mutation { sendVerificationEmail { sent } }").await.data()["sendVerificationEmail"]["sent"],
+        false
+    );
     let again = sign_up(&test, json!({ "username": "again", "email": "OWNER@example.org" })).await;
     assert_eq!(again.user_errors("signUp"), ["TAKEN input.email"], "a confirmed address is its owner's");
     // The reset was asked for when the owner's was the newest account: it is as good as before.

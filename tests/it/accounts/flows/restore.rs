@@ -38,7 +38,11 @@ async fn the_mail_about_a_deletion_has_the_date_of_removal_and_a_link_that_bring
     assert_eq!(reply.at("/data/deleteAccount/restorableUntil"), "2026-11-27T12:00:00.000000Z");
     let mail = only_mail(&test).await;
     assert_eq!((mail.to.as_str(), mail.subject.as_str()), ("anna@example.org", "Your account was deleted"));
-    assert!(mail.text.contains("27 November 2026 at 12:00 UTC") && mail.text.starts_with("Hello anna,"), "{}", mail.text);
+    assert!(
+        mail.text.contains("27 November 2026 at 12:00 UTC") && mail.text.starts_with("Hello anna,"),
+        "{}",
+        mail.text
+    );
     let link = link_token(&mail);
     test.clock.advance(7 * 86_400 - 1);
     let back = restore(&test, json!({ "token": link })).await;

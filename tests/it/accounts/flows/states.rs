@@ -5,9 +5,7 @@ use cloakroom::caller::Caller as Who;
 use cloakroom::config::EmailVerification::{self, Flagged, Off, Required};
 use serde_json::{Value, json};
 
-use super::{
-    NEW_PASSWORD, delivered, id_of, login, request_reset, reset, sign_up, suspend, verify_by, with_policy,
-};
+use super::{NEW_PASSWORD, delivered, id_of, login, request_reset, reset, sign_up, suspend, verify_by, with_policy};
 use crate::support::{Caller, PASSWORD, Reply, TestApp, link_token};
 
 const DOCUMENT: &str = include_str!("../../../../docs/accounts-states.md");
