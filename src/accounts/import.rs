@@ -24,7 +24,7 @@ use crate::error::{Error, UserError};
 /// Lines of a batch, for callers of [`Accounts::import`].
 pub const MAX_IMPORT_BATCH: usize = 200;
 /// Length of the pause after a transaction, as a multiple of the time that it took.
-const PAUSE_FACTOR: u32 = 4;
+const PAUSE_FACTOR: u32 = 6;
 
 /// An import under way.
 #[derive(Debug, Default)]

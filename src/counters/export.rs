@@ -14,8 +14,8 @@ use crate::store::DatabaseReader;
 impl ExportUser for Counters {
     fn export_user(&self, request: &Request) -> Vec<Section<'_>> {
         let (reader, user) = (self.database.reader(), request.user);
-        // Deleted ones as well: their rows stay until they are purged.
-        let counters = counter::Entity::find().filter(counter::Column::UserId.eq(user));
+        // Without deleted ones, which have lost their names and are purged within a minute.
+        let counters = counter::of(user);
         vec![
             Section::list("counters", rows(reader, counters, counter::Column::Id, |row| (row.id, of_counter(row)))),
             Section::list("counterRecords", records(reader, user)),
@@ -30,6 +30,7 @@ fn records(reader: &DatabaseReader, user: UserId) -> Items<'_> {
             .column(counter::Column::Id)
             .from(counter::Entity)
             .and_where(counter::Column::UserId.eq(user))
+            .and_where(counter::Column::DeletedAt.is_null())
             .take();
         let following = after.map(|(counter, key)| {
             let in_counter = answer::Column::CounterId.eq(counter);
@@ -52,15 +53,13 @@ fn records(reader: &DatabaseReader, user: UserId) -> Items<'_> {
 fn of_counter(counter: &counter::Model) -> Value {
     json!({
         "id": counter.id.to_string(),
-        // A deleted counter has lost its name.
-        "name": counter.deleted_at.is_none().then_some(&counter.name),
+        "name": counter.name,
         "current": counter.current,
         "step": counter.step,
         "max": counter.max,
         "idempotencyRecords": counter.idempotency_records,
         "createdAt": rfc3339(counter.created_at),
         "updatedAt": rfc3339(counter.updated_at),
-        "deletedAt": counter.deleted_at.map(rfc3339),
     })
 }
 

@@ -6,7 +6,7 @@ use cloakroom::error::Error;
 use cloakroom::id::{ApiKeyId, SessionId, UserId};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, TestApp, export};
 
 /// bcrypt of `correct horse battery`, as other systems keep it.
 const FOREIGN: &str = "$2b$04$";
@@ -190,7 +190,7 @@ async fn an_export_has_what_is_kept_of_a_person_and_no_secret() {
     let key = test.key_of(&anna, "scopes: [COUNTERS_READ], counter: \"default\"").await;
     let secret = key.token.clone().expect("a key");
     let who = anna.user_id().await;
-    let exported = test.app.accounts.export(&Caller::operator(), id(&who)).await.expect("an export");
+    let exported = export(&test, &Caller::operator(), id(&who)).await.expect("an export");
     assert_eq!(
         (&exported["id"], &exported["username"], &exported["email"]),
         (&json!(who), &json!("anna"), &json!("anna@example.org"))
@@ -236,7 +236,7 @@ async fn nobody_but_an_operator_does_any_of_it() {
             refusal(accounts.rename(&caller, anna_id, change).await),
             refusal(accounts.end_sessions_of(&caller, anna_id).await),
             refusal(accounts.delete_user(&caller, anna_id, true).await),
-            refusal(accounts.export(&caller, anna_id).await),
+            refusal(export(&test, &caller, anna_id).await),
         ] {
             assert_eq!(refused, "FORBIDDEN", "{caller:?}");
         }
@@ -257,7 +257,7 @@ async fn whom_nobody_knows_an_operator_does_not_find() {
         refusal(accounts.end_sessions_of(&operator, nobody).await),
         refusal(accounts.delete_user(&operator, nobody, false).await),
         refusal(accounts.delete_user(&operator, nobody, true).await),
-        refusal(accounts.export(&operator, nobody).await),
+        refusal(export(&test, &operator, nobody).await),
     ] {
         assert_eq!(refused, "NOT_FOUND");
     }

@@ -39,7 +39,7 @@ const RENAMED: [(&str, &str); 6] = [
     ("photo_tags.tag", ""),
 ];
 /// Columns that are left out, each with the reason; `*` is every table.
-const OMITTED: [(&str, &str); 13] = [
+const OMITTED: [(&str, &str); 14] = [
     ("*.user_id", "the user"),
     ("photo_images.photo_id", "the photo"),
     ("photo_tags.photo_id", "the photo"),
@@ -51,6 +51,7 @@ const OMITTED: [(&str, &str); 13] = [
     ("idempotency_records.id", "an id that nothing refers to"),
     ("idempotency_records.request_hash", "derived from the request"),
     ("users.purge_started_at", "without it nobody is exported"),
+    ("counters.deleted_at", "deleted counters are left out: they are purged within a minute"),
     ("api_keys.counter_id", "the counter has a name"),
     ("photos.thumbhash", "derived from the photo"),
 ];

@@ -209,7 +209,7 @@ async fn progress_is_shown_at_a_terminal_and_nowhere_else() {
     let place = with(&[]).await;
     let file = place.file("people.jsonl", &people(2 * BATCH));
     let said = users(&place, &["import", &file]);
-    assert_eq!((said.err.as_str(), said.output().as_str()), ("", "400 added, 0 refused.\n"));
+    assert_eq!((said.err.as_str(), said.out.as_str()), ("", "400 added, 0 refused.\n"));
 
     let pipe = place.data.path().join("pipe").to_string_lossy().into_owned();
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
