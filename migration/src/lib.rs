@@ -30,6 +30,7 @@ mod m20261130_000015_purges;
 mod m20261130_000016_idempotency_records;
 mod m20261130_000020_storage_identity;
 mod m20261130_000021_sessions_by_user_and_end;
+mod m20261130_000024_identity_keys;
 mod steps;
 // Compiled here, so that what `generate` creates compiles.
 #[cfg(test)]
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000016_idempotency_records::Migration),
             Box::new(m20261130_000020_storage_identity::Migration),
             Box::new(m20261130_000021_sessions_by_user_and_end::Migration),
+            Box::new(m20261130_000024_identity_keys::Migration),
         ];
         list.into_iter().map(|migration| Box::new(Atomic(migration)) as Box<dyn MigrationTrait>).collect()
     }

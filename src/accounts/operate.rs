@@ -1,7 +1,5 @@
 //! What only an operator does, at the server's own command line: users made, changed and removed by hand.
 
-use sea_orm::ActiveModelTrait as _;
-
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::change_password::Replacement;
 use crate::accounts::end::{self, Ended};
@@ -59,7 +57,7 @@ impl Accounts {
             .write(move |transaction| {
                 let (user, event, clock): (NewUser, _, _) = (user.clone(), event.clone(), clock.clone());
                 Box::pin(async move {
-                    let user = user.row().insert(transaction).await.map_err(user::taken)?;
+                    let user = user.insert(transaction).await?;
                     furnish(transaction, user.id, &clock).await?;
                     account_event::add(transaction, event).await?;
                     Ok(user)

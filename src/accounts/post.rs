@@ -182,6 +182,11 @@ impl Sorting {
                 let (username, new_address) = (user.username, user.email.unwrap_or_default());
                 as_queued(Letter::AddressChanged { username, new_address })
             }
+            // The user may have another address by now.
+            (Kind::AddressShared, _) if user.email.is_some() && user.email_key.is_none() => {
+                as_queued(Letter::AddressShared { username: user.email_verified_at.map(|_| user.username) })
+            }
+            (Kind::AddressShared, _) => None,
             (Kind::PasswordChanged, _) => {
                 let (username, when) = (user.username, self.mail.created_at);
                 as_queued(Letter::PasswordChanged { username, when, address: None })

@@ -43,6 +43,8 @@ pub enum Kind {
     EmailChanged,
     /// The user has another password now.
     PasswordChanged,
+    /// Another account has the same address, and is found by it; queued by a migration.
+    AddressShared,
 }
 
 /// Mails have no relations that are followed in SQL.

@@ -5,7 +5,7 @@
 //! database keeps addresses unique only then. If the address is somebody's, the mail tells them instead, and the
 //! new account goes when those that nobody confirmed go.
 
-use sea_orm::ActiveModelTrait;
+use sea_orm::ActiveModelTrait as _;
 use sea_orm::ActiveValue::Set;
 
 use crate::accounts::account_event::{self, Kind};
@@ -86,7 +86,7 @@ impl Accounts {
 impl SigningUp {
     async fn run(self, transaction: &DatabaseTransaction) -> Result<user::Model, Error> {
         let (id, now) = (self.user.id, self.user.created_at);
-        let user = self.user.row().insert(transaction).await.map_err(user::taken)?;
+        let user = self.user.insert(transaction).await?;
         (self.furnish)(transaction, id, &self.clock).await?;
         account_event::add(transaction, self.event).await?;
         if let Some(session) = self.session {

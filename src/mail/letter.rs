@@ -39,6 +39,11 @@ pub enum Letter {
         /// The new one. The letter shows its first character and its domain.
         new_address: String,
     },
+    /// To somebody whose address another account has, too: only that one can be found by it.
+    AddressShared {
+        /// The account that is no longer found by the address, if its owner has confirmed the address.
+        username: Option<String>,
+    },
     /// To somebody whose password is another one now.
     PasswordChanged {
         /// Whose password it is.
@@ -66,6 +71,7 @@ impl Letter {
             Self::ChooseNewPassword { .. } => "choose-new-password",
             Self::AlreadyRegistered { .. } => "already-registered",
             Self::AddressChanged { .. } => "address-changed",
+            Self::AddressShared { .. } => "address-shared",
             Self::PasswordChanged { .. } => "password-changed",
         }
     }
@@ -76,6 +82,7 @@ impl Letter {
             Self::ChooseNewPassword { .. } => "Choose a new password",
             Self::AlreadyRegistered { .. } => "You already have an account",
             Self::AddressChanged { .. } => "Your e-mail address was changed",
+            Self::AddressShared { .. } => "Two accounts have your e-mail address",
             Self::PasswordChanged { .. } => "Your password was changed",
         }
     }
@@ -158,6 +165,19 @@ impl Letter {
                      people who run this service at once."
                         .to_owned(),
                 ),
+            ],
+            Self::AddressShared { username } => vec![
+                username.as_deref().map_or_else(|| Words("Hello,".to_owned()), greeting),
+                Words(
+                    "Two accounts have this e-mail address, in different spellings. From now on the address signs in \
+                     to the other one."
+                        .to_owned(),
+                ),
+                Words(format!(
+                    "Sign in to this account{} with its username and your password. To sign in to it by e-mail \
+                     address again, give it another address. If it is not yours, ignore this mail.",
+                    username.as_deref().map(|name| format!(", {},", clean(name))).unwrap_or_default()
+                )),
             ],
             Self::PasswordChanged { username, when, address } => vec![
                 greeting(username),

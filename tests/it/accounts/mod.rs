@@ -25,6 +25,8 @@ mod logout;
 mod logout_load;
 mod logout_scopes;
 mod logout_tokens;
+mod look_alikes;
+mod one_mailbox;
 mod operate;
 mod operator;
 mod outside;

@@ -80,6 +80,11 @@ async fn every_letter_names_whose_account_it_is_about() {
             "Your password was changed",
             "was changed on 20 November 2026 at 12:00 UTC.",
         ),
+        (
+            Letter::AddressShared { username: Some(username.clone()) },
+            "Two accounts have your e-mail address",
+            "Sign in to this account, Łukasz-東京, with its username and your password.",
+        ),
     ] {
         let mail = sent(&letter).await;
         assert_eq!(mail.subject, subject);

@@ -7,6 +7,7 @@ mod policy;
 mod post;
 mod post_office;
 mod same_answers;
+mod shared_address;
 mod token_races;
 mod verify_email;
 

@@ -4,6 +4,7 @@ mod beside_a_server;
 mod import;
 mod leaving;
 mod passwords;
+mod shared_mailboxes;
 
 use std::fs;
 
