@@ -256,16 +256,10 @@ impl<'c> Accounts<'c> {
 
     /// Queues a mail, once: it has the id of the account. It is due at once, whatever the clocks say.
     async fn queue_mail(&self, username_key: &str, recipient: &str) -> Result<(), DbErr> {
-        let account = Query::select()
-            .column("id")
-            .from("users")
-            .and_where(Expr::col("username_key").eq(username_key))
-            .to_owned();
-        let queued = Query::select()
-            .column("kind")
-            .from("mails")
-            .and_where(Expr::col("id").in_subquery(account))
-            .to_owned();
+        let account =
+            Query::select().column("id").from("users").and_where(Expr::col("username_key").eq(username_key)).to_owned();
+        let queued =
+            Query::select().column("kind").from("mails").and_where(Expr::col("id").in_subquery(account)).to_owned();
         if self.connection.query_one(&queued).await?.is_some() {
             return Ok(());
         }

@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn emoji_and_all_scripts_are_names() {
-        for good in ["Anna Å. 🦊", "👩\u{200d}🚒", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e007f}", "מרים \u{200f}(2)", "हिन्दी"] {
+        for good in
+            ["Anna Å. 🦊", "👩\u{200d}🚒", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e007f}", "מרים \u{200f}(2)", "हिन्दी"]
+        {
             assert_eq!(name(good), Ok(good));
         }
         assert_eq!(name("  Anna \u{3000}"), Ok("Anna"));

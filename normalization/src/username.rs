@@ -139,8 +139,22 @@ mod tests {
     #[test]
     fn names_of_all_living_scripts_can_be_chosen() {
         for good in [
-            "anna", "Zoë_1.x-y", "Łukasz-東京", "株式会社", "やまだ太郎", "カタカナ", "김철수", "мария", "Μαρία", "הדס", "مريم", "हिन्दी",
-            "தமிழ்", "ไทย", "user-abcdefghij", "9lives",
+            "anna",
+            "Zoë_1.x-y",
+            "Łukasz-東京",
+            "株式会社",
+            "やまだ太郎",
+            "カタカナ",
+            "김철수",
+            "мария",
+            "Μαρία",
+            "הדס",
+            "مريم",
+            "हिन्दी",
+            "தமிழ்",
+            "ไทย",
+            "user-abcdefghij",
+            "9lives",
         ] {
             let name = username(good).unwrap_or_else(|error| panic!("{good}: {error:?}"));
             assert_eq!(name.text, good);

@@ -99,9 +99,7 @@ pub(super) fn name(field: &str, text: &str) -> Result<String, UserError> {
             NameError::TooLong => {
                 (UserErrorCode::TooLong, format!("At most {} characters.", normalization::MAX_NAME_CHARS))
             }
-            NameError::Control => {
-                (UserErrorCode::Invalid, "No control characters, such as line breaks.".to_owned())
-            }
+            NameError::Control => (UserErrorCode::Invalid, "No control characters, such as line breaks.".to_owned()),
             NameError::Direction => {
                 (UserErrorCode::Invalid, "No characters that change the direction of the text.".to_owned())
             }

@@ -158,7 +158,10 @@ mod tests {
         assert_eq!(mailbox("Anna <a@münchen.example>").map(|anna| anna.email), address("a@xn--mnchen-3ya.example"));
         assert_eq!(domain("änna@münchen.example").as_deref(), Some("xn--mnchen-3ya.example"));
         assert_eq!(address("\"a.b\"@example.org"), address("a.b@example.org"));
-        assert_eq!(mailbox("cloakroom@localhost").map(|sender| sender.email.to_string()).as_deref(), Some("cloakroom@localhost"));
+        assert_eq!(
+            mailbox("cloakroom@localhost").map(|sender| sender.email.to_string()).as_deref(),
+            Some("cloakroom@localhost")
+        );
         for none in [
             "",
             "anna",

@@ -256,13 +256,11 @@ fn nothing_is_left_for_later() {
 #[test]
 fn every_dependency_is_used() {
     let mut broken = Vec::new();
-    for (manifest, folders) in
-        [
-            ("Cargo.toml", &["src", "tests", "benches"][..]),
-            ("migration/Cargo.toml", &["migration/src"]),
-            ("normalization/Cargo.toml", &["normalization/src"]),
-        ]
-    {
+    for (manifest, folders) in [
+        ("Cargo.toml", &["src", "tests", "benches"][..]),
+        ("migration/Cargo.toml", &["migration/src"]),
+        ("normalization/Cargo.toml", &["normalization/src"]),
+    ] {
         let manifest_text = fs::read_to_string(top().join(manifest)).expect("a manifest");
         let code: String = sources(folders).iter().map(|source| source.text.as_str()).collect();
         let mut in_dependencies = false;

@@ -146,10 +146,20 @@ async fn a_display_name_can_be_seen_and_keeps_its_direction() {
             user { name } userErrors { code field message } } }";
         anna.run_with(mutation, json!({ "input": { "name": name } })).await
     };
-    for name in ["\u{200b}", "\u{3164}\u{3164}", "\u{1160}", "\u{2800}", "\u{ad}\u{200d}", "abc\u{202e}cba", "\u{2067}x", "a\u{2028}b"] {
+    for name in [
+        "\u{200b}",
+        "\u{3164}\u{3164}",
+        "\u{1160}",
+        "\u{2800}",
+        "\u{ad}\u{200d}",
+        "abc\u{202e}cba",
+        "\u{2067}x",
+        "a\u{2028}b",
+    ] {
         assert_eq!(set(name).await.user_errors("updateProfile"), ["INVALID input.name"], "{name:?}");
     }
-    for name in ["👩\u{200d}🚒 Anna", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}", "מרים"] {
+    for name in ["👩\u{200d}🚒 Anna", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}", "מרים"]
+    {
         assert_eq!(set(name).await.at("/data/updateProfile/user/name"), &Value::from(name));
     }
 }

@@ -92,10 +92,15 @@ async fn one_mailbox_is_one_account_in_every_spelling() {
         for spelling in spellings {
             assert_eq!(sign_up(&test, spelling).await.user_errors("signUp"), ["TAKEN input.email"], "{spelling}");
             assert_eq!(login(&test, spelling).await, shown, "{spelling}");
-            let change = "mutation ($input: ChangePasswordInput!) { changePassword(input: $input) { userErrors { code } } }";
+            let change =
+                "mutation ($input: ChangePasswordInput!) { changePassword(input: $input) { userErrors { code } } }";
             let input = json!({ "identifier": spelling, "currentPassword": PASSWORD, "newPassword": PASSWORD });
             let reply = test.anonymous().run_with(change, json!({ "input": input })).await;
-            assert_eq!(reply.at("/data/changePassword/userErrors/0/code"), "INVALID", "found, and the same: {spelling}");
+            assert_eq!(
+                reply.at("/data/changePassword/userErrors/0/code"),
+                "INVALID",
+                "found, and the same: {spelling}"
+            );
         }
     }
 }
@@ -120,7 +125,8 @@ async fn what_no_mail_can_be_sent_to_is_refused_wherever_an_address_is_given() {
     let before = test.rows().await;
     for email in REFUSED {
         assert_eq!(sign_up(&test, email).await.user_errors("signUp"), ["INVALID input.email"], "{email:?}");
-        let change = "mutation ($input: ChangeEmailInput!) { changeEmail(input: $input) { userErrors { code field } } }";
+        let change =
+            "mutation ($input: ChangeEmailInput!) { changeEmail(input: $input) { userErrors { code field } } }";
         let reply = anna.run_with(change, json!({ "input": { "newEmail": email, "password": PASSWORD } })).await;
         assert_eq!(reply.user_errors("changeEmail"), ["INVALID input.newEmail"], "{email:?}");
         let reset = "mutation ($e: String!) { requestPasswordReset(input: { email: $e }) { accepted } }";
@@ -152,7 +158,8 @@ async fn a_reset_reaches_the_account_in_every_spelling() {
     let test = TestApp::start().await;
     sign_up(&test, "ann@müller.example").await.data();
     assert!(test.app.accounts.send_mails().await.is_ok());
-    let mails = || test_mails(test.data_dir()).into_iter().filter(|mail| mail.subject == "Choose a new password").count();
+    let mails =
+        || test_mails(test.data_dir()).into_iter().filter(|mail| mail.subject == "Choose a new password").count();
     let reset = "mutation ($e: String!) { requestPasswordReset(input: { email: $e }) { accepted } }";
     for (number, email) in [" ann@MÜLLER.example", "\"ann\"@xn--mller-kva.example"].into_iter().enumerate() {
         test.anonymous().run_with(reset, json!({ "e": email })).await.data();

@@ -33,7 +33,10 @@ async fn an_account_that_lost_its_address_is_told_and_keeps_its_username() {
     verify(&test.anonymous(), &token).await.data();
     take_address(&test, "anna").await;
     let mail = only_mail(&test).await;
-    assert_eq!((mail.to.as_str(), mail.subject.as_str()), ("anna@example.org", "Two accounts have your e-mail address"));
+    assert_eq!(
+        (mail.to.as_str(), mail.subject.as_str()),
+        ("anna@example.org", "Two accounts have your e-mail address")
+    );
     assert!(mail.text.contains("Sign in to this account, anna, with its username"), "{}", mail.text);
     assert_eq!(login(&test, "anna@example.org", PASSWORD).await.user_errors("login"), ["WRONG_CREDENTIALS"]);
     assert_eq!(login(&test, "anna", PASSWORD).await.user_errors("login"), [""; 0]);

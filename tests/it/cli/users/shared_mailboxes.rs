@@ -9,7 +9,8 @@ use crate::support::PASSWORD;
 fn go_back(place: &Place) {
     loop {
         let status = place.run(&["migrate", "status"]).output();
-        let is_applied = |line: &str| line.starts_with("applied") && (line.contains("_000023_") || line.contains("_000024_"));
+        let is_applied =
+            |line: &str| line.starts_with("applied") && (line.contains("_000023_") || line.contains("_000024_"));
         if !status.lines().any(is_applied) {
             return;
         }
@@ -55,7 +56,9 @@ async fn of_accounts_with_one_mailbox_the_confirmed_then_the_older_keeps_it() {
     store(&place, "fred", "mark@example.org", "2026-02-01", true).await;
     store(&place, "gina", "m@exam_ple.org", "2026-01-01", true).await;
     store(&place, "ida", "ida@münchen.example", "2026-01-01", true).await;
-    place.execute("UPDATE users SET username = 'admin\u{1160}', username_key = 'admin\u{1160}' WHERE username = 'hans'").await;
+    place
+        .execute("UPDATE users SET username = 'admin\u{1160}', username_key = 'admin\u{1160}' WHERE username = 'hans'")
+        .await;
     place.run(&["migrate", "up"]).output();
 
     for (identifier, expected) in [
