@@ -32,6 +32,7 @@ mod m20261130_000020_storage_identity;
 mod m20261130_000021_sessions_by_user_and_end;
 mod m20261130_000022_session_generations;
 mod m20261130_000023_email_owners;
+mod m20261130_000024_identity_keys;
 mod m20261130_000025_import_fingerprints;
 mod m20261130_000026_audit_details;
 mod steps;
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000021_sessions_by_user_and_end::Migration),
             Box::new(m20261130_000022_session_generations::Migration),
             Box::new(m20261130_000023_email_owners::Migration),
+            Box::new(m20261130_000024_identity_keys::Migration),
             Box::new(m20261130_000025_import_fingerprints::Migration),
             Box::new(m20261130_000026_audit_details::Migration),
         ];

@@ -105,3 +105,16 @@ pub(crate) fn text_or_empty(manager: &SchemaManager<'_>, name: &'static str) -> 
 pub(crate) fn is_mysql(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DatabaseBackend::MySql
 }
+
+pub(crate) async fn has_column(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    column: &'static str,
+) -> Result<bool, DbErr> {
+    manager.has_column(table, column).await
+}
+
+/// The connection on which a migration reads and writes rows. It may do so more than once.
+pub(crate) fn connection<'c>(manager: &'c SchemaManager<'c>) -> &'c SchemaManagerConnection<'c> {
+    manager.get_connection()
+}

@@ -13,8 +13,8 @@ impl Accounts {
     pub async fn find_user(&self, caller: &Caller, username: &str) -> Result<Option<user::Model>, Error> {
         caller.require(Scope::AccountRead)?;
         // What cannot be a username is nobody's.
-        let Ok(identity) = identity::username("username", username) else { return Ok(None) };
-        user::find_present(self.database.reader(), &identity.key).await
+        let Some(key) = identity::username_key(username) else { return Ok(None) };
+        user::find_present(self.database.reader(), &key).await
     }
 
     /// Those of `ids` that are there for others, in no order. For a slice that has authorised its caller: what it shows
@@ -29,6 +29,6 @@ impl Accounts {
     /// The form in which usernames are compared, as [`user::Model::username_key`] has it; none for what cannot be one.
     #[must_use]
     pub fn username_key(&self, username: &str) -> Option<String> {
-        identity::username("username", username).ok().map(|identity| identity.key)
+        identity::username_key(username)
     }
 }

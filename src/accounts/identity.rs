@@ -1,19 +1,14 @@
-//! Usernames, e-mail addresses and display names: which are good, and which two are the same.
+//! Usernames, email addresses and display names: the errors of the `normalization` crate as user
+//! errors, and identifiers to look up.
 //!
-//! Text is compared in NFKC and lower case, so that `Ａnna` and `anna` cannot be two people. What a person
-//! typed is kept for display; the key derived from it is what the database holds unique.
+//! The text that a person typed is kept for display; the database holds the canonical form unique.
 
-use email_address::{EmailAddress, Options};
-use unicode_normalization::UnicodeNormalization;
+use normalization::{EmailError, NameError, UsernameError};
 
 use crate::error::{UserError, UserErrorCode};
 
-/// Characters of a username, at least and at most.
-const USERNAME_CHARS: (usize, usize) = (3, 32);
-/// Bytes of an e-mail address at most: RFC 5321, section 4.5.3.1.3, less the angle brackets.
-const MAX_EMAIL_BYTES: usize = 254;
-/// Characters of a name or a session's name at most.
-const MAX_NAME_CHARS: usize = 100;
+pub(super) use normalization::comparison_key as key_of;
+
 /// Characters of an identifier typed at login: longer than any that can exist.
 const MAX_IDENTIFIER_CHARS: usize = 254;
 
@@ -31,37 +26,39 @@ pub(super) enum Identifier {
     Email(String),
 }
 
-/// The form in which two spellings of one name are equal.
-pub(super) fn key_of(text: &str) -> String {
-    // Lower case can leave NFKC, so it is restored: the result is stable.
-    text.nfkc().collect::<String>().to_lowercase().nfkc().collect()
+/// Letters and digits of one script, dots, hyphens and underscores; the first one a letter or digit.
+pub(super) fn username(field: &str, text: &str) -> Result<Identity, UserError> {
+    let (min, max) = (normalization::MIN_USERNAME_CHARS, normalization::MAX_USERNAME_CHARS);
+    let normalization::Username { text, key } = normalization::username(text).map_err(|error| {
+        let (code, message) = match error {
+            UsernameError::Missing => (UserErrorCode::Required, "A username is needed.".to_owned()),
+            UsernameError::TooLong => (UserErrorCode::TooLong, format!("A username has at most {max} characters.")),
+            UsernameError::TooShort => (UserErrorCode::TooShort, format!("A username has at least {min} characters.")),
+            UsernameError::Character => {
+                let message =
+                    "A username begins with a letter or digit and has letters, digits, '.', '-' and '_'.".to_owned();
+                (UserErrorCode::Invalid, message)
+            }
+            UsernameError::Scripts => {
+                let message = "A username has letters of one script: look-alikes of several are refused.".to_owned();
+                (UserErrorCode::Invalid, message)
+            }
+            UsernameError::Direction => {
+                let message =
+                    "A username that is written from right to left begins and ends with such a letter.".to_owned();
+                (UserErrorCode::Invalid, message)
+            }
+        };
+        UserError::of(field, code, message)
+    })?;
+    Ok(Identity { text, key })
 }
 
-/// Letters and digits of any script, dots, dashes and underscores; the first one a letter or digit.
-pub(super) fn username(field: &str, text: &str) -> Result<Identity, UserError> {
-    let (shortest, longest) = USERNAME_CHARS;
-    let fault = |code, message: String| Err(UserError::of(field, code, message));
-    // Counted as they are stored: NFKC makes up to 18 characters of one, and one of up to 4. What is far too
-    // long is not looked at to its end.
-    let normalised: String = text.chars().take(4 * longest + 1).nfkc().take(longest + 1).collect();
-    let chars = normalised.chars().count();
-    if chars == 0 {
-        return fault(UserErrorCode::Required, "A username is needed.".into());
-    }
-    if chars > longest {
-        return fault(UserErrorCode::TooLong, format!("A username has at most {longest} characters."));
-    }
-    if chars < shortest {
-        return fault(UserErrorCode::TooShort, format!("A username has at least {shortest} characters."));
-    }
-    let key = key_of(&normalised);
-    let good = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let starts_well = normalised.chars().next().is_some_and(char::is_alphanumeric);
-    if !starts_well || !normalised.chars().all(good) || key.chars().count() > 2 * longest {
-        let message = "A username begins with a letter or digit and has letters, digits, '.', '-' and '_'.";
-        return fault(UserErrorCode::Invalid, message.into());
-    }
-    Ok(Identity { text: normalised, key })
+/// The form in which a username is looked up: also one that could not be chosen any more. `None`
+/// for text that no account ever had as its username.
+pub(super) fn username_key(text: &str) -> Option<String> {
+    let can_exist = text.chars().nth(MAX_IDENTIFIER_CHARS).is_none() && !text.chars().any(char::is_control);
+    can_exist.then(|| key_of(text))
 }
 
 /// A username for somebody who chose none: 50 random bits, so that a second one like it never comes.
@@ -74,25 +71,24 @@ pub(super) fn made_up_username() -> Result<Identity, getrandom::Error> {
     Ok(Identity { key: text.clone(), text })
 }
 
-/// An address as RFC 5321 has it, with a domain that has a dot.
+/// An address that mail can be sent to.
 pub(super) fn email(field: &str, text: &str) -> Result<Identity, UserError> {
-    if text.is_empty() {
-        return Err(UserError::of(field, UserErrorCode::Required, "An e-mail address is needed."));
-    }
-    // What is typed on one system in two characters is one on another: RFC 6532, section 3.1, asks for NFC.
-    let text: String = text.chars().take(MAX_EMAIL_BYTES + 1).nfc().collect();
-    if text.len() > MAX_EMAIL_BYTES {
-        let message = format!("An e-mail address has at most {MAX_EMAIL_BYTES} bytes.");
-        return Err(UserError::of(field, UserErrorCode::TooLong, message));
-    }
-    let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
-    let key = key_of(&text);
-    let good = !text.chars().any(|c| c.is_control() || c.is_whitespace())
-        && key.len() <= MAX_EMAIL_BYTES
-        && EmailAddress::parse_with_options(&text, options).is_ok();
-    if !good {
-        return Err(UserError::of(field, UserErrorCode::Invalid, "This is not an e-mail address."));
-    }
+    let normalization::Email { text, key, .. } = normalization::email(text).map_err(|error| {
+        let max = normalization::MAX_EMAIL_BYTES;
+        let (code, message) = match error {
+            EmailError::Missing => (UserErrorCode::Required, "An e-mail address is needed.".to_owned()),
+            EmailError::TooLong => (UserErrorCode::TooLong, format!("An e-mail address has at most {max} bytes.")),
+            EmailError::Invisible => {
+                (UserErrorCode::Invalid, "An e-mail address has no invisible characters.".to_owned())
+            }
+            EmailError::NeedsQuotes => {
+                let message = "An e-mail address that needs quotation marks is not supported.".to_owned();
+                (UserErrorCode::Invalid, message)
+            }
+            EmailError::Invalid => (UserErrorCode::Invalid, "This is not an e-mail address.".to_owned()),
+        };
+        UserError::of(field, code, message)
+    })?;
     Ok(Identity { text, key })
 }
 
@@ -101,20 +97,25 @@ pub(super) fn is_spelling_of(text: &str, key: &str) -> bool {
     email("email", text).is_ok_and(|address| address.key == key)
 }
 
-/// A name to show: any text on one line.
+/// A name to show: any text on one line that can be seen.
 pub(super) fn name(field: &str, text: &str) -> Result<String, UserError> {
-    if text.chars().nth(MAX_NAME_CHARS).is_some() {
-        let message = format!("At most {MAX_NAME_CHARS} characters.");
-        return Err(UserError::of(field, UserErrorCode::TooLong, message));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(UserError::of(field, UserErrorCode::Invalid, "No control characters, such as line breaks."));
-    }
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
-        return Err(UserError::of(field, UserErrorCode::Required, "Leave it out, or write something."));
-    }
-    Ok(trimmed.to_owned())
+    let name = normalization::name(text).map_err(|error| {
+        let (code, message) = match error {
+            NameError::TooLong => {
+                (UserErrorCode::TooLong, format!("At most {} characters.", normalization::MAX_NAME_CHARS))
+            }
+            NameError::Control => (UserErrorCode::Invalid, "No control characters, such as line breaks.".to_owned()),
+            NameError::Direction => {
+                (UserErrorCode::Invalid, "No characters that change the direction of the text.".to_owned())
+            }
+            NameError::Blank if text.trim().is_empty() => {
+                (UserErrorCode::Required, "Leave it out, or write something.".to_owned())
+            }
+            NameError::Blank => (UserErrorCode::Invalid, "Nothing of this can be seen.".to_owned()),
+        };
+        UserError::of(field, code, message)
+    })?;
+    Ok(name.to_owned())
 }
 
 /// An identifier to look up. One that nobody can have is refused only for its length: that it is unknown
@@ -127,9 +128,13 @@ pub(super) fn identifier(field: &str, text: &str) -> Result<Identifier, UserErro
         let message = format!("A username or e-mail address has at most {MAX_IDENTIFIER_CHARS} characters.");
         return Err(UserError::of(field, UserErrorCode::TooLong, message));
     }
-    // PostgreSQL refuses NUL in text. No key has a space, so what has a control character stays unknown.
-    let key: String = key_of(text.trim()).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    Ok(if key.contains('@') { Identifier::Email(key) } else { Identifier::Username(key) })
+    // PostgreSQL refuses NUL in text. No key has a space, so text with a control character stays unknown.
+    let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let key = key_of(&text);
+    if key.contains('@') {
+        return Ok(Identifier::Email(normalization::email_lookup_key(&text)));
+    }
+    Ok(Identifier::Username(key))
 }
 
 #[cfg(test)]
@@ -137,11 +142,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_username_have_one_key() {
-        let key = |text| username("username", text).expect("a good username").key;
-        assert_eq!(key("Anna"), key("anna"));
-        assert_eq!(key("Ａnna"), key("anna"));
-        assert_eq!(key("JOSÉ"), key("jose\u{301}"));
+    fn an_identifier_is_found_in_every_spelling() {
+        let email = |key: &str| Ok(Identifier::Email(key.to_owned()));
+        for spelling in [" ann@MÜLLER.example ", "\"ann\"@xn--mller-kva.example.", "Ann@müller.example"] {
+            assert_eq!(identifier("identifier", spelling), email("ann@xn--mller-kva.example"), "{spelling}");
+        }
+        assert_eq!(identifier("identifier", "m@exam_ple.org"), email("m@exam_ple.org"), "as it was stored once");
+        assert_eq!(identifier("identifier", " Ａnna"), Ok(Identifier::Username("anna".to_owned())));
+        assert_eq!(identifier("identifier", "an\0na"), Ok(Identifier::Username("an na".to_owned())));
     }
 
     #[test]

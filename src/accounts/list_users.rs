@@ -26,7 +26,24 @@ impl Accounts {
         search: Option<&str>,
         window: &Window,
     ) -> Result<Page<user::Model>, Error> {
-        let mut users = self.matching(caller, search)?;
+        self.page_of(self.matching(caller, search)?, window).await
+    }
+
+    /// A page of the users whose address another account has, too: see `users list --conflicts`.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but an operator; [`Error::BadInput`] for a search that is too long.
+    pub async fn list_email_conflicts(
+        &self,
+        caller: &Caller,
+        search: Option<&str>,
+        window: &Window,
+    ) -> Result<Page<user::Model>, Error> {
+        caller.require_operator()?;
+        self.page_of(self.matching(caller, search)?.filter(user::has_email_conflict()), window).await
+    }
+
+    async fn page_of(&self, mut users: Select<Entity>, window: &Window) -> Result<Page<user::Model>, Error> {
         if let Some(after) = &window.after {
             users = users.filter(Column::UsernameKey.gt(after));
         }
@@ -61,10 +78,18 @@ impl Accounts {
         if search.chars().nth(MAX_SEARCH_CHARS).is_some() {
             return Err(Error::BadInput(format!("search has at most {MAX_SEARCH_CHARS} characters.")));
         }
-        let pattern = LikeExpr::new(format!("%{}%", escape(&identity::key_of(search)))).escape('\\');
-        let mut matches = Condition::any().add(Column::SearchKey.like(pattern.clone()));
+        let pattern = |text: &str| LikeExpr::new(format!("%{}%", escape(text))).escape('\\');
+        let key = identity::key_of(search);
+        let mut matches = Condition::any().add(Column::SearchKey.like(pattern(&key)));
         if caller.is_admin() {
-            matches = matches.add(Column::EmailKey.like(pattern));
+            matches = matches.add(Column::EmailKey.like(pattern(&key)));
+            // A part of a domain that is not ASCII is in the shown address only, in lower case.
+            if !key.is_ascii() {
+                matches = matches.add(Column::Email.like(pattern(&key)));
+            }
+            if let Some(email) = normalization::stored_email(search) {
+                matches = matches.add(Column::EmailKey.eq(email.key));
+            }
         }
         Ok(seen.filter(matches))
     }

@@ -70,6 +70,7 @@ mod token;
 mod update_profile;
 mod upkeep;
 pub mod user;
+pub mod username_skeleton;
 mod verify_email;
 
 use std::path::Path;

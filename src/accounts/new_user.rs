@@ -1,13 +1,15 @@
 //! A user about to be made: what is said about them, checked, and the row that it becomes.
 
 use chrono::{DateTime, Utc};
+use sea_orm::ActiveModelTrait as _;
 use sea_orm::ActiveValue::Set;
 
 use crate::accounts::identity::{self, Identity};
-use crate::accounts::{Accounts, Password, user};
+use crate::accounts::{Accounts, Password, user, username_skeleton};
 use crate::config::EmailVerification;
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
+use crate::store::DatabaseTransaction;
 
 /// What is said about a new user.
 #[derive(Clone, Debug)]
@@ -91,10 +93,21 @@ impl Accounts {
 }
 
 impl NewUser {
+    /// Inserts the row, and claims the username against look-alikes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with `TAKEN` for a username or address that somebody has.
+    pub(super) async fn insert(self, transaction: &DatabaseTransaction) -> Result<user::Model, Error> {
+        let user = self.row().insert(transaction).await.map_err(user::taken)?;
+        username_skeleton::claim(transaction, user.id, &user.username).await?;
+        Ok(user)
+    }
+
     pub(super) fn row(self) -> user::ActiveModel {
         let search_key = user::search_key(&self.username.key, self.name.as_deref());
         let (email, email_key) = self.email.map(|email| (email.text, email.key)).unzip();
         user::ActiveModel {
+            username_skeleton: Set(username_skeleton::shared(&self.username.text)),
             id: Set(self.id),
             username: Set(self.username.text),
             username_key: Set(self.username.key),

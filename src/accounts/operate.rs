@@ -1,7 +1,5 @@
 //! What only an operator does, at the server's own command line: users made, changed and removed by hand.
 
-use sea_orm::ActiveModelTrait as _;
-
 use crate::accounts::access::AccessAfter;
 use crate::accounts::account_event::{self, Kind};
 use crate::accounts::change_password::Replacement;
@@ -64,7 +62,7 @@ impl Addition {
             let other = email_owner::find_present(transaction, &email.key).await?;
             other.map_or(Ok(()), |_| Err(user::email_taken()))?;
         }
-        let user = self.user.row().insert(transaction).await.map_err(user::taken)?;
+        let user = self.user.insert(transaction).await?;
         (self.furnish)(transaction, user.id, &self.clock).await?;
         account_event::add(transaction, self.event).await?;
         Ok(user)

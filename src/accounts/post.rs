@@ -216,6 +216,11 @@ impl Sorting {
             (Kind::UnconfirmedEmailChanged, _) => {
                 as_queued(Letter::AddressChanged { username: None, new_address: None })
             }
+            // The user may have another address by now.
+            (Kind::AddressShared, _) if user.email.is_some() && user.email_key.is_none() => {
+                as_queued(Letter::AddressShared { username: user.email_verified_at.map(|_| user.username) })
+            }
+            (Kind::AddressShared, _) => None,
             (Kind::PasswordChanged, _) => {
                 let keys = api_key::list_live(transaction, user.id, self.now).await?;
                 let api_keys = keys.iter().map(|key| format!("{} ({})", key.prefix, key.name)).collect();

@@ -55,6 +55,8 @@ pub enum Kind {
     RefreshTokenReused,
     /// The account is deleted: when it is removed, and how to bring it back.
     AccountDeleted,
+    /// Another account has the same address, and is found by it; queued by a migration.
+    AddressShared,
 }
 
 /// Mails have no relations that are followed in SQL.

@@ -20,7 +20,7 @@ use crate::accounts::login::SignedIn;
 use crate::accounts::new_user::{NewUser, Profile};
 use crate::accounts::password::Match;
 use crate::accounts::prove::Claim;
-use crate::accounts::{Accounts, Furnish, Password, identity, queued_mail, session, user};
+use crate::accounts::{Accounts, Furnish, Password, identity, queued_mail, session, user, username_skeleton};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::config::EmailVerification;
@@ -161,7 +161,7 @@ impl SigningUp {
                 if let Unconfirmed::Abandoned(before) = before {
                     abandon(transaction, &before, now).await?;
                 }
-                let user = self.user.row().insert(transaction).await.map_err(user::taken)?;
+                let user = self.user.insert(transaction).await?;
                 (self.furnish)(transaction, id, &self.clock).await?;
                 user
             }
@@ -202,7 +202,10 @@ async fn renew(transaction: &DatabaseTransaction, before: &user::Model, new: New
     let row = NewUser { id: before.id, ..new }.row();
     // What an operator has decided about them stays.
     let row = user::ActiveModel { role: NotSet, suspended_at: NotSet, ..row };
-    row.update(transaction).await.map_err(user::taken)
+    let renewed = row.update(transaction).await.map_err(user::taken)?;
+    username_skeleton::release(transaction, renewed.id, before.username_skeleton.as_deref()).await?;
+    username_skeleton::claim(transaction, renewed.id, &renewed.username).await?;
+    Ok(renewed)
 }
 
 /// Has an account that nobody has confirmed go, as the sweep does later.

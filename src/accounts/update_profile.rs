@@ -4,7 +4,7 @@ use sea_orm::ActiveModelTrait;
 use sea_orm::ActiveValue::Set;
 
 use crate::accounts::account_event::{self, Kind};
-use crate::accounts::{Accounts, identity, user};
+use crate::accounts::{Accounts, identity, user, username_skeleton};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::id::UserId;
@@ -53,18 +53,25 @@ impl Accounts {
             Box::pin(async move {
                 let locked = user::lock(transaction, id).await?.filter(still).ok_or(Error::NotFound("user"))?;
                 let mut row = user::ActiveModel { id: Set(id), updated_at: Set(now), ..Default::default() };
+                let skeleton = locked.username_skeleton;
+                let renamed = username.as_ref().map(|username| username.text.clone());
                 let key = username.as_ref().map_or(locked.username_key, |username| username.key.clone());
                 let shown = name.clone().unwrap_or(locked.name);
                 row.search_key = Set(user::search_key(&key, shown.as_deref()));
                 if let Some(username) = username {
+                    row.username_skeleton = Set(username_skeleton::shared(&username.text));
                     (row.username, row.username_key) = (Set(username.text), Set(username.key));
                 }
                 if let Some(name) = name {
                     row.name = Set(name);
                 }
-                let updated = row.update(transaction).await.map_err(user::taken)?;
+                let user = row.update(transaction).await.map_err(user::taken)?;
+                if let Some(username) = renamed {
+                    username_skeleton::release(transaction, id, skeleton.as_deref()).await?;
+                    username_skeleton::claim(transaction, id, &username).await?;
+                }
                 account_event::add(transaction, event).await?;
-                Ok(updated)
+                Ok(user)
             })
         });
         changed.await

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, Func, IntoCondition, LockType, Query};
 use sea_orm::{Condition, DbBackend, QueryOrder as _, QuerySelect as _, SqlErr};
 
-use crate::accounts::identity;
+use crate::accounts::{identity, username_skeleton};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::UserId;
 use crate::store::{DatabaseTransaction, PRIMARY, lock_keys};
@@ -52,6 +52,8 @@ pub struct Model {
     pub purge_started_at: Option<DateTimeUtc>,
     /// SHA-256 of the password hash with which the user was imported, in hexadecimal: see `import.rs`.
     pub import_fingerprint: Option<String>,
+    /// The form in which look-alikes are equal, if the username is ASCII-only: see `username_skeleton.rs`.
+    pub username_skeleton: Option<String>,
 }
 
 /// What a user may do.
@@ -133,6 +135,11 @@ pub(super) fn is_welcome() -> Condition {
 /// Whether a user is there for others: neither deleted nor still to be confirmed.
 pub fn is_present() -> Condition {
     Condition::all().add(Column::DeletedAt.is_null()).add(Column::UnconfirmedUntil.is_null())
+}
+
+/// Whether the user's address is shown but is not theirs to sign in with: another account has it in another spelling.
+pub(super) fn has_email_conflict() -> Condition {
+    Condition::all().add(Column::Email.is_not_null()).add(Column::EmailKey.is_null())
 }
 
 /// The user with this unique username, whatever has become of them.
@@ -333,12 +340,15 @@ pub(super) async fn mark_purged(
 ) -> Result<bool, Error> {
     let name = id.uuid().simple().to_string();
     let none = || Expr::value(Option::<String>::None);
+    let skeleton = Entity::find_by_id(id).select_only().column(Column::UsernameSkeleton).into_tuple().one(db).await?;
+    let skeleton: Option<String> = skeleton.flatten();
     let deleted_at = Func::coalesce([Expr::col(Column::DeletedAt), Expr::value(now)]);
     let update = Entity::update_many()
         .col_expr(Column::PurgeStartedAt, Expr::value(now))
         .col_expr(Column::DeletedAt, deleted_at.into())
         .col_expr(Column::UsernameKey, Expr::value(format!("!{name}")))
         .col_expr(Column::Username, Expr::value(name))
+        .col_expr(Column::UsernameSkeleton, none())
         .col_expr(Column::EmailKey, none())
         .col_expr(Column::EmailOwnerKey, none())
         .col_expr(Column::Email, none())
@@ -349,7 +359,11 @@ pub(super) async fn mark_purged(
         .filter(Column::Id.eq(id))
         .filter(Column::PurgeStartedAt.is_null())
         .filter(condition);
-    Ok(update.exec(db).await?.rows_affected == 1)
+    let is_marked = update.exec(db).await?.rows_affected == 1;
+    if is_marked {
+        username_skeleton::release(db, id, skeleton.as_deref()).await?;
+    }
+    Ok(is_marked)
 }
 
 /// Matches users whose purge has begun. A range, because SQLite does not use the index for IS NOT NULL.

@@ -41,6 +41,11 @@ pub enum Letter {
         /// The new one, for such a recipient. The letter shows its first character and its domain.
         new_address: Option<String>,
     },
+    /// To somebody whose address another account has, too: only that one can be found by it.
+    AddressShared {
+        /// The account that is no longer found by the address, if its owner has confirmed the address.
+        username: Option<String>,
+    },
     /// To somebody whose password is another one now.
     PasswordChanged {
         /// Whose password it is, if the recipient has confirmed the address.
@@ -97,6 +102,7 @@ impl Letter {
             Self::ChooseNewPassword { .. } => "choose-new-password",
             Self::AlreadyRegistered { .. } => "already-registered",
             Self::AddressChanged { .. } => "address-changed",
+            Self::AddressShared { .. } => "address-shared",
             Self::PasswordChanged { .. } => "password-changed",
             Self::ApiKeyCreated { .. } => "api-key-created",
             Self::SessionCopied { .. } => "session-copied",
@@ -110,6 +116,7 @@ impl Letter {
             Self::ChooseNewPassword { .. } => "Choose a new password",
             Self::AlreadyRegistered { .. } => "You already have an account",
             Self::AddressChanged { .. } => "Your e-mail address was changed",
+            Self::AddressShared { .. } => "Two accounts have your e-mail address",
             Self::PasswordChanged { .. } => "Your password was changed",
             Self::ApiKeyCreated { .. } => "A new API key for your account",
             Self::SessionCopied { .. } => "A session of yours was ended",
@@ -195,6 +202,19 @@ impl Letter {
                      people who run this service at once."
                         .to_owned(),
                 ),
+            ],
+            Self::AddressShared { username } => vec![
+                greeting(username.as_deref()),
+                Words(
+                    "Two accounts have this e-mail address, in different spellings. From now on the address signs in \
+                     to the other one."
+                        .to_owned(),
+                ),
+                Words(format!(
+                    "Sign in to this account{} with its username and your password. To sign in to it by e-mail \
+                     address again, give it another address. If it is not yours, ignore this mail.",
+                    username.as_deref().map(|name| format!(", {},", clean(name))).unwrap_or_default()
+                )),
             ],
             Self::ApiKeyCreated { username, when, prefix, reset_page } => vec![
                 greeting(username.as_deref()),

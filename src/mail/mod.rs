@@ -125,13 +125,20 @@ impl Mailer {
     }
 }
 
-fn mailbox(text: &str) -> Option<Mailbox> {
-    let Mailbox { name, email } = text.parse().ok()?;
-    Some(Mailbox { name, email: address(email.as_ref())? })
+/// The mailbox of a recipient: the one whose key is unique, in the same function, so that no mailbox has two accounts.
+/// The domain is in ASCII, so that any mail server takes it; what stands before the `@` cannot be.
+fn address(text: &str) -> Option<Address> {
+    let normalization::Email { local, domain, .. } = normalization::email(text).ok()?;
+    Address::new(local, domain).ok()
 }
 
-/// With the domain in ASCII (RFC 5891), so that any mail server takes it; what stands before the `@` cannot be.
-fn address(text: &str) -> Option<Address> {
+/// The sender, which may be at a host of the local network.
+fn mailbox(text: &str) -> Option<Mailbox> {
+    let Mailbox { name, email } = text.parse().ok()?;
+    Some(Mailbox { name, email: sender(email.as_ref())? })
+}
+
+fn sender(text: &str) -> Option<Address> {
     let (user, domain) = text.rsplit_once('@')?;
     let domain = match domain.is_ascii() {
         true => domain.to_owned(),
@@ -150,6 +157,11 @@ mod tests {
         assert_eq!(domain("anna@example.org").as_deref(), Some("example.org"));
         assert_eq!(mailbox("Anna <a@münchen.example>").map(|anna| anna.email), address("a@xn--mnchen-3ya.example"));
         assert_eq!(domain("änna@münchen.example").as_deref(), Some("xn--mnchen-3ya.example"));
+        assert_eq!(address("\"a.b\"@example.org"), address("a.b@example.org"));
+        assert_eq!(
+            mailbox("cloakroom@localhost").map(|sender| sender.email.to_string()).as_deref(),
+            Some("cloakroom@localhost")
+        );
         for none in [
             "",
             "anna",
@@ -162,6 +174,8 @@ mod tests {
             "anna@example.org, eve@example.org",
             "Anna <anna@example.org>",
             "anna@exa mple.org",
+            "anna@exam\u{1160}ple.org",
+            "\"a\\\"b<i>\"@example.org",
         ] {
             assert!(address(none).is_none(), "{none:?}");
         }

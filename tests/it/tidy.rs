@@ -110,7 +110,7 @@ fn sources(folders: &[&str]) -> Vec<Source> {
 }
 
 fn everything() -> Vec<Source> {
-    sources(&["src", "migration/src", "tests", "benches", "fuzz/fuzz_targets"])
+    sources(&["src", "migration/src", "normalization/src", "tests", "benches", "fuzz/fuzz_targets"])
 }
 
 fn none(broken: &[String], what_to_do: &str) {
@@ -256,9 +256,11 @@ fn nothing_is_left_for_later() {
 #[test]
 fn every_dependency_is_used() {
     let mut broken = Vec::new();
-    for (manifest, folders) in
-        [("Cargo.toml", &["src", "tests", "benches"][..]), ("migration/Cargo.toml", &["migration/src"])]
-    {
+    for (manifest, folders) in [
+        ("Cargo.toml", &["src", "tests", "benches"][..]),
+        ("migration/Cargo.toml", &["migration/src"]),
+        ("normalization/Cargo.toml", &["normalization/src"]),
+    ] {
         let manifest_text = fs::read_to_string(top().join(manifest)).expect("a manifest");
         let code: String = sources(folders).iter().map(|source| source.text.as_str()).collect();
         let mut in_dependencies = false;

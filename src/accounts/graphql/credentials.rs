@@ -52,7 +52,7 @@ pub struct ChangePasswordPayload {
 /// A new address.
 #[derive(InputObject)]
 pub struct ChangeEmailInput {
-    /// An e-mail address of at most 254 bytes.
+    /// An e-mail address, as for `signUp`.
     new_email: String,
     /// The caller's password.
     #[graphql(secret)]

@@ -84,15 +84,16 @@ impl Session {
 /// At least one of email and username is needed; without a username one is made up.
 #[derive(InputObject)]
 pub struct SignUpInput {
-    /// An e-mail address of at most 254 bytes. Upper and lower case are the same.
+    /// An e-mail address of at most 254 bytes. Spellings of one mailbox are the same: upper and lower case, a domain in
+    /// Unicode or in Punycode. Characters that cannot be seen are refused.
     email: Option<String>,
     /// 3 to 32 letters, digits, dots, dashes and underscores, beginning with a letter or digit. Upper and
-    /// lower case are the same.
+    /// lower case are the same. Letters are of one script, and the name looks like no other one: TAKEN otherwise.
     username: Option<String>,
     /// 8 to 1,024 characters, not easy to guess.
     #[graphql(secret)]
     password: String,
-    /// A name to show, of at most 100 characters.
+    /// A name to show, of at most 100 characters on one line, some of which can be seen.
     name: Option<String>,
 }
 

@@ -20,6 +20,9 @@ pub(super) struct List {
     /// Only those whose username, name or e-mail address contains this
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
+    /// Only those whose e-mail address another account has, too: they sign in by username alone
+    #[arg(long)]
+    conflicts: bool,
     /// At most so many [default: all]
     #[arg(long, value_name = "N")]
     limit: Option<std::num::NonZeroUsize>,
@@ -29,7 +32,7 @@ pub(super) struct List {
 
 pub(super) async fn run(app: &App, options: &List) -> anyhow::Result<()> {
     let limit = options.limit.map_or(usize::MAX, std::num::NonZero::get);
-    let (users, more) = read(app, options.search.as_deref(), limit).await.map_err(fault)?;
+    let (users, more) = read(app, options, limit).await.map_err(fault)?;
     options.shape.print(&HEADERS, &users, user::Model::export, account::row)?;
     if more {
         use std::io::Write as _;
@@ -39,13 +42,18 @@ pub(super) async fn run(app: &App, options: &List) -> anyhow::Result<()> {
 }
 
 /// So many users, and whether there are more.
-async fn read(app: &App, search: Option<&str>, limit: usize) -> Result<(Vec<user::Model>, bool), Error> {
+async fn read(app: &App, options: &List, limit: usize) -> Result<(Vec<user::Model>, bool), Error> {
+    let search = options.search.as_deref();
     let (operator, mut users) = (Caller::operator(), Vec::<user::Model>::new());
     loop {
         let after = users.last().map(|user| user.username_key.clone());
         let rows = PAGE.min(limit - users.len());
         let window = Window { after, before: None, rows, backward: false };
-        let page = app.accounts.list_users(&operator, search, &window).await?;
+        let page = if options.conflicts {
+            app.accounts.list_email_conflicts(&operator, search, &window).await?
+        } else {
+            app.accounts.list_users(&operator, search, &window).await?
+        };
         users.extend(page.rows);
         if !page.has_next || users.len() >= limit {
             return Ok((users, page.has_next));

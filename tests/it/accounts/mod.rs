@@ -27,6 +27,8 @@ mod logout_load;
 mod logout_scopes;
 mod logout_tokens;
 mod new_device;
+mod look_alikes;
+mod one_mailbox;
 mod operate;
 mod operator;
 mod outside;

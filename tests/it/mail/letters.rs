@@ -113,6 +113,11 @@ async fn every_letter_names_whose_account_it_is_about() {
             "Your account was deleted",
             "is removed after 20 November 2026 at 12:00 UTC.",
         ),
+        (
+            Letter::AddressShared { username: Some(username.clone()) },
+            "Two accounts have your e-mail address",
+            "Sign in to this account, Łukasz-東京, with its username and your password.",
+        ),
     ] {
         let mail = sent(&letter).await;
         assert_eq!(mail.subject, subject);

@@ -13,6 +13,7 @@ mod restore;
 mod same_answers;
 mod sign_up_again;
 mod states;
+mod shared_address;
 mod token_races;
 mod verify_email;
 

@@ -8,6 +8,7 @@ mod import;
 mod import_again;
 mod leaving;
 mod passwords;
+mod shared_mailboxes;
 
 use std::fs;
 

@@ -10,7 +10,7 @@ use crate::support::{AllRows, TestDatabase, tables};
 
 /// A row for each table, in the columns that it was created with. A migration that adds a table
 /// adds a row here.
-const ROWS: [(&str, &str); 17] = [
+const ROWS: [(&str, &str); 18] = [
     (
         "users",
         "(id, username, username_key, name, password_hash, role, created_at, updated_at) VALUES \
@@ -67,6 +67,7 @@ const ROWS: [(&str, &str); 17] = [
         "storage_identity",
         "VALUES (1, '00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-00000000000b', 'a folder')",
     ),
+    ("username_skeletons", "VALUES ('berta', '00000000-0000-7000-8000-000000000001')"),
     ("blobs", "(id, hash, object_key, byte_size) VALUES ('00000000-0000-7000-8000-000000000008', 'ab', 'ab/ab', 9)"),
     (
         "photos",
