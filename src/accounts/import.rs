@@ -17,7 +17,7 @@ use crate::accounts::import_memory::ImportMemory;
 use crate::accounts::new_user::NewUser;
 use crate::accounts::operate::Addition;
 use crate::accounts::password::Match;
-use crate::accounts::{Accounts, AddUser, Secret, email_owner, user};
+use crate::accounts::{Accounts, AddUser, Secret, email_owner, user, username_skeleton};
 use crate::caller::Caller;
 use crate::error::{Error, UserError};
 
@@ -113,6 +113,13 @@ impl Accounts {
                 Some(fault) => Imported::Refused(vec![fault]),
                 None => self.compare(&candidate, &existing).await?,
             };
+            // The insert finds it out otherwise.
+            if import.is_dry_run
+                && matches!(outcome, Imported::Added)
+                && !username_skeleton::is_free(self.database.reader(), &candidate.user.username.text).await?
+            {
+                *outcome = Imported::Refused(vec![username_skeleton::too_similar()]);
+            }
             if !matches!(outcome, Imported::Refused(_)) {
                 import.memory.remember(&candidate.user, *number);
             }
