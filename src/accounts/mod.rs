@@ -80,7 +80,7 @@ use futures_util::future::BoxFuture;
 
 use crate::clock::Clock;
 use crate::config;
-use crate::error::Error;
+use crate::error::{Error, one_line};
 use crate::id::{CounterId, UserId};
 use crate::mail::Mailer;
 use crate::store::{Database, DatabaseTransaction};
@@ -207,7 +207,7 @@ impl Accounts {
     fn remove_retired_keys(&self) {
         match self.keys.remove_retired() {
             Ok(kids) => kids.iter().for_each(|kid| tracing::info!("removed the signing key {kid}, which was replaced")),
-            Err(error) => tracing::debug!("a replaced signing key was not removed: {error:#}"),
+            Err(error) => tracing::debug!("a replaced signing key was not removed: {}", one_line(error.as_ref())),
         }
     }
 }

@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use crate::accounts::key_file::{self, Jwk, SigningKey};
 use crate::clock::Clock;
 use crate::data_dir::private_files;
-use crate::error::{Dependency, Error};
+use crate::error::{Dependency, Error, one_line};
 
 /// Seconds after which clients may try again while there is no key.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -310,7 +310,10 @@ impl SigningKeys {
                 // It went since the folder was read, which the next look notices.
                 Err(error) if error.downcast_ref::<io::Error>().is_some_and(is_gone) => continue,
                 Err(error) => {
-                    faults.insert(path.clone(), format!("{} is no signing key: {error:#}", path.display()));
+                    faults.insert(
+                        path.clone(),
+                        format!("{} is no signing key: {}", path.display(), one_line(error.as_ref())),
+                    );
                     continue;
                 }
             };
