@@ -4,7 +4,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::steps::{add_column, create_index, drop_column, drop_index, fill, moment_null};
+use crate::steps::{add_column, create_index, drop_column, drop_index, fill, fill_with, moment_null};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -30,17 +30,17 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if manager.has_column("users", "email_owner_key").await? {
-            // Of several accounts with one address the owner keeps it, or else the newest.
-            fill(
-                manager,
-                "UPDATE users SET email = NULL, email_key = NULL WHERE email_key IS NOT NULL AND email_owner_key IS NULL \
-                 AND EXISTS (SELECT 1 FROM (SELECT id, email_key, email_owner_key FROM users) AS other \
-                 WHERE other.email_key = users.email_key AND other.id <> users.id \
-                 AND (other.email_owner_key IS NOT NULL OR other.id > users.id))",
-            )
-            .await?;
-        }
+        // Of several accounts with one address the owner keeps it, or else the newest.
+        fill_with(
+            manager,
+            "users",
+            "email_owner_key",
+            "UPDATE users SET email = NULL, email_key = NULL WHERE email_key IS NOT NULL AND email_owner_key IS NULL \
+             AND EXISTS (SELECT 1 FROM (SELECT id, email_key, email_owner_key FROM users) AS other \
+             WHERE other.email_key = users.email_key AND other.id <> users.id \
+             AND (other.email_owner_key IS NOT NULL OR other.id > users.id))",
+        )
+        .await?;
         let unique = Index::create().name("users_email_key").col("email_key").unique().to_owned();
         create_index(manager, "users", unique).await?;
         drop_index(manager, "users", "users_by_email_key").await?;

@@ -93,6 +93,16 @@ pub(crate) async fn fill(manager: &SchemaManager<'_>, sql: &str) -> Result<(), D
     manager.get_connection().execute_unprepared(sql).await.map(drop)
 }
 
+/// Runs a statement that reads or fills a column, where the table has it.
+pub(crate) async fn fill_with(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    column: &'static str,
+    sql: &str,
+) -> Result<(), DbErr> {
+    if manager.has_column(table, column).await? { fill(manager, sql).await } else { Ok(()) }
+}
+
 /// Text that is empty where nothing was written.
 pub(crate) fn text_or_empty(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
     match is_mysql(manager) {

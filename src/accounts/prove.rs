@@ -57,7 +57,7 @@ impl Accounts {
                 let (owner, newest) = email_owner::find_hashes(reader, key).await?;
                 let required = self.settings.email_verification == EmailVerification::Required;
                 return Ok(match required {
-                    // The owner last: who gave the address and knows the password learns from no hash that there is one.
+                    // The owner last: that account is meant if both have this password.
                     true => vec![newest, owner],
                     false => vec![owner.or(newest)],
                 });
@@ -82,16 +82,20 @@ impl Accounts {
         let claimed = claimed_id(&candidates);
         // Made for nobody, too, since it takes its time.
         let failed = self.event(caller, claimed.unwrap_or_else(nobody), account_event::Kind::LoginFailed);
+        // All of them, whichever is right: the number of hashes tells nothing. The owner of an address comes last.
+        let mut proved = None;
         for candidate in candidates {
             let (id, hash) = candidate.unzip();
             let matched = self.passwords.matches(password.clone(), hash.as_deref()).await?;
-            let (Some(id), Some(password_hash), Match::Yes | Match::YesButOutdated) = (id, hash, matched) else {
-                continue;
-            };
+            if let (Some(id), Some(hash), Match::Yes | Match::YesButOutdated) = (id, hash, matched) {
+                proved = Some((id, hash, matched == Match::YesButOutdated));
+            }
+        }
+        if let Some((id, password_hash, outdated)) = proved {
             let user = user::find_by_id(self.database.reader(), id).await?.filter(|user| user.deleted_at.is_none());
             // With the hash that was checked: whoever changes the user sees whether it still is the one.
             let user = user::Model { password_hash, ..user.ok_or(wrong)? };
-            return Ok(Proved { user, outdated: matched == Match::YesButOutdated });
+            return Ok(Proved { user, outdated });
         }
         if claimed.is_some() {
             // Written down later, since nothing is for somebody who does not exist.

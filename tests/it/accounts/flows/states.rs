@@ -25,7 +25,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("deleted by an operator", &["operator"]),
 ];
 
-const ME: &str = "me@example.org";
+const ME: &str = "myself@example.org";
 
 async fn ends_signed_in(test: &TestApp, identifier: &str, password: &str) -> bool {
     login(test, identifier, password).await.at("/data/login/tokens/accessToken").is_string()
@@ -94,26 +94,26 @@ async fn leads_on(policy: EmailVerification, state: &str, way: &str) -> bool {
         "address given by a stranger first" => after_a_stranger(&test, policy, way).await,
         "address lost to who confirmed it" => policy != Flagged || after_a_loss(&test, way).await,
         "confirmed, password forgotten" => {
-            settled(&test, "me").await;
+            settled(&test, "myself").await;
             by_reset(&test, ME).await
         }
         "suspended" => {
-            settled(&test, "me").await;
-            suspend(&test, "me").await;
-            assert_eq!(login(&test, "me", PASSWORD).await.code(), "FORBIDDEN");
+            settled(&test, "myself").await;
+            suspend(&test, "myself").await;
+            assert_eq!(login(&test, "myself", PASSWORD).await.code(), "FORBIDDEN");
             by_operator(&test).await
         }
         "deleted, with an address" => after_a_deletion(&test, policy, way).await,
         "deleted, without an address" if policy == Required => true,
         "deleted, without an address" => {
-            let reply = sign_up(&test, json!({ "username": "me" })).await;
+            let reply = sign_up(&test, json!({ "username": "myself" })).await;
             leave(&test.bearer(reply.at("/data/signUp/tokens/accessToken").as_str())).await;
-            assert_eq!(restore(&test, json!({ "identifier": "me", "password": PASSWORD })).await, [""; 0]);
-            ends_signed_in(&test, "me", PASSWORD).await
+            assert_eq!(restore(&test, json!({ "identifier": "myself", "password": PASSWORD })).await, [""; 0]);
+            ends_signed_in(&test, "myself", PASSWORD).await
         }
         "deleted by an operator" => {
-            settled(&test, "me").await;
-            let id = id_of(&test, "me").await;
+            settled(&test, "myself").await;
+            let id = id_of(&test, "myself").await;
             test.app.accounts.delete_user(&Who::operator(), id, false).await.expect("deleted");
             by_operator(&test).await
         }
@@ -122,33 +122,33 @@ async fn leads_on(policy: EmailVerification, state: &str, way: &str) -> bool {
 }
 
 async fn by_operator(test: &TestApp) -> bool {
-    let id = id_of(test, "me").await;
+    let id = id_of(test, "myself").await;
     test.app.accounts.reinstate(&Who::operator(), Some(id)).await.expect("an operator can");
-    ends_signed_in(test, "me", PASSWORD).await
+    ends_signed_in(test, "myself", PASSWORD).await
 }
 
 async fn newcomer_leads_on(test: &TestApp, policy: EmailVerification, state: &str, way: &str) -> bool {
     let mistyped = state == "signed up, address mistyped";
-    new_account(test, "me", if mistyped { "typo@example.org" } else { ME }).await.data();
+    new_account(test, "myself", if mistyped { "typo@example.org" } else { ME }).await.data();
     delivered(test).await;
     if state == "link expired" {
         test.clock.advance(2 * 86_400);
     }
     match (way, policy) {
         ("login sends the link again", Required) => {
-            login(test, "me", PASSWORD).await;
-            by_link(test, ME, "me").await
+            login(test, "myself", PASSWORD).await;
+            by_link(test, ME, "myself").await
         }
         ("sign up again", Required) => {
-            new_account(test, "me", ME).await.data();
-            by_link(test, ME, "me").await
+            new_account(test, "myself", ME).await.data();
+            by_link(test, ME, "myself").await
         }
-        ("login sends the link again", _) => ends_signed_in(test, "me", PASSWORD).await,
-        ("sign up again", _) => ends_signed_in(test, "me", PASSWORD).await,
+        ("login sends the link again", _) => ends_signed_in(test, "myself", PASSWORD).await,
+        ("sign up again", _) => ends_signed_in(test, "myself", PASSWORD).await,
         ("change the address", Required) => true,
         ("change the address", _) => {
-            change_email(&test.sign_in("me").await, ME).await;
-            by_link(test, ME, "me").await && ends_signed_in(test, ME, PASSWORD).await
+            change_email(&test.sign_in("myself").await, ME).await;
+            by_link(test, ME, "myself").await && ends_signed_in(test, ME, PASSWORD).await
         }
         ("reset", _) => by_reset(test, ME).await,
         (way, _) => panic!("no way {way}"),
@@ -161,7 +161,7 @@ async fn after_a_stranger(test: &TestApp, policy: EmailVerification, way: &str) 
     match (way, policy) {
         ("sign up" | "change the address", Off) => true,
         ("sign up", _) => {
-            assert_eq!(new_account(test, "me", ME).await.user_errors("signUp"), [""; 0]);
+            assert_eq!(new_account(test, "myself", ME).await.user_errors("signUp"), [""; 0]);
             by_link(test, ME, ME).await
         }
         ("change the address", _) => {
@@ -173,29 +173,29 @@ async fn after_a_stranger(test: &TestApp, policy: EmailVerification, way: &str) 
 }
 
 async fn after_a_loss(test: &TestApp, way: &str) -> bool {
-    new_account(test, "me", ME).await.data();
+    new_account(test, "myself", ME).await.data();
     delivered(test).await;
     new_account(test, "owner", ME).await.data();
     assert!(by_link(test, ME, "owner").await);
     if way == "sign in by username" {
-        return ends_signed_in(test, "me", PASSWORD).await;
+        return ends_signed_in(test, "myself", PASSWORD).await;
     }
-    change_email(&test.sign_in("me").await, "mine@example.org").await;
+    change_email(&test.sign_in("myself").await, "mine@example.org").await;
     by_link(test, "mine@example.org", "mine@example.org").await
 }
 
 async fn after_a_deletion(test: &TestApp, policy: EmailVerification, way: &str) -> bool {
-    leave(&settled(test, "me").await).await;
+    leave(&settled(test, "myself").await).await;
     match (way, policy) {
         ("link", policy) => {
             let token = link(test, ME, "Your account was deleted").await.expect("a mail");
             let password = (policy == Off).then_some(PASSWORD);
             assert_eq!(restore(test, json!({ "token": token, "password": password })).await, [""; 0]);
-            ends_signed_in(test, "me", PASSWORD).await
+            ends_signed_in(test, "myself", PASSWORD).await
         }
         ("password", _) => {
             assert_eq!(restore(test, json!({ "identifier": ME, "password": PASSWORD })).await, [""; 0]);
-            ends_signed_in(test, "me", PASSWORD).await
+            ends_signed_in(test, "myself", PASSWORD).await
         }
         (_, Off) => true,
         _ => {
