@@ -202,7 +202,8 @@ pub(super) fn before(moment: chrono::DateTime<Utc>) -> Condition {
 /// Removes the entries of `kind` about a user beyond the newest [`MAX_FREQUENT`], in bounded batches.
 pub(super) async fn remove_frequent(database: &Database, user: UserId, kind: Kind) -> Result<(), Error> {
     let of_kind = Condition::all().add(Column::UserId.eq(user)).add(Column::Kind.eq(kind));
-    let oldest_kept = Entity::find().filter(of_kind.clone()).order_by_desc(Column::Id).offset(MAX_FREQUENT - 1).limit(1);
+    let oldest_kept =
+        Entity::find().filter(of_kind.clone()).order_by_desc(Column::Id).offset(MAX_FREQUENT - 1).limit(1);
     let oldest_kept: Option<AccountEventId> =
         oldest_kept.select_only().column(Column::Id).into_tuple().one(database.reader()).await?;
     let Some(oldest_kept) = oldest_kept else { return Ok(()) };

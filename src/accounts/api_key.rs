@@ -192,8 +192,7 @@ pub async fn end_limited_to(
 pub(super) async fn end_all(transaction: &DatabaseTransaction, user: UserId) -> Result<Vec<String>, Error> {
     let keys = Entity::find().filter(Column::UserId.eq(user));
     let keys = keys.select_only().column(Column::Id).column(Column::SecretHash).order_by_asc(Column::Id);
-    let keys: Vec<(ApiKeyId, String)> =
-        locked(transaction, keys, BY_USER).into_tuple().all(transaction).await?;
+    let keys: Vec<(ApiKeyId, String)> = locked(transaction, keys, BY_USER).into_tuple().all(transaction).await?;
     for some in keys.chunks(ASKED_AT_ONCE) {
         let ids: Vec<ApiKeyId> = some.iter().map(|(id, _)| *id).collect();
         delete_locked::<Entity, _>(transaction, Column::Id, &ids).await?;

@@ -112,8 +112,18 @@ impl Accounts {
         let event = self.event(caller, user, Kind::ApiKeyCreated).about(subject(&api_key::shown(&secret), &name));
         let (max_keys, lock_counter) = (self.settings.max_api_keys, self.hooks.lock_counter);
         let keyed = request.clone();
-        let creation =
-            Creation { user, proved_hash, id, counter: counter_id, row, event, request: keyed, now, max_keys, lock_counter };
+        let creation = Creation {
+            user,
+            proved_hash,
+            id,
+            counter: counter_id,
+            row,
+            event,
+            request: keyed,
+            now,
+            max_keys,
+            lock_counter,
+        };
         let (key, replayed) =
             self.database.write(move |transaction| Box::pin(creation.clone().run(transaction))).await?;
         self.post.wake();
@@ -177,7 +187,8 @@ impl Creation {
             return Err(UserError::of("password", UserErrorCode::WrongCredentials, message).into());
         }
         if let Some(request) = &self.request
-            && let idempotency::Claim::Replay(first) = idempotency::claim(transaction, request, &self.id.to_string(), now).await?
+            && let idempotency::Claim::Replay(first) =
+                idempotency::claim(transaction, request, &self.id.to_string(), now).await?
         {
             let id = ApiKeyId::parse(&first.result).ok_or_else(ended)?;
             let key = api_key::find_own(transaction, id, user).await?;

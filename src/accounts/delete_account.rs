@@ -53,9 +53,10 @@ impl Accounts {
         let now = self.clock.now();
         let restorable_until = now + TimeDelta::days(self.settings.deletion_grace_days.into());
         // Who deletes account after account sends their addresses no more mails than others.
-        let sends_mail = user.email_key.as_ref().is_some_and(|mailbox| {
-            self.limits.count_mail_of(MailCause::Deletion, &caller.origin, mailbox, id).is_ok()
-        });
+        let sends_mail = user
+            .email_key
+            .as_ref()
+            .is_some_and(|mailbox| self.limits.count_mail_of(MailCause::Deletion, &caller.origin, mailbox, id).is_ok());
         let event = self.event(caller, id, Kind::AccountDeleted);
         self.delete(Deletion { id, event, now, restorable_until: Some(restorable_until), sends_mail }).await?;
         Ok(Deleted { id, restorable_until })

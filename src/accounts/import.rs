@@ -171,9 +171,8 @@ impl Accounts {
         let named = existing.by_username.get(&line.user.username.key);
         // An address that only the line has confirmed is taken from those who merely gave it.
         let policy = self.settings.email_verification;
-        let has_priority = |holder: &&user::Model| {
-            line.user.email_verified_at.is_none() || email_owner::owns_email(holder, policy)
-        };
+        let has_priority =
+            |holder: &&user::Model| line.user.email_verified_at.is_none() || email_owner::owns_email(holder, policy);
         let holders = email.and_then(|email| existing.by_email.get(email));
         let addressed = holders.and_then(|holders| holders.iter().find(has_priority));
         let (found, fault) = match (named, addressed) {

@@ -7,8 +7,8 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func};
 use sea_orm::{Condition, QueryOrder as _, QuerySelect as _};
 
-use crate::accounts::user;
 use crate::accounts::identity;
+use crate::accounts::user;
 use crate::error::Error;
 use crate::id::UserId;
 

@@ -166,12 +166,10 @@ impl Accounts {
                     !revoked.contains(token)
                 })
             }
-            Identity::ApiKey { key, rights, .. } if keys.contains(key) => {
-                live_keys.get(key).is_some_and(|scopes| {
-                    rights.set_scopes(*scopes);
-                    !narrowed.contains(key)
-                })
-            }
+            Identity::ApiKey { key, rights, .. } if keys.contains(key) => live_keys.get(key).is_some_and(|scopes| {
+                rights.set_scopes(*scopes);
+                !narrowed.contains(key)
+            }),
             _ => true,
         });
         Ok(())

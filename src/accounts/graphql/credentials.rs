@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
-use crate::accounts::{self, ApiKeysAfter};
 use crate::accounts::graphql::user::User;
 use crate::accounts::graphql::{accounts, caller};
+use crate::accounts::{self, ApiKeysAfter};
 use crate::error::{Error, UserError};
 use crate::payload::payload;
 use crate::scalars::DateTime;

@@ -197,7 +197,8 @@ async fn a_reset_a_deletion_and_acts_of_administrators_add_one_entry_each() {
         assert_eq!(newest(&test, "anna").await, (expected, Some("root".to_owned())));
     }
     let anna = test.sign_in("anna").await;
-    let delete = format!("mutation {{ deleteAccount(input: {{ password: \"{PASSWORD}\" }}) {{ userErrors {{ code }} }} }}");
+    let delete =
+        format!("mutation {{ deleteAccount(input: {{ password: \"{PASSWORD}\" }}) {{ userErrors {{ code }} }} }}");
     anna.run(&delete).await.data();
     let expected = ("ACCOUNT_DELETED".to_owned(), "USER".to_owned(), None);
     assert_eq!(newest(&test, "anna").await.0, expected);
@@ -220,7 +221,8 @@ async fn entries_that_strangers_can_cause_are_bounded() {
         });
         added.await.expect("the entry is added");
     }
-    let login = r#"mutation { login(input: { identifier: "anna", password: "wrong horse battery" }) { userErrors { code } } }"#;
+    let login =
+        r#"mutation { login(input: { identifier: "anna", password: "wrong horse battery" }) { userErrors { code } } }"#;
     test.anonymous().run(login).await.data();
     assert!(test.app.accounts.write_notes().await.is_ok());
     assert!(test.app.accounts.sweep().await.is_ok());

@@ -78,7 +78,11 @@ const TABLE: [(&str, Need, &str); 63] = [
         "resetPassword(input: { token: \"no\", newPassword: \"long enough, this\" }) { userErrors { code } }",
     ),
     ("Mutation.endSession", Person, "endSession(input: { sessionId: \"no\" }) { userErrors { code } }"),
-    ("Mutation.createApiKey", Person, "createApiKey(input: { password: \"correct horse battery\", name: \"no\", scopes: [] }) { userErrors { code } }"),
+    (
+        "Mutation.createApiKey",
+        Person,
+        "createApiKey(input: { password: \"correct horse battery\", name: \"no\", scopes: [] }) { userErrors { code } }",
+    ),
     ("Mutation.revokeApiKey", Person, "revokeApiKey(input: { apiKeyId: \"no\" }) { userErrors { code } }"),
     ("Mutation.deleteAccount", Person, "deleteAccount(input: { password: \"no\" }) { userErrors { code } }"),
     ("Mutation.restoreAccount", Nothing, "restoreAccount(input: { token: \"no\" }) { userErrors { code } }"),

@@ -214,7 +214,9 @@ async fn an_entry_is_its_owners_alone() {
 async fn an_api_key_reads_the_log_with_the_scope_alone() {
     let (test, user) = TestApp::with_user().await;
     for (scope, code) in [("ACCOUNT_READ", ""), ("COUNTERS_WRITE", "FORBIDDEN")] {
-        let create = format!("mutation {{ createApiKey(input: {{ password: \"correct horse battery\", name: \"k\", scopes: [{scope}] }}) {{ secret }} }}");
+        let create = format!(
+            "mutation {{ createApiKey(input: {{ password: \"correct horse battery\", name: \"k\", scopes: [{scope}] }}) {{ secret }} }}"
+        );
         let key = test.bearer(user.run(&create).await.data()["createApiKey"]["secret"].as_str());
         assert_eq!(key.run("{ viewer { events { nodes { kind } } } }").await.code(), code, "{scope}");
     }

@@ -129,7 +129,9 @@ async fn only_ones_own_live_sessions_are_shown() {
 async fn an_api_key_has_no_session_and_sees_its_owners_only_with_the_scope() {
     let (test, user) = TestApp::with_user().await;
     for (scope, seen) in [("ACCOUNT_READ", true), ("COUNTERS_READ", false)] {
-        let create = format!("mutation {{ createApiKey(input: {{ password: \"correct horse battery\", name: \"k\", scopes: [{scope}] }}) {{ secret }} }}");
+        let create = format!(
+            "mutation {{ createApiKey(input: {{ password: \"correct horse battery\", name: \"k\", scopes: [{scope}] }}) {{ secret }} }}"
+        );
         let created = user.run(&create).await;
         let key = test.bearer(created.data()["createApiKey"]["secret"].as_str());
         assert_eq!(viewer(&key, "session { id }").await["session"], Value::Null, "{scope}");

@@ -156,12 +156,7 @@ pub const PLACES: &[Place] = &[
     ),
     taking(
         &[],
-        place(
-            "createApiKey",
-            "scopes",
-            "[Scope!]!",
-            r#"password: "correct horse battery", name: "x", scopes: $value"#,
-        ),
+        place("createApiKey", "scopes", "[Scope!]!", r#"password: "correct horse battery", name: "x", scopes: $value"#),
     ),
     taking(
         OPTIONAL,

@@ -77,7 +77,9 @@ async fn send(process: &Process, token: &str, operation: usize, round: u64) -> O
             process.run(Some(token), &query).await
         }
         1 => {
-            let input = format!("password: \"{PASSWORD}\", name: \"k{round}\", scopes: [COUNTERS_READ], idempotencyKey: \"{round}\"");
+            let input = format!(
+                "password: \"{PASSWORD}\", name: \"k{round}\", scopes: [COUNTERS_READ], idempotencyKey: \"{round}\""
+            );
             let fields = "replayed secret apiKey { id name } userErrors { code }";
             let query = format!("mutation {{ createApiKey(input: {{ {input} }}) {{ {fields} }} }}");
             process.run(Some(token), &query).await

@@ -56,7 +56,8 @@ async fn alter_outside(test: &TestApp, sql: &'static str) {
 }
 
 async fn set_role(root: &Caller, id: &str, role: &str) {
-    let set = format!("mutation {{ setUserRole(input: {{ userId: \"{id}\", role: {role} }}) {{ userErrors {{ code }} }} }}");
+    let set =
+        format!("mutation {{ setUserRole(input: {{ userId: \"{id}\", role: {role} }}) {{ userErrors {{ code }} }} }}");
     root.run(&set).await.data();
 }
 

@@ -114,7 +114,7 @@ async fn every_letter_names_whose_account_it_is_about() {
             "is removed after 20 November 2026 at 12:00 UTC.",
         ),
         (
-            Letter::AddressShared { username: Some(username.clone()) },
+            Letter::AddressShared { username: username.clone() },
             "Two accounts have your e-mail address",
             "Sign in to this account, Łukasz-東京, with its username and your password.",
         ),

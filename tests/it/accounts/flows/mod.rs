@@ -11,9 +11,9 @@ mod post;
 mod post_office;
 mod restore;
 mod same_answers;
+mod shared_address;
 mod sign_up_again;
 mod states;
-mod shared_address;
 mod token_races;
 mod verify_email;
 
