@@ -21,7 +21,8 @@ pub struct Model {
     pub id: AccountEventId,
     /// Whose account it was done to.
     pub user_id: UserId,
-    /// The user who did it; `None` for a client that was not signed in, and for the command line.
+    /// The user who did it, or as whom an operator did it; `None` for a client that was not signed in, and for an operator
+    /// who acted as nobody.
     pub actor_id: Option<UserId>,
     /// The kind of actor; `None` in entries of versions that did not store it.
     pub actor_kind: Option<ActorKind>,
@@ -148,7 +149,7 @@ pub fn event(caller: &Caller, user: UserId, kind: Kind, now: chrono::DateTime<Ut
         Identity::Session { user: actor, .. } if actor == user => (ActorKind::User, Some(actor)),
         Identity::Session { user: actor, .. } => (ActorKind::Administrator, Some(actor)),
         Identity::ApiKey { user: actor, .. } => (ActorKind::ApiKey, Some(actor)),
-        Identity::Impersonated { .. } => (ActorKind::Console, None),
+        Identity::Impersonated { user: actor, .. } => (ActorKind::Console, Some(actor)),
         Identity::Operator => (ActorKind::Operator, None),
         Identity::Anonymous | Identity::Rejected => (ActorKind::Anonymous, None),
     };

@@ -81,7 +81,7 @@ impl Accounts {
             }
         };
         self.end_sessions_of_deleted(id).await?;
-        let restoring = Restoring { id, token, hash, event: self.event(caller, id, Kind::Restored), now };
+        let restoring = Restoring { id, token, hash, event: self.event(caller, id, Kind::Restored).by_owner(), now };
         self.write_and_end(move |transaction| Box::pin(restoring.clone().run(transaction))).await
     }
 

@@ -1,6 +1,7 @@
 //! Whatever is put into an input or an argument is answered by a user error that names the field and the
 //! limit, or by an error with a code: never by a fault of the server, and nothing is written.
 
+mod ask;
 mod place;
 
 use std::collections::BTreeSet;
@@ -122,7 +123,8 @@ async fn too_many_ids_are_refused() {
 #[tokio::test]
 async fn the_table_has_every_input_field_and_argument_of_the_schema() {
     let test = TestApp::start().await;
-    let query = "{ __schema { types { name inputFields { name } fields { name args { name } } } } }";
+    let query =
+        "{ __schema { types { name inputFields(includeDeprecated: true) { name } fields { name args { name } } } } }";
     let reply = test.anonymous().run(query).await;
     let mut found = BTreeSet::new();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();

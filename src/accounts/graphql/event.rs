@@ -46,9 +46,9 @@ pub enum AccountEventKind {
     RoleChanged,
     /// An administrator shut the user out.
     Suspended,
-    /// An administrator let the user in again, or the user brought their deleted account back.
+    /// An administrator lifted the suspension.
     Reinstated,
-    /// An operator brought the deleted account back.
+    /// The deleted account was brought back, by its owner or an operator.
     Restored,
     /// An operator advanced counters of the account, as after a restore.
     CounterAdvanced,

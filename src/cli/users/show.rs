@@ -89,7 +89,10 @@ fn of_key(key: &api_key::Model) -> Vec<String> {
 fn of_event((event, by): &(account_event::Model, Option<String>)) -> Vec<String> {
     // Somebody who is gone is left as an id.
     let by = by.clone().or_else(|| event.actor_id.map(|id| id.to_string()));
-    let by = by.or_else(|| event.actor_kind.map(|kind| kind.name().to_lowercase()));
+    let by = match (by, event.actor_kind) {
+        (Some(by), Some(account_event::ActorKind::Console)) => Some(format!("{by} (console)")),
+        (by, kind) => by.or_else(|| kind.map(|kind| kind.name().to_lowercase())),
+    };
     let what = [Some(event.kind.name()), event.subject.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ");
     vec![
         what,

@@ -83,7 +83,8 @@ const TABLE: &[Row] = &[
 ];
 
 /// Mutations with tests of their own below.
-const ELSEWHERE: [&str; 5] = ["resetPassword", "deleteAccount", "setUserRole", "suspendUser", "reinstateUser"];
+const ELSEWHERE: [&str; 6] =
+    ["resetPassword", "deleteAccount", "restoreAccount", "setUserRole", "suspendUser", "reinstateUser"];
 
 fn mutations_of_the_schema(schema: &Value) -> BTreeSet<String> {
     let fields = schema["__type"]["fields"].as_array().expect("fields");
@@ -202,6 +203,11 @@ async fn a_reset_a_deletion_and_acts_of_administrators_add_one_entry_each() {
     anna.run(&delete).await.data();
     let expected = ("ACCOUNT_DELETED".to_owned(), "USER".to_owned(), None);
     assert_eq!(newest(&test, "anna").await.0, expected);
+    let restore = format!(
+        "mutation {{ restoreAccount(input: {{ identifier: \"anna\", password: \"{PASSWORD}\" }}) {{ userErrors {{ code }} }} }}"
+    );
+    test.anonymous().run(&restore).await.data();
+    assert_eq!(newest(&test, "anna").await.0, ("RESTORED".to_owned(), "USER".to_owned(), None));
 }
 
 #[tokio::test]

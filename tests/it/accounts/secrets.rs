@@ -77,8 +77,10 @@ async fn visit(server: &Process) -> Vec<String> {
     ask(server, None, &format!("mutation {{ login(input: \"{PASSWORD}\") {{ {tokens} }} }}")).await;
     ask(server, Some(&access), "mutation { next { value } }").await;
     ask(server, Some(&access), &format!(r#"{{ user(username: "{USERNAME}") {{ email }} viewer {{ role }} }}"#)).await;
-    let create = "mutation { createApiKey(input: { password: \"correct horse battery\", name: \"x\", scopes: [COUNTERS_READ] }) { secret } }";
-    let key = ask(server, Some(&access), create).await["data"]["createApiKey"]["secret"].clone();
+    let create = format!(
+        r#"mutation {{ createApiKey(input: {{ password: "{PASSWORD}", name: "x", scopes: [COUNTERS_READ] }}) {{ secret }} }}"#
+    );
+    let key = ask(server, Some(&access), &create).await["data"]["createApiKey"]["secret"].clone();
     let key = key.as_str().expect("a key").to_owned();
     ask(server, Some(&key), "{ current viewer { role } }").await;
     ask(server, Some(&key.to_uppercase()), &format!("{{ user(username: \"{key}\") {{ id }} }}")).await;

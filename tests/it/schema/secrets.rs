@@ -62,7 +62,7 @@ async fn no_input_sets_what_is_not_the_callers_to_set() {
     };
     assert_eq!(fields("SignUpInput"), ["email", "username", "password", "name"]);
     assert_eq!(fields("UpdateProfileInput"), ["username", "name"]);
-    assert_eq!(fields("CreateApiKeyInput"), ["name", "scopes", "counter", "expiresAt", "idempotencyKey"]);
+    assert_eq!(fields("CreateApiKeyInput"), ["password", "name", "scopes", "counter", "expiresAt", "idempotencyKey"]);
     assert_eq!(fields("UploadPhotosInput"), ["photos", "publish", "idempotencyKey"]);
     assert_eq!(fields("NewPhoto"), ["file", "caption"]);
     assert_eq!(fields("PhotoEdit"), ["photoId", "caption"]);

@@ -140,9 +140,16 @@ async fn is_signed_in(caller: &Caller) -> bool {
 
 /// A key that may do everything that a key may.
 async fn api_key(test: &TestApp, user: &Caller) -> Caller {
-    let query = r#"mutation { createApiKey(input: { password: "correct horse battery", name: "Key", scopes: [ACCOUNT_READ, COUNTERS_READ, COUNTERS_NEXT] })
-        { secret } }"#;
-    let reply = user.run(query).await;
+    api_key_by(test, user, PASSWORD).await
+}
+
+/// The same of a user who has this password.
+async fn api_key_by(test: &TestApp, user: &Caller, password: &str) -> Caller {
+    let scopes = "[ACCOUNT_READ, COUNTERS_READ, COUNTERS_NEXT]";
+    let query = format!(
+        r#"mutation {{ createApiKey(input: {{ password: "{password}", name: "Key", scopes: {scopes} }}) {{ secret }} }}"#
+    );
+    let reply = user.run(&query).await;
     test.bearer(Some(reply.at("/data/createApiKey/secret").as_str().expect("a key")))
 }
 

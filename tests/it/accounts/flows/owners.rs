@@ -4,7 +4,7 @@ use cloakroom::config::EmailVerification::{self, Flagged, Off, Required};
 use serde_json::{Value, json};
 
 use super::{
-    NEW_PASSWORD, api_key, change_email, delivered, email_of, envelopes, events, is_signed_in, login, only_mail,
+    NEW_PASSWORD, api_key_by, change_email, delivered, email_of, envelopes, events, is_signed_in, login, only_mail,
     request_reset, reset, reset_token, sign_up, signed_in, verified_at, verify_by, with_policy,
 };
 use crate::support::{Caller, PASSWORD, TestApp, alter, link_token};
@@ -46,7 +46,7 @@ async fn only_a_session_of_the_account_itself_takes_the_place_of_the_password() 
     let (eve, token) = squatter(&test, "eve", "victim@example.org").await;
     let victim = test.sign_up("victoria").await;
     delivered(&test).await;
-    let key = api_key(&test, &eve).await;
+    let key = api_key_by(&test, &eve, THEIRS).await;
     for (other, whose) in [(&victim, "another session"), (&key, "a key of the account")] {
         let refused = verify_by(other, &token, None).await;
         assert_eq!(refused.user_errors("verifyEmail"), ["REQUIRED input.password"], "{whose}");

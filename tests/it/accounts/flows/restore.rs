@@ -51,7 +51,7 @@ async fn the_mail_about_a_deletion_has_the_date_of_removal_and_a_link_that_bring
     let anna = signed_in(&test, "anna@example.org", PASSWORD).await;
     assert_eq!(anna.run("{ current }").await.data()["current"], 1, "with all that is hers");
     assert!(is_signed_in(&key).await);
-    assert_eq!(events(&anna).await[1], "REINSTATED");
+    assert_eq!(events(&anna).await[1], "RESTORED");
     test.clock.advance(86_400);
     assert!(test.app.accounts.sweep().await.is_ok());
     assert!(super::account(&test, "anna").await.is_some());
@@ -177,7 +177,7 @@ async fn an_account_that_is_not_deleted_is_not_restored_by_a_link_of_before() {
     leave(&anna).await.data();
     let link = link_token(&only_mail(&test).await);
     let id = id_of(&test, "anna").await;
-    test.app.accounts.reinstate(&Who::operator(), Some(id)).await.expect("she is let in again");
+    test.app.accounts.restore(&Who::operator(), id).await.expect("she is let in again");
     let reply = restore(&test, json!({ "token": link })).await;
     assert_eq!(reply.user_errors("restoreAccount"), ["INVALID input.token"]);
 }

@@ -8,7 +8,7 @@ use crate::support::{PASSWORD, TestApp, link_token};
 
 /// What the migration leaves of an account that loses its address.
 async fn take_address(test: &TestApp, username: &str) {
-    let key = format!("UPDATE users SET email_key = NULL WHERE username = '{username}'");
+    let key = format!("UPDATE users SET email_key = NULL, email_owner_key = NULL WHERE username = '{username}'");
     let mail = format!(
         "INSERT INTO mails (id, kind, recipient, user_id, attempts, created_at, due_at) \
          SELECT id, 'address_shared', email, id, 0, created_at, created_at FROM users WHERE username = '{username}'"

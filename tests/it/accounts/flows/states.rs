@@ -123,7 +123,7 @@ async fn leads_on(policy: EmailVerification, state: &str, way: &str) -> bool {
 
 async fn by_operator(test: &TestApp) -> bool {
     let id = id_of(test, "myself").await;
-    test.app.accounts.reinstate(&Who::operator(), Some(id)).await.expect("an operator can");
+    test.app.accounts.restore(&Who::operator(), id).await.expect("an operator can");
     ends_signed_in(test, "myself", PASSWORD).await
 }
 

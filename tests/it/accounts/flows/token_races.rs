@@ -93,7 +93,9 @@ async fn resets_changes_and_confirmations_at_once_leave_one_password_and_one_add
         for (reply, mutation) in [(&reset, "resetPassword"), (&confirmed, "verifyEmail"), (&moved, "verifyEmail")] {
             let errors = reply.user_errors(mutation);
             assert!(reply.body.get("errors").is_none(), "round {round}: {}", reply.body);
-            assert!(errors.is_empty() || errors == ["INVALID input.token"], "round {round}: {errors:?}");
+            // The password that proves the account to `verifyEmail` may be another one by then.
+            let lost = ["INVALID input.token", "WRONG_CREDENTIALS input.password"];
+            assert!(errors.iter().all(|error| lost.contains(&error.as_str())), "round {round}: {errors:?}");
         }
         let mut passwords = Vec::new();
         for password in [PASSWORD, &by_link, &by_hand] {

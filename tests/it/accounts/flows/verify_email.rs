@@ -145,6 +145,7 @@ async fn only_somebody_with_an_address_in_person_gets_another_mail() {
     assert_eq!(resend(&test.anonymous()).await.code(), "UNAUTHENTICATED");
     let key = api_key(&test, &anna).await;
     assert_eq!(resend(&key).await.code(), "FORBIDDEN");
+    delivered(&test).await;
     suspend(&test, "anna").await;
     assert_eq!(resend(&anna).await.code(), "UNAUTHENTICATED");
     assert_eq!(envelopes(&test).await, [""; 0]);

@@ -144,7 +144,7 @@ async fn anna() -> Place {
     for mutation in [
         r#"createCounter(input: { name: "invoices", idempotencyKey: "c" }) { userErrors { code } }"#,
         r#"next(input: { idempotencyKey: "n" }) { value }"#,
-        r#"createApiKey(input: { name: "robot", scopes: [COUNTERS_NEXT], counter: "invoices" }) { userErrors { code } }"#,
+        r#"createApiKey(input: { password: "correct horse battery", name: "robot", scopes: [COUNTERS_NEXT], counter: "invoices" }) { userErrors { code } }"#,
     ] {
         let answer = server.run(Some(&anna), &format!("mutation {{ {mutation} }}")).await.expect("an answer");
         assert!(answer["errors"].is_null(), "{answer}");

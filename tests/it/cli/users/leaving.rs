@@ -68,7 +68,7 @@ async fn each_command_lifts_what_it_names_and_tells_what_still_holds() {
     assert!(signs_in(&place, "anna", PASSWORD));
     let shown = json_of(users(&place, &["show", "anna", "--json"]));
     let kinds: Vec<&Value> = shown["events"].as_array().expect("events").iter().map(|event| &event["kind"]).collect();
-    assert_eq!(kinds[..4], ["LOGGED_IN", "RESTORED", "REINSTATED", "SUSPENDED"]);
+    assert_eq!(kinds[..4], ["LOGGED_IN", "RESTORED", "REINSTATED", "ACCOUNT_DELETED"]);
 
     let said = users(&place, &["restore", "bob", "--json"]);
     holds(&said, &["suspended"]);
