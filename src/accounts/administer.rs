@@ -137,13 +137,14 @@ async fn change(
             end::all_sessions(transaction, user.id, None, now).await?;
         }
         Act::Reinstate => user.suspended_at = None,
-        Act::Restore => user.deleted_at = None,
+        Act::Restore => (user.deleted_at, user.restorable_until) = (None, None),
     }
     let update = user::Entity::update_many()
         .col_expr(user::Column::Role, Expr::value(user.role))
         .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .col_expr(user::Column::SuspendedAt, Expr::value(user.suspended_at))
         .col_expr(user::Column::DeletedAt, Expr::value(user.deleted_at))
+        .col_expr(user::Column::RestorableUntil, Expr::value(user.restorable_until))
         .filter(user::Column::Id.eq(user.id));
     update.exec(transaction).await?;
     Ok((user != before, user))

@@ -32,7 +32,7 @@ async fn the_new_address_counts_once_its_link_is_followed_and_the_old_one_is_tol
     assert_eq!(events(&anna).await[0], "EMAIL_CHANGED");
     let told = only_mail(&test).await;
     assert_eq!((told.to.as_str(), told.subject.as_str()), ("anna@example.org", "Your e-mail address was changed"));
-    assert!(told.text.contains("N…@Example.net") && !told.raw.contains("New@"), "{}", told.text);
+    assert!(told.text.contains("N…@example.net") && !told.raw.contains("New@"), "{}", told.text);
     assert!(login(&test, "new@example.net", PASSWORD).await.at("/data/login/user").is_object());
     assert!(login(&test, "anna@example.org", PASSWORD).await.at("/data/login/user").is_null());
 }

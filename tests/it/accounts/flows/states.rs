@@ -101,7 +101,9 @@ async fn leads_on(policy: EmailVerification, state: &str, way: &str) -> bool {
             settled(&test, "myself").await;
             suspend(&test, "myself").await;
             assert_eq!(login(&test, "myself", PASSWORD).await.code(), "FORBIDDEN");
-            by_operator(&test).await
+            let id = id_of(&test, "myself").await;
+            test.app.accounts.reinstate(&Who::operator(), Some(id)).await.expect("an operator can");
+            ends_signed_in(&test, "myself", PASSWORD).await
         }
         "deleted, with an address" => after_a_deletion(&test, policy, way).await,
         "deleted, without an address" if policy == Required => true,
@@ -115,16 +117,11 @@ async fn leads_on(policy: EmailVerification, state: &str, way: &str) -> bool {
             settled(&test, "myself").await;
             let id = id_of(&test, "myself").await;
             test.app.accounts.delete_user(&Who::operator(), id, false).await.expect("deleted");
-            by_operator(&test).await
+            test.app.accounts.restore(&Who::operator(), id).await.expect("an operator can");
+            ends_signed_in(&test, "myself", PASSWORD).await
         }
         state => panic!("no row for {state}"),
     }
-}
-
-async fn by_operator(test: &TestApp) -> bool {
-    let id = id_of(test, "myself").await;
-    test.app.accounts.restore(&Who::operator(), id).await.expect("an operator can");
-    ends_signed_in(test, "myself", PASSWORD).await
 }
 
 async fn newcomer_leads_on(test: &TestApp, policy: EmailVerification, state: &str, way: &str) -> bool {
