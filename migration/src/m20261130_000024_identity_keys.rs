@@ -255,6 +255,7 @@ impl<'c> Accounts<'c> {
     }
 
     /// Queues a mail, once: it has the id of the account. It is due at once, whatever the clocks say.
+    #[expect(clippy::disallowed_methods, reason = "a migration runs without the server's clock")]
     async fn queue_mail(&self, username_key: &str, recipient: &str) -> Result<(), DbErr> {
         let account =
             Query::select().column("id").from("users").and_where(Expr::col("username_key").eq(username_key)).to_owned();

@@ -63,7 +63,7 @@ impl Interrupt {
     /// Waits until the command is asked to end.
     pub(super) async fn requested(&mut self) {
         if self.0.wait_for(Option::is_some).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -203,47 +203,11 @@ impl Letter {
                         .to_owned(),
                 ),
             ],
-            Self::AddressShared { username } => vec![
-                greeting(username.as_deref()),
-                Words(
-                    "Two accounts have this e-mail address, in different spellings. From now on the address signs in \
-                     to the other one."
-                        .to_owned(),
-                ),
-                Words(format!(
-                    "Sign in to this account{} with its username and your password. To sign in to it by e-mail \
-                     address again, give it another address. If it is not yours, ignore this mail.",
-                    username.as_deref().map(|name| format!(", {},", clean(name))).unwrap_or_default()
-                )),
-            ],
-            Self::ApiKeyCreated { username, when, prefix, reset_page } => vec![
-                greeting(username.as_deref()),
-                Words(format!(
-                    "An API key was created for your account on {}. It begins with {}.",
-                    moment(*when),
-                    clean(prefix)
-                )),
-                Words(
-                    "If it was you, there is nothing to do. If it was not, somebody else has your password: ask for a \
-                     new one at once. That ends every session and every API key of your account."
-                        .to_owned(),
-                ),
-                Link("Ask for a new password", clean(reset_page)),
-            ],
-            Self::SessionCopied { username, when } => vec![
-                greeting(username.as_deref()),
-                Words(format!(
-                    "A session of your account was ended on {}. Its refresh token was sent again after it had been \
-                     replaced, so two programs have a copy of it.",
-                    moment(*when)
-                )),
-                Words(
-                    "If you copied the data of a program or browser to another machine, sign in again there. If you \
-                     did not, somebody else may have used your account: change your password, and look at the \
-                     addresses in the log of your account."
-                        .to_owned(),
-                ),
-            ],
+            Self::AddressShared { username } => address_shared(username.as_deref()),
+            Self::ApiKeyCreated { username, when, prefix, reset_page } => {
+                api_key_created(username.as_deref(), *when, prefix, reset_page)
+            }
+            Self::SessionCopied { username, when } => session_copied(username.as_deref(), *when),
             Self::AccountDeleted { username, removed_after, link } => {
                 account_deleted(username.as_deref(), *removed_after, link.as_deref())
             }
@@ -252,6 +216,56 @@ impl Letter {
             }
         }
     }
+}
+
+fn address_shared(username: Option<&str>) -> Vec<Paragraph> {
+    vec![
+        greeting(username),
+        Words(
+            "Two accounts have this e-mail address, in different spellings. From now on the address signs in \
+             to the other one."
+                .to_owned(),
+        ),
+        Words(format!(
+            "Sign in to this account{} with its username and your password. To sign in to it by e-mail \
+             address again, give it another address. If it is not yours, ignore this mail.",
+            username.map(|name| format!(", {},", clean(name))).unwrap_or_default()
+        )),
+    ]
+}
+
+fn api_key_created(username: Option<&str>, when: DateTime<Utc>, prefix: &str, reset_page: &str) -> Vec<Paragraph> {
+    vec![
+        greeting(username),
+        Words(format!(
+            "An API key was created for your account on {}. It begins with {}.",
+            moment(when),
+            clean(prefix)
+        )),
+        Words(
+            "If it was you, there is nothing to do. If it was not, somebody else has your password: ask for a \
+             new one at once. That ends every session and every API key of your account."
+                .to_owned(),
+        ),
+        Link("Ask for a new password", clean(reset_page)),
+    ]
+}
+
+fn session_copied(username: Option<&str>, when: DateTime<Utc>) -> Vec<Paragraph> {
+    vec![
+        greeting(username),
+        Words(format!(
+            "A session of your account was ended on {}. Its refresh token was sent again after it had been \
+             replaced, so two programs have a copy of it.",
+            moment(when)
+        )),
+        Words(
+            "If you copied the data of a program or browser to another machine, sign in again there. If you \
+             did not, somebody else may have used your account: change your password, and look at the \
+             addresses in the log of your account."
+                .to_owned(),
+        ),
+    ]
 }
 
 fn password_changed(

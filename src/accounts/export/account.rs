@@ -85,6 +85,7 @@ impl user::Model {
             ("unconfirmedUntil", json!(self.unconfirmed_until.map(rfc3339))),
             ("suspendedAt", json!(self.suspended_at.map(rfc3339))),
             ("deletedAt", json!(self.deleted_at.map(rfc3339))),
+            ("restorableUntil", json!(self.restorable_until.map(rfc3339))),
         ];
         members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -189,6 +190,7 @@ fn of_mail(mail: &queued_mail::Model) -> Value {
     json!({
         "kind": mail.kind.to_value().to_uppercase(),
         "recipient": mail.recipient,
+        "detail": mail.detail,
         "attempts": mail.attempts,
         "createdAt": rfc3339(mail.created_at),
         "dueAt": rfc3339(mail.due_at),

@@ -126,7 +126,7 @@ async fn each_batch(app: &App, options: &Import, summary: &mut Summary) -> anyho
         let Some((next_line, end)) = batch.last().map(|last| (last.number.saturating_add(1), last.end)) else {
             continue;
         };
-        let batch = batch.into_iter().map(read_record).collect();
+        let batch = batch.iter().map(read_record).collect();
         let outcomes = match app.accounts.import(&Caller::operator(), &mut import, batch).await {
             Ok(outcomes) => outcomes,
             Err(error) => break Err(fault(error).context(stopped_before(summary.next_line))),
@@ -165,7 +165,7 @@ async fn next_batch(lines: &mut Lines, interrupt: &mut Interrupt) -> anyhow::Res
     }
 }
 
-fn read_record(line: Line) -> ImportLine {
+fn read_record(line: &Line) -> ImportLine {
     let user = match &line.text {
         Some(text) => record::read(text),
         None => {

@@ -1,3 +1,5 @@
+//! The wording of letters.
+
 use super::*;
 
 #[test]

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Utc;
 use cloakroom::accounts::account_event;
 use cloakroom::caller::Caller as Asking;
 use cloakroom::id::UserId;
@@ -219,8 +218,9 @@ async fn entries_that_strangers_can_cause_are_bounded() {
     .await;
     let anna = test.sign_up("anna").await;
     let id = UserId::parse(&anna.user_id().await).expect("an id");
+    let now = test.clock.now();
     for _ in 0..1200 {
-        let event = account_event::event(&Asking::anonymous(), id, account_event::Kind::LoginFailed, Utc::now());
+        let event = account_event::event(&Asking::anonymous(), id, account_event::Kind::LoginFailed, now);
         let added = test.app.database.write(move |transaction| {
             let event = event.clone();
             Box::pin(async move { account_event::add(transaction, event).await })

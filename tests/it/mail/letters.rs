@@ -46,6 +46,7 @@ async fn a_letter_loads_nothing_and_is_answered_by_nobody() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of letters")]
 async fn every_letter_names_whose_account_it_is_about() {
     let name = "Łukasz-東京".to_owned();
     let username = Some(name.clone());

@@ -27,19 +27,22 @@ const EXPORTED: [(&str, &str); 13] = [
     ("photo_tags", "/photos/0/tags"),
 ];
 /// Tables that are left out, each with the reason.
-const LEFT_OUT: [(&str, &str); 1] =
-    [("revoked_access_tokens", "random ids of access tokens that were given up, until they would have expired")];
+const LEFT_OUT: [(&str, &str); 2] = [
+    ("revoked_access_tokens", "random ids of access tokens that were given up, until they would have expired"),
+    ("username_skeletons", "derived from the usernames"),
+];
 /// Columns that are exported under another name.
-const RENAMED: [(&str, &str); 6] = [
+const RENAMED: [(&str, &str); 7] = [
     ("api_keys.counter_name", "counter"),
     ("account_events.actor_id", "by"),
+    ("account_events.actor_kind", "actor"),
     ("photos.published", "state"),
     ("photo_images.format", "contentType"),
     ("photo_images.blob_id", "sha256"),
     ("photo_tags.tag", ""),
 ];
 /// Columns that are left out, each with the reason; `*` is every table.
-const OMITTED: [(&str, &str); 14] = [
+const OMITTED: [(&str, &str); 16] = [
     ("*.user_id", "the user"),
     ("photo_images.photo_id", "the photo"),
     ("photo_tags.photo_id", "the photo"),
@@ -54,6 +57,8 @@ const OMITTED: [(&str, &str); 14] = [
     ("counters.deleted_at", "deleted counters are left out: they are purged within a minute"),
     ("api_keys.counter_id", "the counter has a name"),
     ("photos.thumbhash", "derived from the photo"),
+    ("sessions.marked_at", "when its tokens were counted, not what the user did"),
+    ("sessions.earlier_marked_at", "when its tokens were counted, not what the user did"),
 ];
 /// Endings of columns that are derived from others or count generations of tokens.
 const DERIVED: [&str; 3] = ["_key", "generation", "_skeleton"];
