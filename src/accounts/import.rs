@@ -200,7 +200,7 @@ impl Accounts {
     }
 
     /// Adds users, and returns those who could not be added, because somebody else added a user with the same username or
-    /// address meanwhile. A batch with one of them is halved, until it is alone.
+    /// address meanwhile. Those are taken out of the batch; a batch that fails for another reason is halved.
     async fn insert(&self, caller: &Caller, candidates: Vec<Candidate>) -> Result<Vec<(Candidate, Imported)>, Error> {
         let hashed = futures_util::stream::iter(candidates).map(|line| self.with_hash(line));
         let mut left: Vec<Vec<Candidate>> = vec![hashed.buffered(self.passwords.threads()).try_collect().await?];
@@ -222,8 +222,12 @@ impl Accounts {
                     not_added.push((line, outcome));
                 }
                 (Err(Error::Invalid(_)), length) => {
-                    left.push(part.split_off(length / 2));
-                    left.push(part);
+                    let (mut rest, known) = self.without_known(part).await?;
+                    if known.is_empty() {
+                        left.push(rest.split_off(length / 2));
+                    }
+                    not_added.extend(known);
+                    left.push(rest);
                 }
                 (Err(error), _) => return Err(error),
             }
@@ -232,6 +236,19 @@ impl Accounts {
             tokio::time::sleep(taken * (PAUSE_FACTOR - 1)).await;
         }
         Ok(not_added)
+    }
+
+    /// Separates the lines whose username or address has a user by now, with their outcomes.
+    async fn without_known(&self, part: Vec<Candidate>) -> Result<(Vec<Candidate>, Vec<(Candidate, Imported)>), Error> {
+        let existing = self.find_existing(&part).await?;
+        let (mut rest, mut known) = (Vec::new(), Vec::new());
+        for line in part {
+            match self.compare(&line, &existing).await? {
+                Imported::Added => rest.push(line),
+                outcome => known.push((line, outcome)),
+            }
+        }
+        Ok((rest, known))
     }
 
     /// A hash takes long: before the transaction, not in it.
