@@ -176,7 +176,9 @@ function keepSockets() {
 }
 
 async function apiKeys(page) {
-  const { createApiKey } = await run(page, 'CreateApiKey');
+  const limits = { name: 'cash desk', scopes: ['COUNTERS_NEXT'], counter: 'default' };
+  const input = { password: page.person.password, ...limits };
+  const { createApiKey } = await run(page, 'CreateApiKey', { input });
   assert.deepEqual(createApiKey.userErrors, []);
   assert.ok(createApiKey.secret.startsWith('crk_'));
   const { id } = createApiKey.apiKey;
