@@ -41,8 +41,8 @@ pub struct Model {
 /// Characters of a subject that are kept.
 const MAX_SUBJECT_CHARS: usize = 255;
 
-/// The newest entries that are kept of a user, of each kind that clients can cause without end.
-pub(super) const MAX_FREQUENT: u64 = 1000;
+/// The newest entries of each kind that are kept of a user.
+pub(super) const MAX_OF_KIND: u64 = 1000;
 
 /// The kind of actor of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -116,6 +116,7 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Accounts {
     /// An entry about `user`, done by `caller`, about to be added.
     pub fn event(&self, caller: &Caller, user: UserId, kind: Kind) -> ActiveModel {
+        self.notes.count_entry(user, kind);
         event(caller, user, kind, self.clock.now())
     }
 }
@@ -200,11 +201,10 @@ pub(super) fn before(moment: chrono::DateTime<Utc>) -> Condition {
     Condition::all().add(Column::CreatedAt.lt(moment))
 }
 
-/// Removes the entries of `kind` about a user beyond the newest [`MAX_FREQUENT`], in bounded batches.
-pub(super) async fn remove_frequent(database: &Database, user: UserId, kind: Kind) -> Result<(), Error> {
+/// Removes the entries of `kind` about a user beyond the newest [`MAX_OF_KIND`], in bounded batches.
+pub(super) async fn remove_oldest(database: &Database, user: UserId, kind: Kind) -> Result<(), Error> {
     let of_kind = Condition::all().add(Column::UserId.eq(user)).add(Column::Kind.eq(kind));
-    let oldest_kept =
-        Entity::find().filter(of_kind.clone()).order_by_desc(Column::Id).offset(MAX_FREQUENT - 1).limit(1);
+    let oldest_kept = Entity::find().filter(of_kind.clone()).order_by_desc(Column::Id).offset(MAX_OF_KIND - 1).limit(1);
     let oldest_kept: Option<AccountEventId> =
         oldest_kept.select_only().column(Column::Id).into_tuple().one(database.reader()).await?;
     let Some(oldest_kept) = oldest_kept else { return Ok(()) };

@@ -13,7 +13,7 @@ use crate::accounts::account_event::{self, Kind};
 use crate::accounts::administer::last_admin;
 use crate::accounts::end::{self, Ended};
 use crate::accounts::limits::MailCause;
-use crate::accounts::prove::Claim;
+use crate::accounts::prove::{Claim, in_field};
 use crate::accounts::{Accounts, Password, queued_mail, user};
 use crate::caller::Caller;
 use crate::error::Error;
@@ -35,6 +35,8 @@ struct Deletion {
     id: UserId,
     event: account_event::ActiveModel,
     now: DateTime<Utc>,
+    /// The password's hash, as it was when the password was checked; `None` if an operator deletes it.
+    proved_hash: Option<String>,
     /// Until when the user can bring the account back; `None` if an operator deletes it.
     restorable_until: Option<DateTime<Utc>>,
     sends_mail: bool,
@@ -58,7 +60,9 @@ impl Accounts {
             .as_ref()
             .is_some_and(|mailbox| self.limits.count_mail_of(MailCause::Deletion, &caller.origin, mailbox, id).is_ok());
         let event = self.event(caller, id, Kind::AccountDeleted);
-        self.delete(Deletion { id, event, now, restorable_until: Some(restorable_until), sends_mail }).await?;
+        let proved_hash = Some(user.password_hash);
+        self.delete(Deletion { id, event, now, proved_hash, restorable_until: Some(restorable_until), sends_mail })
+            .await?;
         Ok(Deleted { id, restorable_until })
     }
 
@@ -68,7 +72,8 @@ impl Accounts {
     /// [`Error::NotFound`] for whom nobody knows; [`Error::Invalid`] with `CONFLICT` for the last administrator.
     pub(super) async fn delete_by_operator(&self, caller: &Caller, id: UserId) -> Result<(), Error> {
         let event = self.event(caller, id, Kind::AccountDeleted);
-        self.delete(Deletion { id, event, now: self.clock.now(), restorable_until: None, sends_mail: true }).await
+        let now = self.clock.now();
+        self.delete(Deletion { id, event, now, proved_hash: None, restorable_until: None, sends_mail: true }).await
     }
 
     async fn delete(&self, deletion: Deletion) -> Result<(), Error> {
@@ -80,12 +85,16 @@ impl Accounts {
 
 impl Deletion {
     async fn run(self, transaction: &DatabaseTransaction) -> Result<((), Ended), Error> {
-        let Self { id, event, now, restorable_until, sends_mail } = self;
+        let Self { id, event, now, proved_hash, restorable_until, sends_mail } = self;
         let (admins, user) = user::lock_admins_and(transaction, id).await?;
         if admins == [id] {
             return Err(last_admin(None).into());
         }
         let user = user.ok_or(Error::NotFound("user"))?;
+        // Of a deletion and a reset at once, the reset stands: the old password no longer deletes anything.
+        if proved_hash.is_some_and(|hash| hash != user.password_hash) {
+            return Err(in_field("password").into());
+        }
         // The rest, if there are more, is refused as well: the user may not act. Before one is reinstated it is ended.
         end::some_sessions(transaction, id, now).await?;
         // Whoever is deleted twice does not stay longer.

@@ -52,7 +52,8 @@ pub(super) struct Limits {
 
 /// The bound of [`Limits::replay_events_per_session`].
 const REPLAY_EVENTS: Bucket = Bucket { burst: 10, per_hour: 10 };
-/// What makes the server send a mail to somebody.
+
+/// Cause of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum MailCause {
     /// A sign-up with the address.

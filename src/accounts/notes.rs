@@ -11,35 +11,32 @@ use crate::id::UserId;
 
 /// Entries that may wait; further ones are dropped.
 const MAX_WAITING: usize = 10_000;
-/// New entries of a frequent kind after which the oldest of a user are removed at once. Fewer wait for the sweep.
+/// New entries of a kind after which the oldest of a user are removed at once. Fewer wait for the sweep.
 const MANY_ENTRIES: u32 = 100;
 /// Rows written in one transaction: others want to write, too.
 const BATCH: usize = 500;
 
-/// Audit log entries that are not written yet, and users whose audit logs have got frequent entries.
+/// Audit log entries that are not written yet, and the number of new entries of each user.
 #[derive(Default)]
 pub(super) struct Notes(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
     events: Vec<account_event::ActiveModel>,
-    /// Number of new entries of frequent kinds, by user.
-    frequent: HashMap<(UserId, account_event::Kind), u32>,
+    /// Number of new entries, by user and kind.
+    counts: HashMap<(UserId, account_event::Kind), u32>,
 }
 
 impl Notes {
     pub(super) fn add(&self, event: account_event::ActiveModel) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.events.len() < MAX_WAITING {
-            if let (Some(user), Some(kind)) = (event.user_id.try_as_ref(), event.kind.try_as_ref()) {
-                waiting.count(*user, *kind);
-            }
             waiting.events.push(event);
         }
     }
 
-    /// Counts a new entry of a kind that clients can cause without end. The oldest of them are removed later.
-    pub(super) fn count_frequent(&self, user: UserId, kind: account_event::Kind) {
+    /// Counts a new entry of a user's audit log. The oldest of its kind are removed later.
+    pub(super) fn count_entry(&self, user: UserId, kind: account_event::Kind) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).count(user, kind);
     }
 
@@ -47,17 +44,18 @@ impl Notes {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).events)
     }
 
-    /// Users with at least `min` new entries of a frequent kind since they were last returned.
-    fn take_frequent(&self, min: u32) -> Vec<(UserId, account_event::Kind)> {
+    /// Users and kinds with at least `min` new entries since they were last returned; all of them if the table is full.
+    fn take_counted(&self, min: u32) -> Vec<(UserId, account_event::Kind)> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.frequent.extract_if(|_, count| *count >= min).map(|(key, _)| key).collect()
+        let min = if waiting.counts.len() < MAX_WAITING { min } else { 1 };
+        waiting.counts.extract_if(|_, count| *count >= min).map(|(key, _)| key).collect()
     }
 }
 
 impl Waiting {
     fn count(&mut self, user: UserId, kind: account_event::Kind) {
-        if self.frequent.len() < MAX_WAITING || self.frequent.contains_key(&(user, kind)) {
-            *self.frequent.entry((user, kind)).or_default() += 1;
+        if self.counts.len() < MAX_WAITING || self.counts.contains_key(&(user, kind)) {
+            *self.counts.entry((user, kind)).or_default() += 1;
         }
     }
 }
@@ -69,10 +67,10 @@ impl Accounts {
         self.notes.add(event);
     }
 
-    /// Removes the oldest entries of frequent kinds from the audit logs of users who have got at least `min` new ones.
-    pub(super) async fn remove_frequent_events(&self, min: u32) -> Result<(), Error> {
-        for (user, kind) in self.notes.take_frequent(min) {
-            account_event::remove_frequent(&self.database, user, kind).await?;
+    /// Removes the oldest entries of each kind from the audit logs of users who have got at least `min` new ones.
+    pub(super) async fn remove_oldest_events(&self, min: u32) -> Result<(), Error> {
+        for (user, kind) in self.notes.take_counted(min) {
+            account_event::remove_oldest(&self.database, user, kind).await?;
         }
         Ok(())
     }
@@ -93,7 +91,7 @@ impl Accounts {
                 .write(move |transaction| Box::pin(account_event::add_all(transaction, batch.clone())))
                 .await?;
         }
-        self.remove_frequent_events(MANY_ENTRIES).await?;
+        self.remove_oldest_events(MANY_ENTRIES).await?;
         let mut used: Vec<_> = self.verified.take_used().into_iter().collect();
         used.sort_unstable();
         for batch in used.chunks(BATCH) {

@@ -100,7 +100,7 @@ impl Accounts {
         });
         match outcome.await? {
             Outcome::Good(user, token) => {
-                self.notes.count_frequent(user, Kind::TokensRefreshed);
+                self.notes.count_entry(user, Kind::TokensRefreshed);
                 self.tokens(user, token)
             }
             Outcome::Reused => {

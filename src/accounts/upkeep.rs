@@ -121,7 +121,7 @@ impl Accounts {
         database.remove_in_batches::<String, _>(email_token::Column::Hash, links).await?;
         let events = account_event::before(events);
         database.remove_in_batches::<AccountEventId, _>(account_event::Column::Id, events).await?;
-        self.remove_frequent_events(1).await?;
+        self.remove_oldest_events(1).await?;
         let records = idempotency::expired_at(now);
         database.remove_in_batches::<Uuid, _>(idempotency::Column::Id, records).await?;
         self.assign_owner_keys().await?;
