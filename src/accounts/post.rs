@@ -18,6 +18,7 @@ use futures_util::future::join_all;
 use sea_orm::ActiveValue::Set;
 use tokio::sync::Notify;
 
+use crate::accounts::notes::Notes;
 use crate::accounts::queued_mail::{self, Kind};
 use crate::accounts::{Accounts, account_event, api_key, email_owner, email_token, identity, user};
 use crate::caller::Caller;
@@ -104,8 +105,18 @@ impl Accounts {
         let (verify_url, reset_url) = (self.post.verify_url.clone(), self.post.reset_url.clone());
         let (restore_url, due_at) = (self.post.restore_url.clone(), now + TimeDelta::seconds(wait));
         let (policy, grace_days) = (self.settings.email_verification, self.settings.deletion_grace_days);
-        let sorting =
-            Sorting { mail: mail.clone(), now, due_at, verify_url, reset_url, restore_url, valid, policy, grace_days };
+        let sorting = Sorting {
+            notes: Arc::clone(&self.notes),
+            mail: mail.clone(),
+            now,
+            due_at,
+            verify_url,
+            reset_url,
+            restore_url,
+            valid,
+            policy,
+            grace_days,
+        };
         let sorted = self.database.write(move |transaction| Box::pin(sorting.clone().run(transaction))).await?;
         let Some(letter) = sorted else { return Ok(()) };
         if let Some((recipient, letter)) = letter
@@ -129,6 +140,7 @@ impl Accounts {
 /// A mail, as the transaction sees it that claims it.
 #[derive(Clone)]
 struct Sorting {
+    notes: Arc<Notes>,
     mail: queued_mail::Model,
     now: DateTime<Utc>,
     /// When it is tried next, if it is not taken now.
@@ -200,6 +212,7 @@ impl Sorting {
                 Some(email) => {
                     let (link, valid_seconds) = self.link(transaction, &user, email).await?;
                     if self.mail.attempts == 0 {
+                        self.notes.count_entry(user.id, account_event::Kind::PasswordResetRequested);
                         account_event::add(transaction, self.requested(user.id)).await?;
                     }
                     Some((email.clone(), Letter::ChooseNewPassword { username: greeted, link, valid_seconds }))

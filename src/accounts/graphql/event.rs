@@ -15,11 +15,11 @@ pub enum AccountEventKind {
     SignedUp,
     /// A session was opened.
     LoggedIn,
-    /// A wrong password was given. The newest 1,000 are kept.
+    /// A wrong password was given.
     LoginFailed,
     /// A session, or a part of it, was ended by a logout.
     LoggedOut,
-    /// A session's tokens were replaced. The newest 1,000 are kept.
+    /// A session's tokens were replaced.
     TokensRefreshed,
     /// A refresh token that had been replaced shortly before was sent again, from another address than the session's
     /// last one. It got the same tokens as before.
@@ -58,7 +58,7 @@ pub enum AccountEventKind {
     EmailChangeRequested,
     /// Another email with a link to confirm the address was requested.
     VerificationRequested,
-    /// A link to choose a new password was requested. The newest 1,000 are kept.
+    /// A link to choose a new password was requested.
     PasswordResetRequested,
     /// The account was deleted. It can be restored within the time of grace.
     AccountDeleted,
@@ -66,8 +66,8 @@ pub enum AccountEventKind {
     CounterCreated,
     /// A counter was deleted; the subject is its name.
     CounterDeleted,
-    /// A counter was set to another integer; the subject is its name and the integer. Added within some seconds; the
-    /// newest 1,000 are kept.
+    /// A counter was set to another integer; the subject is its name and the integer. Added within some
+    /// seconds.
     CounterSet,
 }
 
@@ -93,7 +93,7 @@ pub enum AccountEventActor {
 #[derive(Clone, Debug)]
 pub struct AccountEvent(pub account_event::Model);
 
-/// An entry of the account's audit log.
+/// An entry of the account's audit log, which keeps the newest 1,000 of each kind.
 #[Object]
 impl AccountEvent {
     /// Global id.
