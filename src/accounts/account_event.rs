@@ -1,6 +1,8 @@
 //! An entry of the audit log: what was done to an account, by whom and from where. Entries are added in the
 //! transaction of what they tell, never changed, and removed only by age or with the account.
 
+use std::net::IpAddr;
+
 use chrono::Utc;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
@@ -40,6 +42,9 @@ pub struct Model {
 
 /// Characters of a subject that are kept.
 const MAX_SUBJECT_CHARS: usize = 255;
+
+/// The newest password resets of a user whose addresses are known ones.
+const KNOWN_RESETS: u64 = 5;
 
 /// The newest entries of each kind that are kept of a user.
 pub(super) const MAX_OF_KIND: u64 = 1000;
@@ -194,6 +199,14 @@ pub(super) async fn add_all(db: &impl ConnectionTrait, events: Vec<ActiveModel>)
 /// The entries about a user, to be filtered and ordered further.
 pub(super) fn of(user: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(user))
+}
+
+/// Returns the network addresses of the newest password resets of a user, at most [`KNOWN_RESETS`].
+pub(super) async fn list_reset_addresses(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<IpAddr>, Error> {
+    let resets = of(user).filter(Column::Kind.eq(Kind::PasswordReset)).order_by_desc(Column::Id);
+    let addresses: Vec<Option<String>> =
+        resets.limit(KNOWN_RESETS).select_only().column(Column::IpAddress).into_tuple().all(db).await?;
+    Ok(addresses.iter().flatten().filter_map(|address| address.parse().ok()).collect())
 }
 
 /// Matches entries from before `moment`.

@@ -195,6 +195,9 @@ impl Sorting {
         holder: Option<user::Model>,
     ) -> Result<Option<Addressed>, Error> {
         let as_queued = |letter| Some((self.mail.recipient.clone(), letter));
+        if self.is_unwanted(&user) {
+            return Ok(None);
+        }
         let greeted = self.greeted(&user);
         Ok(match (self.mail.kind, holder) {
             (Kind::VerifyEmail, Some(holder))
@@ -251,12 +254,32 @@ impl Sorting {
         })
     }
 
+    /// Whether the mail is a notice to an unconfirmed address under the policy `off`. There nobody needs to confirm an
+    /// address, so it may be a stranger's: it gets only mails that somebody asks for.
+    fn is_unwanted(&self, user: &user::Model) -> bool {
+        let is_notice = match self.mail.kind {
+            Kind::VerifyEmail | Kind::ResetPassword | Kind::EmailChanged => false,
+            Kind::UnconfirmedEmailChanged
+            | Kind::PasswordChanged
+            | Kind::ApiKeyCreated
+            | Kind::RefreshTokenReused
+            | Kind::AccountDeleted
+            | Kind::AddressShared => true,
+        };
+        is_notice && self.policy == EmailVerification::Off && !self.has_confirmed(user)
+    }
+
+    /// Whether `user` has confirmed the address of the recipient.
+    fn has_confirmed(&self, user: &user::Model) -> bool {
+        let has_address =
+            user.email_key.as_deref().is_some_and(|key| identity::is_spelling_of(&self.mail.recipient, key));
+        has_address && user.email_verified_at.is_some()
+    }
+
     /// The name to greet the recipient by. One who has not confirmed the address may be a stranger, to whom the name could
     /// say anything.
     fn greeted(&self, user: &user::Model) -> Option<String> {
-        let is_theirs =
-            user.email_key.as_deref().is_some_and(|key| identity::is_spelling_of(&self.mail.recipient, key));
-        (is_theirs && user.email_verified_at.is_some()).then(|| user.username.clone())
+        self.has_confirmed(user).then(|| user.username.clone())
     }
 
     async fn account_deleted(

@@ -104,8 +104,9 @@ impl Accounts {
         Err(wrong.into())
     }
 
-    /// Strangers share a bucket for an account. An address from which its owner signed in has one of its own, and so has,
-    /// within a bound, each new address: the others' failures do not lock the owner out, at home or elsewhere.
+    /// Strangers share a bucket for an account. An address from which its owner signed in, or reset the password by
+    /// mail, has one of its own, and so has, within a bound, each new address: the others' failures do not lock the
+    /// owner out, at home or elsewhere.
     pub(super) async fn count_login(&self, caller: &Caller, claim: &Claim, found: Option<UserId>) -> Result<(), Error> {
         // By what was typed: were a username and its address one bucket, then filling it by the one would tell the
         // other, which is not public.
@@ -116,7 +117,8 @@ impl Accounts {
         let Err(refusal) = self.limits.login_per_account.count(&account) else { return Ok(()) };
         let Some(block) = caller.origin.block() else { return Err(refusal) };
         let user = found.unwrap_or_else(nobody);
-        let known = session::list_addresses(self.database.reader(), user).await?;
+        let mut known = session::list_addresses(self.database.reader(), user).await?;
+        known.extend(account_event::list_reset_addresses(self.database.reader(), user).await?);
         match known.iter().any(|known| caller::block(*known) == block) {
             true => self.limits.login_from_known_address.count(&(user, block)),
             false => self.limits.count_new_address(&account, block).map_err(|()| refusal),

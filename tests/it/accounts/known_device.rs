@@ -3,7 +3,7 @@
 use cloakroom::config::Bucket;
 
 use super::signed_in::{is_welcome, log_in, login, refresh, refreshed, stranger};
-use crate::support::{Caller, PASSWORD, TestApp};
+use crate::support::{Caller, PASSWORD, TestApp, link_token, test_mails};
 
 const WRONG: &str = "wrong horse battery";
 const HOME: &str = "203.0.113.7";
@@ -81,4 +81,27 @@ async fn a_failed_login_makes_no_address_known() {
     login(&stranger(&test, "198.51.100.66"), "anna", WRONG).await;
     attack(&test, "anna").await;
     assert!(is_limited(&stranger(&test, "198.51.100.66"), "anna").await);
+}
+
+#[tokio::test]
+async fn a_reset_by_mail_makes_its_network_a_known_one() {
+    let test = start().await;
+    test.sign_up("anna").await;
+    attack(&test, "anna").await;
+    let owner = stranger(&test, HOME);
+    for at in 0..20 {
+        login(&stranger(&test, &format!("192.0.2.{at}")), "anna", WRONG).await;
+    }
+    let ask = r#"mutation { requestPasswordReset(input: { email: "anna@example.org" }) { accepted } }"#;
+    owner.run(ask).await.data();
+    assert!(test.app.accounts.send_mails().await.is_ok());
+    let mails = test_mails(test.data_dir());
+    let mail = mails.iter().find(|mail| mail.subject == "Choose a new password").expect("a mail");
+    let reset = format!(
+        r#"mutation {{ resetPassword(input: {{ token: "{}", newPassword: "{PASSWORD}" }}) {{ userErrors {{ code }} }} }}"#,
+        link_token(mail)
+    );
+    owner.run(&reset).await.data();
+    assert!(is_limited(&stranger(&test, "198.51.100.98"), "anna").await);
+    assert!(!is_limited(&owner, "anna").await, "where the password was reset");
 }

@@ -7,9 +7,10 @@ use cloakroom::config::EmailVerification;
 use serde_json::{Value, json};
 
 use super::{
-    api_key, delivered, envelopes, events, only_mail, reset_token, sign_up, suspend, verified_at, verify, with_policy,
+    NEW_PASSWORD, api_key, change_password, delivered, envelopes, events, only_mail, reset, reset_token, sign_up,
+    signed_in, suspend, verified_at, verify, with_policy,
 };
-use crate::support::{Caller, Reply, TestApp, link_token};
+use crate::support::{Caller, PASSWORD, Reply, TestApp, link_token};
 
 async fn resend(caller: &Caller) -> Reply {
     caller.run("mutation { sendVerificationEmail { sent } }").await
@@ -48,13 +49,30 @@ async fn where_nothing_is_confirmed_a_sign_up_sends_no_mail() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_confirmed_notices_go_to_confirmed_addresses_only() {
+    let test = with_policy(EmailVerification::Off).await;
+    let anna = test.sign_up("anna").await;
+    let change = json!({ "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD });
+    api_key(&test, &anna).await;
+    change_password(&anna, change).await.data();
+    assert_eq!(envelopes(&test).await, [""; 0], "the address may be a stranger's");
+
+    let token = reset_token(&test, "anna@example.org").await;
+    reset(&test.anonymous(), &token, PASSWORD).await.data();
+    assert_eq!(envelopes(&test).await, ["anna@example.org: Your password was changed"], "a reset confirms");
+    let anna = signed_in(&test, "anna", PASSWORD).await;
+    api_key(&test, &anna).await;
+    assert_eq!(envelopes(&test).await, ["anna@example.org: A new API key for your account"]);
+}
+
+#[tokio::test]
 async fn a_link_is_good_until_its_time_is_over() {
     let (test, anna) = TestApp::with_user().await;
     let token = link_token(&only_mail(&test).await);
     test.clock.advance(86_400);
     let late = verify(&test.anonymous(), &token).await;
     assert_eq!(late.user_errors("verifyEmail"), ["EXPIRED input.token"]);
-    let anna = super::signed_in(&test, "anna", crate::support::PASSWORD).await.token.or(anna.token);
+    let anna = signed_in(&test, "anna", PASSWORD).await.token.or(anna.token);
     let anna = test.bearer(anna.as_deref());
     assert_eq!(verified_at(&anna).await, Value::Null);
     resend(&anna).await.data();
@@ -70,7 +88,7 @@ async fn a_link_is_good_until_its_time_is_over() {
 async fn what_is_no_token_of_this_kind_confirms_nothing() {
     let (test, anna) = TestApp::with_user().await;
     let token = link_token(&only_mail(&test).await);
-    let reset = reset_token(&test, "anna@example.org").await;
+    let link = reset_token(&test, "anna@example.org").await;
     let access = anna.token.clone().expect("a token");
     let other_case: String = token.to_uppercase();
     let long = "x".repeat(100_000);
@@ -85,7 +103,7 @@ async fn what_is_no_token_of_this_kind_confirms_nothing() {
         &format!("{token} "),
         &format!("{token}="),
         &other_case,
-        &reset,
+        &link,
         &access,
         &long,
         "../../etc/passwd",
@@ -96,7 +114,7 @@ async fn what_is_no_token_of_this_kind_confirms_nothing() {
         assert_eq!(reply.at("/data/verifyEmail/user"), &Value::Null);
     }
     assert_eq!(verified_at(&anna).await, Value::Null);
-    let new = super::reset(&test.anonymous(), &token, super::NEW_PASSWORD).await;
+    let new = reset(&test.anonymous(), &token, NEW_PASSWORD).await;
     assert_eq!(new.user_errors("resetPassword"), ["INVALID input.token"], "nor does this one set a password");
     assert_eq!(verify(&anna, &token).await.user_errors("verifyEmail"), [""; 0], "and it is good still");
 }
@@ -156,10 +174,7 @@ async fn a_mail_to_somebody_who_is_gone_is_not_sent_and_their_link_is_dead() {
     let (test, anna) = TestApp::with_user().await;
     let token = link_token(&only_mail(&test).await);
     resend(&anna).await.data();
-    let delete = format!(
-        "mutation {{ deleteAccount(input: {{ password: \"{}\" }}) {{ deletedUserId }} }}",
-        crate::support::PASSWORD
-    );
+    let delete = format!("mutation {{ deleteAccount(input: {{ password: \"{}\" }}) {{ deletedUserId }} }}", PASSWORD);
     anna.run(&delete).await.data();
     assert_eq!(envelopes(&test).await, ["anna@example.org: Your account was deleted"]);
     assert_eq!(verify(&test.anonymous(), &token).await.user_errors("verifyEmail"), ["INVALID input.token"]);
@@ -173,7 +188,7 @@ async fn a_link_does_not_let_a_suspended_user_in() {
     suspend(&test, "anna").await;
     verify(&test.anonymous(), &token).await.data();
     assert!(!super::is_signed_in(&anna).await);
-    assert_eq!(super::login(&test, "anna", crate::support::PASSWORD).await.code(), "FORBIDDEN");
+    assert_eq!(super::login(&test, "anna", PASSWORD).await.code(), "FORBIDDEN");
     let id = super::id_of(&test, "anna").await;
     test.app.accounts.reinstate(&Who::operator(), Some(id)).await.expect("she is let in again");
 }
