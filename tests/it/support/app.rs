@@ -38,6 +38,7 @@ impl TestApp {
         config.limits = no_limits();
         // A busy machine is no reason to turn anybody away.
         config.database.acquire_seconds = 20;
+        config.http.request_seconds = 300;
         TestStorage::adapt(&mut config.storage).await;
         adapt(&mut config);
         let database = TestDatabase::create(&mut config).await;
