@@ -110,7 +110,10 @@ async fn leads_on(policy: EmailVerification, state: &str, way: &str) -> bool {
         "deleted, without an address" => {
             let reply = sign_up(&test, json!({ "username": "myself" })).await;
             leave(&test.bearer(reply.at("/data/signUp/tokens/accessToken").as_str())).await;
-            assert_eq!(restore(&test, json!({ "identifier": "myself", "password": PASSWORD })).await, [""; 0]);
+            assert_eq!(
+                restore(&test, json!({ "credentials": { "identifier": "myself", "password": PASSWORD } })).await,
+                [""; 0]
+            );
             ends_signed_in(&test, "myself", PASSWORD).await
         }
         "deleted by an operator" => {
@@ -187,11 +190,14 @@ async fn after_a_deletion(test: &TestApp, policy: EmailVerification, way: &str) 
         ("link", policy) => {
             let token = link(test, ME, "Your account was deleted").await.expect("a mail");
             let password = (policy == Off).then_some(PASSWORD);
-            assert_eq!(restore(test, json!({ "token": token, "password": password })).await, [""; 0]);
+            assert_eq!(restore(test, json!({ "link": { "token": token, "password": password } })).await, [""; 0]);
             ends_signed_in(test, "myself", PASSWORD).await
         }
         ("password", _) => {
-            assert_eq!(restore(test, json!({ "identifier": ME, "password": PASSWORD })).await, [""; 0]);
+            assert_eq!(
+                restore(test, json!({ "credentials": { "identifier": ME, "password": PASSWORD } })).await,
+                [""; 0]
+            );
             ends_signed_in(test, "myself", PASSWORD).await
         }
         (_, Off) => true,
