@@ -229,6 +229,17 @@ impl Error {
         }
     }
 
+    /// The same error of the object `name` inside the argument `input`: its fields are those of that
+    /// object.
+    #[must_use]
+    pub fn within(self, name: &str) -> Self {
+        let Self::Invalid(mut faults) = self else { return self };
+        for path in faults.iter_mut().filter_map(|fault| fault.field.as_mut()) {
+            path.insert(1.min(path.len()), name.to_owned());
+        }
+        Self::Invalid(faults)
+    }
+
     /// Nothing was done, because `dependency` does not work.
     pub fn dependency_unavailable(
         dependency: Dependency,

@@ -19,6 +19,9 @@ pub trait Kind: Copy + Ord + std::hash::Hash + fmt::Debug + Send + Sync + 'stati
 /// The kind of [`UserId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum User {}
+/// The kind of [`ViewerId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Viewer {}
 /// The kind of [`SessionId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Session {}
@@ -38,6 +41,9 @@ pub enum Photo {}
 impl Kind for User {
     const PREFIX: &'static str = "usr";
 }
+impl Kind for Viewer {
+    const PREFIX: &'static str = "vwr";
+}
 impl Kind for Session {
     const PREFIX: &'static str = "ses";
 }
@@ -56,6 +62,8 @@ impl Kind for Photo {
 
 /// The id of a user.
 pub type UserId = Id<User>;
+/// The id of a user's own view of their account: the UUID of the user.
+pub type ViewerId = Id<Viewer>;
 /// The id of a session.
 pub type SessionId = Id<Session>;
 /// The id of a counter.

@@ -31,11 +31,11 @@ pub enum Order {
 pub struct Arguments {
     /// How many from the beginning.
     pub first: Option<i32>,
-    /// Beginning behind this cursor.
+    /// Beginning behind this cursor; `""` is the start of the list.
     pub after: Option<String>,
     /// How many from the end.
     pub last: Option<i32>,
-    /// Ending before this cursor.
+    /// Ending before this cursor; `""` is the end of the list.
     pub before: Option<String>,
 }
 
@@ -75,7 +75,10 @@ impl Window {
             (None, Some(last)) => (count("last", last)?, true),
             (None, None) => (DEFAULT_ROWS, false),
         };
-        let cursor = |name, text: Option<String>| text.map(|text| decode(list, name, &text)).transpose();
+        let cursor = |name, text: Option<String>| {
+            // Clients send "" for the start and the end of a list.
+            text.filter(|text| !text.is_empty()).map(|text| decode(list, name, &text)).transpose()
+        };
         Ok(Self { after: cursor("after", asked.after)?, before: cursor("before", asked.before)?, rows, backward })
     }
 
@@ -153,9 +156,17 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_cursor_is_the_start_and_the_end() {
+        let empty = || Some(String::new());
+        let arguments = Arguments { after: empty(), before: empty(), ..Arguments::default() };
+        let unbounded = Window::of("list", Arguments::default()).expect("a window");
+        assert_eq!(Window::of("list", arguments).ok(), Some(unbounded));
+    }
+
+    #[test]
     fn what_is_no_cursor_is_refused() {
         let (nul, empty, other) = (cursor("list", "\0"), cursor("list", ""), cursor("users", "anna"));
-        for cursor in ["", "é", "%", &nul, &empty, &other, &"A".repeat(MAX_CURSOR_BYTES + 4)] {
+        for cursor in ["é", "%", &nul, &empty, &other, &"A".repeat(MAX_CURSOR_BYTES + 4)] {
             let arguments = Arguments { after: Some(cursor.to_owned()), ..Arguments::default() };
             assert!(Window::of("list", arguments).is_err(), "{cursor}");
         }

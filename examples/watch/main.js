@@ -70,8 +70,9 @@ async function main() {
   assert.deepEqual(login.userErrors, []);
   const token = login.tokens.accessToken;
 
-  const watched = subscribe('subscription Watch { current }', {}, token);
-  let { current } = (await watched.next()).value;
+  // With its id, a cache that is keyed by ids follows by itself.
+  const watched = subscribe('subscription Watch { counter { id current } }', {}, token);
+  let { current } = (await watched.next()).value.counter;
   console.log(`the counter is at: ${current}`);
   assert.equal(current, 0);
 
@@ -79,7 +80,7 @@ async function main() {
   const taken = (await Promise.all([take(), take(), take()])).map(({ next }) => next.value);
   console.log(`numbers taken: ${taken.sort((one, other) => one - other).join(', ')}`);
   // Those between may be left out. The newest always arrives.
-  while (current < 3) ({ current } = (await watched.next()).value);
+  while (current < 3) ({ current } = (await watched.next()).value.counter);
   console.log(`the newest has arrived: ${current}`);
   assert.deepEqual([taken, current], [[1, 2, 3], 3]);
 

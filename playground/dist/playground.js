@@ -175,6 +175,7 @@ mutation SignUp($input: SignUpInput!) {
     user {
       id
       username
+      displayName
       email
     }
     tokens {
@@ -232,13 +233,20 @@ mutation Next {
 query Current($counter: String!) {
   current(counter: $counter)
 }
-`,zB=`# The number now, and again whenever it changes,
-# until you stop it or open another tab. To see
-# it move, duplicate this browser tab, and run
-# Next there.
+`,zB=`# The counter now, and again whenever its number
+# changes, until you stop it or open another tab.
+# To see it move, duplicate this browser tab, and
+# run Next there.
+#
+# \`current(counter: $name)\` in its place sends the
+# number alone.
 
-subscription WatchCounter($counter: String!) {
-  current(counter: $counter)
+subscription WatchCounter($name: String!) {
+  counter(name: $name) {
+    id
+    name
+    current
+  }
 }
 `,BB=`# Sets your counter: \`next\` goes on from there.
 #
@@ -265,15 +273,17 @@ mutation SetCurrent($input: SetCurrentInput!) {
 
 query Viewer {
   viewer {
+    id
     role
     user {
       id
       username
-      name
+      displayName
       email
       createdAt
     }
     counter {
+      id
       current
       updatedAt
     }
@@ -526,7 +536,7 @@ query Sessions {
   viewer {
     sessions {
       id
-      name
+      deviceName
       current
       createdAt
       lastUsedAt
@@ -543,7 +553,7 @@ query Sessions {
 mutation EndSession($input: EndSessionInput!) {
   endSession(input: $input) {
     session {
-      name
+      deviceName
       current
     }
     userErrors {
@@ -642,7 +652,7 @@ query Users($first: Int, $after: String, $search: String) {
     nodes {
       id
       username
-      name
+      displayName
       email
     }
     pageInfo {
@@ -679,4 +689,4 @@ mutation Logout {
     endedSessions
   }
 }
-`;function lV(){let e=`guest${uV(3)}`,t=`${e}@example.com`,[n,r,i]=[uV(8),uV(8),uV(8)],a=`the token of the link in the mail`,o=`the id of the photo`;return[{query:PB},{query:FB,variables:dV({input:{email:t,username:e,password:n}})},{query:IB,variables:dV({input:{identifier:e,password:n,sessionName:`playground`}})},{query:LB},{query:RB,variables:dV({counter:`default`})},{query:zB,variables:dV({counter:`default`})},{query:BB,variables:dV({input:{current:41,counter:`default`}})},{query:VB},{query:HB,variables:cB({input:{photos:[{file:null,caption:`Coats in a row #cloakroom`}],publish:!1}})},{query:UB,variables:dV({state:`DRAFT`})},{query:WB,variables:dV({input:{photoIds:[o]}})},{query:GB,variables:dV({tags:null,first:10,after:null})},{query:KB,variables:dV({tags:null})},{query:qB,variables:dV({photoId:o,caption:`Nobody else sees it #draft`})},{query:JB,variables:dV({input:{photoIds:[o]}})},{query:YB,variables:dV({input:{password:n,name:`cash desk`,scopes:[`COUNTERS_NEXT`],counter:`default`}})},{query:XB,headers:dV({Authorization:`Bearer crk_...`})},{query:ZB},{query:QB,variables:dV({input:{apiKeyId:`the id of the key`}})},{query:$B},{query:eV,variables:dV({input:{sessionId:`the id of the session`}})},{query:tV},{query:nV,variables:dV({input:{token:a}})},{query:rV,variables:dV({input:{currentPassword:n,newPassword:r,sessions:`END`,apiKeys:`KEEP`}})},{query:iV,variables:dV({input:{email:t}})},{query:aV,variables:dV({input:{token:a,newPassword:i}})},{query:oV,variables:dV({first:10,after:null,search:``})},{query:sV,variables:dV({input:{userId:`the id of the user`}})},{query:cV}]}function uV(e){let t=crypto.getRandomValues(new Uint8Array(e));return Array.from(t,e=>e.toString(16).padStart(2,`0`)).join(``)}function dV(e){return JSON.stringify(e,null,2)}var fV=[pA,Yk()],pV=lV(),mV={Upload:{enum:[null]}};function hV(){return(0,U.jsxs)(BR,{fetcher:tB,plugins:fV,onSchemaChange:Kz,customScalarSchemas:mV,defaultTabs:pV,defaultEditorToolsVisibility:`variables`,shouldPersistHeaders:!1,children:[(0,U.jsx)(BR.Logo,{children:`Cloakroom`}),(0,U.jsx)(fB,{}),(0,U.jsxs)(BR.Footer,{children:[(0,U.jsx)(OB,{}),(0,U.jsx)(MB,{})]})]})}(0,L.createRoot)(document.getElementById(`playground`)).render((0,U.jsx)(hV,{}));
+`;function lV(){let e=`guest${uV(3)}`,t=`${e}@example.com`,[n,r,i]=[uV(8),uV(8),uV(8)],a=`the token of the link in the mail`,o=`the id of the photo`;return[{query:PB},{query:FB,variables:dV({input:{email:t,username:e,password:n,displayName:`A guest`}})},{query:IB,variables:dV({input:{identifier:e,password:n,deviceName:`playground`}})},{query:LB},{query:RB,variables:dV({counter:`default`})},{query:zB,variables:dV({name:`default`})},{query:BB,variables:dV({input:{current:41,counter:`default`}})},{query:VB},{query:HB,variables:cB({input:{photos:[{file:null,caption:`Coats in a row #cloakroom`}],publish:!1}})},{query:UB,variables:dV({state:`DRAFT`})},{query:WB,variables:dV({input:{photoIds:[o]}})},{query:GB,variables:dV({tags:null,first:10,after:null})},{query:KB,variables:dV({tags:null})},{query:qB,variables:dV({photoId:o,caption:`Nobody else sees it #draft`})},{query:JB,variables:dV({input:{photoIds:[o]}})},{query:YB,variables:dV({input:{password:n,name:`cash desk`,scopes:[`COUNTERS_NEXT`],counter:`default`}})},{query:XB,headers:dV({Authorization:`Bearer crk_...`})},{query:ZB},{query:QB,variables:dV({input:{apiKeyId:`the id of the key`}})},{query:$B},{query:eV,variables:dV({input:{sessionId:`the id of the session`}})},{query:tV},{query:nV,variables:dV({input:{token:a}})},{query:rV,variables:dV({input:{currentPassword:n,newPassword:r,sessions:`END`,apiKeys:`KEEP`}})},{query:iV,variables:dV({input:{email:t}})},{query:aV,variables:dV({input:{token:a,newPassword:i}})},{query:oV,variables:dV({first:10,after:null,search:``})},{query:sV,variables:dV({input:{userId:`the id of the user`}})},{query:cV}]}function uV(e){let t=crypto.getRandomValues(new Uint8Array(e));return Array.from(t,e=>e.toString(16).padStart(2,`0`)).join(``)}function dV(e){return JSON.stringify(e,null,2)}var fV=[pA,Yk()],pV=lV(),mV={Upload:{enum:[null]}};function hV(){return(0,U.jsxs)(BR,{fetcher:tB,plugins:fV,onSchemaChange:Kz,customScalarSchemas:mV,defaultTabs:pV,defaultEditorToolsVisibility:`variables`,shouldPersistHeaders:!1,children:[(0,U.jsx)(BR.Logo,{children:`Cloakroom`}),(0,U.jsx)(fB,{}),(0,U.jsxs)(BR.Footer,{children:[(0,U.jsx)(OB,{}),(0,U.jsx)(MB,{})]})]})}(0,L.createRoot)(document.getElementById(`playground`)).render((0,U.jsx)(hV,{}));

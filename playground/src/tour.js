@@ -43,11 +43,11 @@ export function tourTabs() {
 
   return [
     { query: welcome },
-    { query: signUp, variables: json({ input: { email, username, password } }) },
-    { query: login, variables: json({ input: { identifier: username, password, sessionName: 'playground' } }) },
+    { query: signUp, variables: json({ input: { email, username, password, displayName: 'A guest' } }) },
+    { query: login, variables: json({ input: { identifier: username, password, deviceName: 'playground' } }) },
     { query: next },
     { query: current, variables: json({ counter: 'default' }) },
-    { query: watchCounter, variables: json({ counter: 'default' }) },
+    { query: watchCounter, variables: json({ name: 'default' }) },
     { query: setCurrent, variables: json({ input: { current: 41, counter: 'default' } }) },
     { query: viewer },
     { query: uploadPhotos, variables: inLines({ input: { photos: [{ file: null, caption: 'Coats in a row #cloakroom' }], publish: false } }) },

@@ -152,7 +152,7 @@ async function aDeletedAccountIsBroughtBackByItsLink() {
   await picture(page, 'restore');
   await button(page, 'Bring the account back').click();
   await page.getByText('Your account is back.').waitFor();
-  assert.deepEqual(inputs, [{ token: 'x' }, { token: 'x', password: 'mine' }]);
+  assert.deepEqual(inputs, [{ link: { token: 'x' } }, { link: { token: 'x', password: 'mine' } }]);
   await done();
 }
 
@@ -162,7 +162,7 @@ async function aDeletedAccountIsBroughtBackByItsName() {
   await page.getByLabel('Password').fill('mine');
   await button(page, 'Bring the account back').click();
   await page.getByText('Your account is back.').waitFor();
-  assert.deepEqual(inputs, [{ identifier: 'anna', password: 'mine' }]);
+  assert.deepEqual(inputs, [{ credentials: { identifier: 'anna', password: 'mine' } }]);
   await done();
 }
 

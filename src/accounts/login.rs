@@ -22,8 +22,8 @@ pub struct Login {
     pub identifier: String,
     /// The password.
     pub password: Password,
-    /// A name for the session, such as a device.
-    pub session_name: Option<String>,
+    /// A name for the session's device.
+    pub device_name: Option<String>,
 }
 
 /// Somebody with a new session.
@@ -46,7 +46,7 @@ impl Accounts {
     pub async fn login(&self, caller: &Caller, input: Login) -> Result<SignedIn, Error> {
         let identifier = identity::identifier("identifier", &input.identifier)?;
         input.password.check_length("password")?;
-        let session_name = input.session_name.as_deref().map(|name| identity::name("sessionName", name)).transpose()?;
+        let device_name = input.device_name.as_deref().map(|name| identity::name("deviceName", name)).transpose()?;
 
         let claim = Claim::Identifier(identifier);
         let mut proved = self.prove(caller, claim.clone(), input.password.clone()).await?;
@@ -59,7 +59,7 @@ impl Accounts {
                 true => Some(self.passwords.hash(input.password.clone()).await?),
                 false => None,
             };
-            let (session, tokens) = self.new_session(proved.user.id, session_name.clone(), &caller.origin)?;
+            let (session, tokens) = self.new_session(proved.user.id, device_name.clone(), &caller.origin)?;
             let opening = Opening {
                 proved: proved.user.clone(),
                 upgrade,

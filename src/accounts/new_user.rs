@@ -19,7 +19,7 @@ pub struct Profile {
     /// A name to sign in with; one is made up if it is left out.
     pub username: Option<String>,
     /// A name to show.
-    pub name: Option<String>,
+    pub display_name: Option<String>,
 }
 
 /// A user about to be made.
@@ -54,9 +54,9 @@ impl Accounts {
             let field = Some(vec!["input".to_owned()]);
             faults.push(UserError { code: UserErrorCode::Required, field, message });
         }
-        let name = keep(&mut faults, said.name.as_deref().map(|text| identity::name("name", text)));
+        let name = keep(&mut faults, said.display_name.as_deref().map(|text| identity::name("displayName", text)));
         if let Some(password) = password {
-            let texts = [said.email.as_deref(), said.username.as_deref(), said.name.as_deref()];
+            let texts = [said.email.as_deref(), said.username.as_deref(), said.display_name.as_deref()];
             let personal: Vec<&str> = texts.into_iter().flatten().collect();
             faults.extend(self.password_fault("password", password, &personal).await?);
         }

@@ -19,13 +19,21 @@ use crate::store::DatabaseTransaction;
 
 /// The proof that an account is somebody's.
 #[derive(Clone, Debug)]
-pub struct Restore {
-    /// The token of the mail's link.
-    pub token: Option<String>,
-    /// A username or e-mail address, without a token.
-    pub identifier: Option<String>,
-    /// The password: needed without a token, and with one that was sent to an unconfirmed address.
-    pub password: Option<Password>,
+pub enum Restore {
+    /// The link in the email about the deletion.
+    Link {
+        /// The token of the link.
+        token: String,
+        /// The password: needed if the link was sent to an unconfirmed address.
+        password: Option<Password>,
+    },
+    /// An identifier and the password.
+    Credentials {
+        /// A username or e-mail address.
+        identifier: String,
+        /// The password.
+        password: Password,
+    },
 }
 
 /// An account about to come back, as its transaction sees it.
@@ -48,8 +56,8 @@ impl Accounts {
     /// [`Error::RateLimited`]; [`Error::Unavailable`].
     pub async fn restore_account(&self, caller: &Caller, input: Restore) -> Result<user::Model, Error> {
         let now = self.clock.now();
-        let (id, token, hash) = match (input.token, input.identifier) {
-            (Some(token), _) => {
+        let (id, token, hash) = match input {
+            Restore::Link { token, password } => {
                 self.limits.login_per_address.count_from(&caller.origin)?;
                 let token = email_token::require(self.database.reader(), RestoreAccount, &token, now).await?;
                 let user = user::find_by_id(self.database.reader(), token.user_id).await?;
@@ -62,22 +70,18 @@ impl Accounts {
                     false => {
                         let claim = Claim::User(user.id, "password");
                         let credential = Some((user.id, user.password_hash));
-                        Some(self.prove_deleted(caller, &claim, credential, input.password).await?.1)
+                        Some(self.prove_deleted(caller, &claim, credential, password).await?.1)
                     }
                 };
                 (user.id, Some(token), hash)
             }
-            (None, Some(identifier)) => {
+            Restore::Credentials { identifier, password } => {
                 self.limits.login_per_address.count_from(&caller.origin)?;
                 let identifier = identity::identifier("identifier", &identifier)?;
                 let credential = self.find_restorable(&identifier).await?;
                 let claim = Claim::Identifier(identifier);
-                let (id, hash) = self.prove_deleted(caller, &claim, credential, input.password).await?;
+                let (id, hash) = self.prove_deleted(caller, &claim, credential, Some(password)).await?;
                 (id, None, Some(hash))
-            }
-            (None, None) => {
-                let message = "The token of the mail is needed, or a username or e-mail address and the password.";
-                return Err(UserError::of("token", UserErrorCode::Required, message).into());
             }
         };
         self.end_sessions_of_deleted(id).await?;

@@ -37,7 +37,7 @@ pub struct SignUp {
     /// The password.
     pub password: Password,
     /// A name to show.
-    pub name: Option<String>,
+    pub display_name: Option<String>,
 }
 
 /// An account that has the username of a sign-up, and that nobody has confirmed.
@@ -74,7 +74,7 @@ impl Accounts {
     pub async fn sign_up(&self, caller: &Caller, input: SignUp) -> Result<Option<SignedIn>, Error> {
         self.limits.sign_up_per_address.count_from(&caller.origin)?;
         let chose_username = input.username.is_some();
-        let profile = Profile { email: input.email, username: input.username, name: input.name };
+        let profile = Profile { email: input.email, username: input.username, display_name: input.display_name };
         let policy = self.settings.email_verification;
         let required = policy == EmailVerification::Required;
         if required && profile.email.is_none() {

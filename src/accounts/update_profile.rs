@@ -1,4 +1,4 @@
-//! `updateProfile`: another username or name.
+//! `updateProfile`: another username or display name.
 
 use sea_orm::ActiveModelTrait;
 use sea_orm::ActiveValue::Set;
@@ -14,8 +14,8 @@ use crate::id::UserId;
 pub struct UpdateProfile {
     /// Another username.
     pub username: Option<String>,
-    /// Another name to show; `Some(None)` takes it away.
-    pub name: Option<Option<String>>,
+    /// Another display name; `Some(None)` removes it.
+    pub display_name: Option<Option<String>>,
 }
 
 impl Accounts {
@@ -40,12 +40,13 @@ impl Accounts {
         let (mut faults, now) = (Vec::new(), self.clock.now());
         let username = input.username.as_deref().map(|text| identity::username("username", text)).transpose();
         let username = username.map_err(|fault| faults.push(fault)).ok().flatten();
-        let name = input.name.map(|name| name.as_deref().map(|text| identity::name("name", text)).transpose());
+        let name =
+            input.display_name.map(|name| name.as_deref().map(|text| identity::name("displayName", text)).transpose());
         let name = name.transpose().map_err(|fault| faults.push(fault)).ok().flatten();
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        let fields = [username.as_ref().map(|_| "username"), name.as_ref().map(|_| "name")];
+        let fields = [username.as_ref().map(|_| "username"), name.as_ref().map(|_| "displayName")];
         let fields = fields.into_iter().flatten().collect::<Vec<_>>().join(", ");
         let event = self.event(caller, id, Kind::ProfileUpdated).about(fields);
         let changed = self.database.write(move |transaction| {

@@ -310,16 +310,28 @@ pub struct CountersSubscription;
 
 #[Subscription]
 impl CountersSubscription {
-    /// The current integer of a counter of the caller's now, then every time it changes; a client that is slow gets the
-    /// newest, and no backlog. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key without COUNTERS_READ
-    /// or for another counter, NOT_FOUND when the caller has no such counter, or it is deleted.
+    /// The caller's counter of this name: its present state first, then an event for every change of
+    /// `current`. A slow client receives the newest state and no backlog. UNAUTHENTICATED if nobody is
+    /// signed in. FORBIDDEN for an API key without COUNTERS_READ or for another counter. NOT_FOUND if
+    /// the caller has no such counter, or it is deleted.
+    async fn counter(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The counter's name.", default_with = "counters::DEFAULT.to_owned()")] name: String,
+    ) -> Result<impl Stream<Item = Result<Counter, Error>>, Error> {
+        let counter = counters(ctx).watch(caller(ctx), &name).await?;
+        Ok(counter.map(|counter| counter.map(|counter| Counter(Arc::unwrap_or_clone(counter)))))
+    }
+
+    /// Shorthand for `counter { current }`: the present integer first, then every change of it. Ends
+    /// with the same errors.
     async fn current(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The counter's name.", default_with = "counters::DEFAULT.to_owned()")] counter: String,
     ) -> Result<impl Stream<Item = Result<SafeInt, Error>>, Error> {
-        let current = counters(ctx).watch(caller(ctx), &counter).await?;
-        Ok(current.map(|current| current.map(SafeInt::from)))
+        let counter = counters(ctx).watch(caller(ctx), &counter).await?;
+        Ok(counter.map(|counter| counter.map(|counter| counter.current.into())))
     }
 }
 

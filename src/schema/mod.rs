@@ -9,6 +9,7 @@
 //! **Invariant:** every error that leaves has a code, and a bug's text never leaves.
 
 mod api_key;
+mod description;
 pub mod document;
 mod document_cache;
 mod errors;
@@ -157,7 +158,8 @@ impl Schema {
             return finish(async_graphql::Response::from_errors(vec![error]), false, &request_id);
         }
         let (types, request) = self.request(&operation, variables, caller);
-        let response = types.execute(request.data(uploads)).await;
+        let mut response = types.execute(request.data(uploads)).await;
+        description::describe_results(operation.document(), operation.name(), &mut response);
         let answer = finish(response, operation.is_single(), &request_id);
         if !answer.refused {
             self.documents.keep(operation);
@@ -188,7 +190,10 @@ impl Schema {
         let answers = types.execute_stream(request.data(renewal).data(Uploads::default()));
         let (documents, is_single) = (Arc::clone(&self.documents), operation.is_single());
         let mut operation = Some(operation);
-        let finished = answers.map(move |response| {
+        let finished = answers.map(move |mut response| {
+            if let Some(first) = &operation {
+                description::describe_results(first.document(), first.name(), &mut response);
+            }
             let answer = finish(response, is_single, &request_id);
             if let Some(valid) = operation.take().filter(|_| !answer.refused) {
                 documents.keep(valid);
@@ -227,6 +232,12 @@ fn finish(mut response: async_graphql::Response, is_single: bool, request_id: &d
 /// The schema in GraphQL's own language, as `schema.graphql` has it.
 #[must_use]
 pub fn sdl() -> String {
+    description::describe_export(&types_sdl())
+}
+
+/// The same without the description of the schema itself, which async-graphql's parser refuses.
+#[must_use]
+pub fn types_sdl() -> String {
     let options = SDLExportOptions::new()
         .sorted_fields()
         .sorted_arguments()
@@ -237,8 +248,7 @@ pub fn sdl() -> String {
 }
 
 fn builder(introspection: bool) -> async_graphql::SchemaBuilder<Root<Query>, Root<Mutation>, Subscription> {
-    let roots = Types::build(Root::default(), Root::default(), Subscription::default());
-    let builder = roots.register_output_type::<ErrorCode>();
+    let builder = Types::build(Root::default(), Root::default(), Subscription::default());
     // A schema that is hidden is not given away by "did you mean" either.
     if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
 }

@@ -11,12 +11,13 @@ use crate::accounts::graphql::{AccountEvent, Session, User};
 use crate::caller::Caller;
 use crate::counters::graphql::Counter;
 use crate::error::Error;
-use crate::id::{AccountEventId, ApiKeyId, CounterId, PhotoId, SessionId, UserId};
+use crate::id::{AccountEventId, ApiKeyId, CounterId, PhotoId, SessionId, UserId, ViewerId};
 use crate::photos::graphql::Photo;
 use crate::photos::{self, Photos};
 use crate::schema::api_key::ApiKey;
 use crate::schema::limits::MAX_NODES;
 use crate::schema::loaders::Loaders;
+use crate::schema::viewer::Viewer;
 
 /// An object with a global id.
 #[derive(Interface, Clone)]
@@ -24,6 +25,8 @@ use crate::schema::loaders::Loaders;
 pub(super) enum Node {
     /// A person.
     User(User),
+    /// The caller's own view.
+    Viewer(Viewer),
     /// A session of the caller's.
     Session(Session),
     /// An API key of the caller's.
@@ -40,6 +43,7 @@ pub(super) enum Node {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum NodeId {
     User(UserId),
+    Viewer(ViewerId),
     Session(SessionId),
     ApiKey(ApiKeyId),
     AccountEvent(AccountEventId),
@@ -54,6 +58,7 @@ impl NodeId {
         let known = known.or_else(|| SessionId::parse(id).map(Self::Session));
         let known = known.or_else(|| ApiKeyId::parse(id).map(Self::ApiKey));
         let known = known.or_else(|| PhotoId::parse(id).map(Self::Photo));
+        let known = known.or_else(|| ViewerId::parse(id).map(Self::Viewer));
         known
             .or_else(|| AccountEventId::parse(id).map(Self::AccountEvent))
             .ok_or_else(|| Error::BadInput("This is not an id that Cloakroom gave out.".to_owned()))
@@ -122,6 +127,11 @@ async fn load_shared(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, N
 async fn load_own(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, Node)>, Error> {
     let (accounts, caller) = (ctx.data_unchecked::<Arc<Accounts>>(), ctx.data_unchecked::<Caller>());
     let mut found: Vec<(NodeId, Node)> = Vec::new();
+    let user = caller.user()?;
+    let viewer = NodeId::Viewer(user.uuid().into());
+    if ids.contains(&viewer) {
+        found.push((viewer, Viewer(user).into()));
+    }
     if ids.iter().any(|id| matches!(id, NodeId::Session(_))) {
         let sessions = accounts.list_sessions(caller).await?;
         found.extend(sessions.into_iter().map(|row| (NodeId::Session(row.id), Session(row).into())));

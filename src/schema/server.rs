@@ -1,9 +1,11 @@
 //! `hello` and `server`: what the server says of itself, to anybody.
 
+use async_graphql::resolver_utils::EnumType as _;
 use async_graphql::{Context, Object};
 
 use crate::clock::Clock;
 use crate::counters::MAX_COUNT;
+use crate::error::ErrorCode;
 use crate::page;
 use crate::photos;
 use crate::scalars::{DateTime, SafeInt};
@@ -22,6 +24,10 @@ impl Server {
     /// What time it is there: tokens are made and checked by this clock.
     async fn time(&self, ctx: &Context<'_>) -> DateTime {
         ctx.data_unchecked::<Clock>().now().into()
+    }
+    /// Every value that `extensions.code` of an error can have.
+    async fn error_codes(&self) -> Vec<ErrorCode> {
+        ErrorCode::items().iter().map(|item| item.value).collect()
     }
     /// What a request may ask for.
     async fn limits(&self, ctx: &Context<'_>) -> LimitsObject {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object};
+use async_graphql::{Context, ID, Object};
 
 use crate::accounts::graphql::{AccountEventConnection, Role, Session, User};
 use crate::accounts::{Accounts, user};
@@ -10,6 +10,7 @@ use crate::caller::Caller;
 use crate::counters::graphql::{Counter, CounterConnection};
 use crate::counters::{self, Counters};
 use crate::error::Error;
+use crate::id::{UserId, ViewerId};
 use crate::page::{Arguments, Order, Window};
 use crate::photos::graphql::{PhotoConnection, PhotoState, StorageUse};
 use crate::photos::{self, Owned, Photos};
@@ -18,12 +19,18 @@ use crate::schema::api_key::ApiKey;
 use crate::schema::loaders::Loaders;
 
 /// What the signed-in caller sees of their own.
-pub(super) struct Viewer;
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Viewer(pub(super) UserId);
 
 /// What the signed-in caller sees of their own. An API key sees what its scopes allow: the account's fields need
 /// ACCOUNT_READ and end in FORBIDDEN without it.
 #[Object]
 impl Viewer {
+    /// Global id. It differs from `user { id }`, so that a cache that is keyed by id keeps the two
+    /// apart. `node` returns the viewer for it.
+    pub(super) async fn id(&self) -> ID {
+        ViewerId::from(self.0.uuid()).into()
+    }
     /// The caller.
     async fn user(&self, ctx: &Context<'_>) -> Result<User, Error> {
         Ok(me(ctx).await?.into())
@@ -59,9 +66,9 @@ impl Viewer {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,
-        #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Cursor that the page starts after; empty for the start of the list.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
-        #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Cursor that the page ends before; empty for the end of the list.")] before: Option<String>,
     ) -> Result<AccountEventConnection, Error> {
         let (accounts, caller) = asked(ctx);
         let window = Window::of(AccountEventConnection::LIST, Arguments { first, after, last, before })?;
@@ -72,9 +79,9 @@ impl Viewer {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,
-        #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Cursor that the page starts after; empty for the start of the list.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
-        #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Cursor that the page ends before; empty for the end of the list.")] before: Option<String>,
     ) -> Result<CounterConnection, Error> {
         let (counters, caller) = (ctx.data_unchecked::<Arc<Counters>>(), ctx.data_unchecked::<Caller>());
         let window = Window::of(CounterConnection::LIST, Arguments { first, after, last, before })?;
@@ -101,9 +108,9 @@ impl Viewer {
         tags: Option<Vec<String>>,
         #[graphql(desc = "Which come first.", default_with = "Order::Desc")] order: Order,
         #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,
-        #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Cursor that the page starts after; empty for the start of the list.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
-        #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Cursor that the page ends before; empty for the end of the list.")] before: Option<String>,
     ) -> Result<PhotoConnection, Error> {
         let (photos, caller) = (ctx.data_unchecked::<Arc<Photos>>(), ctx.data_unchecked::<Caller>());
         let window = Window::of(PhotoConnection::OWN, Arguments { first, after, last, before })?;
@@ -138,7 +145,7 @@ impl ViewerQuery {
     /// What the caller sees of their own. Null when nobody is signed in. UNAUTHENTICATED for a rejected credential.
     async fn viewer(&self, ctx: &Context<'_>) -> Option<Result<Viewer, Error>> {
         match ctx.data_unchecked::<Caller>().user() {
-            Ok(_) => Some(Ok(Viewer)),
+            Ok(id) => Some(Ok(Viewer(id))),
             Err(Error::Unauthenticated) => None,
             // Null would tell a client with an expired token that it is signed out.
             Err(error) => Some(Err(error)),

@@ -151,8 +151,8 @@ async fn the_table_has_every_input_field_and_argument_of_the_schema() {
 async fn assert_nothing_was_written(test: &TestApp, user: &Caller, before: Rows, place: &Place) {
     let context = format!("{}.{}", place.root, place.name);
     assert_eq!(test.rows().await, before, "{context}");
-    let current = user.run("{ current viewer { apiKeys { id } user { username name } } }").await;
-    let kept = json!({ "apiKeys": [], "user": { "username": "anna", "name": null } });
+    let current = user.run("{ current viewer { apiKeys { id } user { username displayName } } }").await;
+    let kept = json!({ "apiKeys": [], "user": { "username": "anna", "displayName": null } });
     assert_eq!(current.data()["viewer"], kept, "{context}");
     assert_eq!(current.data()["current"], 0, "{context}: the session lives and the counter stands");
 }

@@ -74,7 +74,7 @@ impl user::Model {
         let members = [
             ("id", json!(self.id.to_string())),
             ("username", json!(self.username)),
-            ("name", json!(self.name)),
+            ("displayName", json!(self.name)),
             ("email", json!(self.email)),
             ("emailVerified", json!(self.email_verified_at.is_some())),
             ("emailVerifiedAt", json!(self.email_verified_at.map(rfc3339))),
@@ -97,7 +97,7 @@ impl session::Model {
     pub fn export(&self) -> Value {
         json!({
             "id": self.id.to_string(),
-            "name": self.name,
+            "deviceName": self.name,
             "userAgent": self.user_agent,
             "ipAddress": self.ip_address,
             "createdAt": rfc3339(self.created_at),

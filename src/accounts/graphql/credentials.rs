@@ -1,6 +1,7 @@
 //! Passwords and e-mail addresses in the schema, and the end of an account.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, SimpleObject};
+use futures_util::TryFutureExt as _;
 
 use crate::accounts::graphql::user::User;
 use crate::accounts::graphql::{accounts, caller};
@@ -35,9 +36,6 @@ pub struct ChangePasswordInput {
     /// The user's API keys after the change. The email about the change lists those that stay valid.
     #[graphql(default_with = "AccessAfterPasswordChange::Keep")]
     api_keys: AccessAfterPasswordChange,
-    /// True to keep the user's other sessions, whatever `sessions` says.
-    #[graphql(default = false, deprecation = "Use `sessions`.")]
-    keep_other_sessions: bool,
 }
 
 /// What `changePassword` did.
@@ -148,17 +146,34 @@ pub struct DeleteAccountPayload {
     user_errors: Vec<UserError>,
 }
 
-/// Input for `restoreAccount`: a token, or an identifier and the password.
+/// Input for `restoreAccount`: exactly one of the two ways to prove that the account is yours.
+#[derive(OneofObject)]
+pub enum RestoreAccountInput {
+    /// The link in the email about the deletion.
+    Link(RestoreAccountByLinkInput),
+    /// An identifier and the password.
+    Credentials(RestoreAccountByCredentialsInput),
+}
+
+/// Input for `restoreAccount`, with the link in the email about the deletion.
 #[derive(InputObject)]
-pub struct RestoreAccountInput {
-    /// The token of the link in the mail about the deletion.
+pub struct RestoreAccountByLinkInput {
+    /// The token of the link.
     #[graphql(secret)]
-    token: Option<String>,
-    /// E-mail address or username; not needed with a token.
-    identifier: Option<String>,
-    /// The password: needed without a token, or if the account's e-mail address is not confirmed.
+    token: String,
+    /// The password. Required if the email address of the account is not confirmed.
     #[graphql(secret)]
     password: Option<String>,
+}
+
+/// Input for `restoreAccount`, with an identifier and the password.
+#[derive(InputObject)]
+pub struct RestoreAccountByCredentialsInput {
+    /// Email address or username.
+    identifier: String,
+    /// The password.
+    #[graphql(secret)]
+    password: String,
 }
 
 /// Result of `restoreAccount`.
@@ -189,7 +204,7 @@ impl CredentialsMutation {
             identifier: input.identifier,
             current: input.current_password.into(),
             new: input.new_password.into(),
-            keep_other_sessions: input.keep_other_sessions || input.sessions == AccessAfterPasswordChange::Keep,
+            keep_other_sessions: input.sessions == AccessAfterPasswordChange::Keep,
             api_keys: match input.api_keys {
                 AccessAfterPasswordChange::Keep => ApiKeysAfter::Keep,
                 AccessAfterPasswordChange::End => ApiKeysAfter::EndAll,
@@ -285,9 +300,15 @@ impl CredentialsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Input for `restoreAccount`.")] input: RestoreAccountInput,
     ) -> Option<Result<RestoreAccountPayload, Error>> {
-        let RestoreAccountInput { token, identifier, password } = input;
-        let input = accounts::Restore { token, identifier, password: password.map(Into::into) };
-        let restored = accounts(ctx).restore_account(caller(ctx), input);
+        let (way, input) = match input {
+            RestoreAccountInput::Link(RestoreAccountByLinkInput { token, password }) => {
+                ("link", accounts::Restore::Link { token, password: password.map(Into::into) })
+            }
+            RestoreAccountInput::Credentials(RestoreAccountByCredentialsInput { identifier, password }) => {
+                ("credentials", accounts::Restore::Credentials { identifier, password: password.into() })
+            }
+        };
+        let restored = accounts(ctx).restore_account(caller(ctx), input).map_err(|error| error.within(way));
         payload(restored, |user, user_errors| RestoreAccountPayload { user: user.map(User::proved), user_errors }).await
     }
 }

@@ -55,8 +55,8 @@ impl Session {
     async fn current(&self, ctx: &Context<'_>) -> bool {
         caller(ctx).own_session() == Some(self.0.id)
     }
-    /// The name that was given at login, such as a device.
-    async fn name(&self) -> Option<&str> {
+    /// Name of the device, as given to `login`. Null if none was given.
+    async fn device_name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
     /// The program with which it was opened or last refreshed: its User-Agent, at most 256 characters.
@@ -93,8 +93,9 @@ pub struct SignUpInput {
     /// 8 to 1,024 characters, not easy to guess.
     #[graphql(secret)]
     password: String,
-    /// A name to show, of at most 100 characters on one line, some of which can be seen.
-    name: Option<String>,
+    /// Name to show, such as the full name: at most 100 characters on one line, not all of them
+    /// invisible.
+    display_name: Option<String>,
 }
 
 /// What `signUp` did.
@@ -116,8 +117,9 @@ pub struct LoginInput {
     /// The password.
     #[graphql(secret)]
     password: String,
-    /// A name for this session, such as a device, of at most 100 characters.
-    session_name: Option<String>,
+    /// Name of the device that the session is for, as a list of sessions shows it; at most 100
+    /// characters.
+    device_name: Option<String>,
 }
 
 /// What `login` did.
@@ -213,8 +215,8 @@ impl SessionsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new account.")] input: SignUpInput,
     ) -> Option<Result<SignUpPayload, Error>> {
-        let SignUpInput { email, username, password, name } = input;
-        let input = accounts::SignUp { email, username, password: password.into(), name };
+        let SignUpInput { email, username, password, display_name } = input;
+        let input = accounts::SignUp { email, username, password: password.into(), display_name };
         let signed_up = accounts(ctx).sign_up(caller(ctx), input);
         let build = |signed_in: Option<Option<SignedIn>>, user_errors| {
             let (user, tokens) = signed_in.flatten().map(parts).unzip();
@@ -231,8 +233,8 @@ impl SessionsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Who signs in.")] input: LoginInput,
     ) -> Option<Result<LoginPayload, Error>> {
-        let LoginInput { identifier, password, session_name } = input;
-        let input = accounts::Login { identifier, password: password.into(), session_name };
+        let LoginInput { identifier, password, device_name } = input;
+        let input = accounts::Login { identifier, password: password.into(), device_name };
         let logged_in = accounts(ctx).login(caller(ctx), input);
         let build = |signed_in: Option<SignedIn>, user_errors| {
             let (user, tokens) = signed_in.map(parts).unzip();

@@ -48,8 +48,8 @@ impl User {
     async fn username(&self) -> &str {
         &self.row.username
     }
-    /// What to call them.
-    async fn name(&self) -> Option<&str> {
+    /// Name to show, such as the full name; at most 100 characters. Null if they chose none.
+    async fn display_name(&self) -> Option<&str> {
         self.row.name.as_deref()
     }
     /// Only to the user themselves and to administrators; otherwise null.
@@ -107,8 +107,8 @@ impl UserConnection {
 pub struct UpdateProfileInput {
     /// Another username, as for `signUp`.
     username: Option<String>,
-    /// Another name to show, of at most 100 characters; null takes it away.
-    name: MaybeUndefined<String>,
+    /// Another display name, as for `signUp`; null removes it.
+    display_name: MaybeUndefined<String>,
 }
 
 /// What `updateProfile` did.
@@ -142,13 +142,13 @@ impl UsersQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Only those whose username or name contains this, of at most 100 characters, whatever its case; for administrators also the e-mail address. It has a complexity of 100."
+            desc = "Only those whose username or display name contains this, of at most 100 characters, whatever its case; for administrators also the e-mail address. It has a complexity of 100."
         )]
         search: Option<String>,
         #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,
-        #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Cursor that the page starts after; empty for the start of the list.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
-        #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Cursor that the page ends before; empty for the end of the list.")] before: Option<String>,
     ) -> Option<Result<UserConnection, Error>> {
         let users = async {
             let window = Window::of(LIST, Arguments { first, after, last, before })?;
@@ -167,19 +167,19 @@ pub struct ProfileMutation;
 
 #[Object]
 impl ProfileMutation {
-    /// Changes the caller's username or name. User errors: REQUIRED, INVALID, TOO_SHORT, TOO_LONG, TAKEN.
+    /// Changes the caller's username or display name. User errors: REQUIRED, INVALID, TOO_SHORT, TOO_LONG, TAKEN.
     /// UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key.
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateProfileInput,
     ) -> Option<Result<UpdateProfilePayload, Error>> {
-        let name = match input.name {
+        let display_name = match input.display_name {
             MaybeUndefined::Undefined => None,
             MaybeUndefined::Null => Some(None),
             MaybeUndefined::Value(name) => Some(Some(name)),
         };
-        let input = accounts::UpdateProfile { username: input.username, name };
+        let input = accounts::UpdateProfile { username: input.username, display_name };
         let updated = accounts(ctx).update_profile(caller(ctx), input);
         payload(updated, |user, user_errors| UpdateProfilePayload { user: user.map(User::from), user_errors }).await
     }

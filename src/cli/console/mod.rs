@@ -29,7 +29,7 @@ use crate::cli::terminal::{pretty_json, visible};
 use crate::cli::{create_data_dir, log, open, runtime, say, table};
 use crate::config::Config;
 use crate::error::ErrorCode;
-use crate::schema::{Answer, Schema, sdl};
+use crate::schema::{Answer, Schema, types_sdl};
 use crate::upload::Uploads;
 
 use actor::Actor;
@@ -104,7 +104,7 @@ impl Console {
         let app = Arc::new(runtime.block_on(open(config))?);
         Ok(Self {
             schema: Schema::new(Arc::clone(&app), config),
-            names: Arc::new(Names::read(&sdl())?),
+            names: Arc::new(Names::read(&types_sdl())?),
             runtime,
             app,
             actor: Actor::Nobody,

@@ -11,8 +11,8 @@ pub(super) const HEADERS: [&str; 7] = ["USERNAME", "NAME", "E-MAIL", "ROLE", "ST
 
 /// What `--help` says of the JSON.
 pub(super) const SHAPE: &str = "\
-A user in JSON: id, username, name?, email?, emailVerified, emailVerifiedAt?, role (USER, ADMIN),
-state (ACTIVE, SUSPENDED, UNCONFIRMED, DELETED), createdAt, updatedAt, unconfirmedUntil?,
+A user in JSON: id, username, displayName?, email?, emailVerified, emailVerifiedAt?, role (USER,
+ADMIN), state (ACTIVE, SUSPENDED, UNCONFIRMED, DELETED), createdAt, updatedAt, unconfirmedUntil?,
 suspendedAt?, deletedAt?. What is marked ? can be null; times are RFC 3339, in UTC.";
 
 /// The line of one user.

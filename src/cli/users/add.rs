@@ -25,8 +25,8 @@ pub(super) struct Add {
     #[arg(long)]
     email: Option<String>,
     /// A name to show
-    #[arg(long)]
-    name: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    display_name: Option<String>,
     /// Make them an administrator
     #[arg(long)]
     admin: bool,
@@ -58,9 +58,9 @@ pub(super) struct SetPassword {
 
 pub(super) async fn run(app: &App, options: &Add) -> anyhow::Result<()> {
     let chosen = options.source.choose()?;
-    let (username, email, name) = (Some(options.username.clone()), options.email.clone(), options.name.clone());
+    let (username, email) = (Some(options.username.clone()), options.email.clone());
     let input = AddUser {
-        profile: Profile { email, username, name },
+        profile: Profile { email, username, display_name: options.display_name.clone() },
         secret: Secret::Password(chosen.password),
         role: if options.admin { user::Role::Admin } else { user::Role::User },
         email_verified: options.verified,

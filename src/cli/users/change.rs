@@ -14,7 +14,7 @@ use crate::cli::terminal::visible;
 use crate::cli::users::{Who, account, require};
 
 #[derive(Args)]
-#[group(id = "changes", required = true, multiple = true, args = ["username", "name"])]
+#[group(id = "changes", required = true, multiple = true, args = ["username", "display_name"])]
 pub(super) struct Rename {
     /// Username, e-mail address or id
     who: String,
@@ -22,16 +22,16 @@ pub(super) struct Rename {
     #[arg(long)]
     username: Option<String>,
     /// Another name to show; an empty one takes it away
-    #[arg(long)]
-    name: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    display_name: Option<String>,
     #[command(flatten)]
     shape: Shape,
 }
 
 pub(super) async fn rename(app: &App, options: &Rename) -> anyhow::Result<()> {
     let user = require(app, &options.who).await?;
-    let name = options.name.clone().map(|name| Some(name).filter(|name| !name.is_empty()));
-    let input = UpdateProfile { username: options.username.clone(), name };
+    let display_name = options.display_name.clone().map(|name| Some(name).filter(|name| !name.is_empty()));
+    let input = UpdateProfile { username: options.username.clone(), display_name };
     let user = app.accounts.rename(&Caller::operator(), user.id, input).await.map_err(fault)?;
     account::print(options.shape, &user, None)
 }

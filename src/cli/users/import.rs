@@ -32,7 +32,7 @@ the others are added. Empty lines are skipped. The exit status is 1 if any was r
 
   username       to sign in with; made up if there is only an e-mail address
   email          their e-mail address
-  name           to show
+  displayName    the name to show
   password       the password, or instead of it:
   passwordHash   Argon2 (PHC), bcrypt, or PBKDF2-SHA256 as PHC, passlib, Django and Werkzeug write it;
                  the old password goes on, and at the first login its hash becomes one of ours

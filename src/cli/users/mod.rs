@@ -60,7 +60,7 @@ enum Command {
     Add(add::Add),
     /// Give a user another password, and end their sessions
     SetPassword(add::SetPassword),
-    /// Give a user another username or name
+    /// Give a user another username or display name
     Rename(change::Rename),
     /// Make a user an administrator
     Promote(Who),

@@ -24,8 +24,11 @@ pub(super) fn read(line: &[u8]) -> Result<AddUser, Vec<UserError>> {
         }
     };
     let mut members = Members { left: object, faults: Vec::new() };
-    let profile =
-        Profile { email: members.text("email"), username: members.text("username"), name: members.text("name") };
+    let profile = Profile {
+        email: members.text("email"),
+        username: members.text("username"),
+        display_name: members.text("displayName"),
+    };
     let secret = members.secret();
     let role = members.role();
     let email_verified = members.flag("emailVerified");

@@ -39,7 +39,7 @@ fn text(seen: &Inspected) -> String {
     let about = [
         ("Id", user.id.to_string()),
         ("Username", user.username.clone()),
-        ("Name", or_dash(user.name.as_ref())),
+        ("Display name", or_dash(user.name.as_ref())),
         ("E-mail", or_dash(user.email.as_ref().map(|email| format!("{email} ({verified})")))),
         ("Role", user.role.name().to_lowercase()),
         ("State", state(user)),

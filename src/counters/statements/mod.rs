@@ -31,7 +31,7 @@ struct Sql {
     lock: &'static str,
     /// The same without the rows that other transactions have locked.
     lock_skipping_locked: &'static str,
-    /// What the counters show.
+    /// The counters as they are, without a lock.
     show: &'static str,
     /// Writes what the counters show, and how many idempotency records they have.
     store: &'static str,
@@ -84,12 +84,12 @@ pub(super) async fn take(
         }
     };
     let rows = database.group_commit_writer().write_statement(statement).await?;
-    Ok(rows.iter().map(|row| read(row, now)).collect::<Result<_, DbErr>>()?)
+    Ok(rows.iter().map(|row| read(row, Some(now))).collect::<Result<_, DbErr>>()?)
 }
 
 /// By position, because a batch of many users has as many rows: finding columns by name costs more than reading
-/// them.
-fn read(row: &QueryResult, now: DateTime<Utc>) -> Result<counter::Model, DbErr> {
+/// them. `updated_at` is the last column where the statement does not set it.
+fn read(row: &QueryResult, updated_at: Option<DateTime<Utc>>) -> Result<counter::Model, DbErr> {
     Ok(counter::Model {
         id: row.try_get_by_index(0)?,
         user_id: row.try_get_by_index(1)?,
@@ -98,7 +98,7 @@ fn read(row: &QueryResult, now: DateTime<Utc>) -> Result<counter::Model, DbErr> 
         step: row.try_get_by_index(4)?,
         max: row.try_get_by_index(5)?,
         created_at: row.try_get_by_index(6)?,
-        updated_at: now,
+        updated_at: updated_at.map_or_else(|| row.try_get_by_index(8), Ok)?,
         // A deleted counter has no name that a line could have.
         deleted_at: None,
         idempotency_records: row.try_get_by_index(7)?,
@@ -132,15 +132,15 @@ pub(super) async fn lock<'k>(
     Ok(counter::Entity::find().from_raw_sql(statement).all(transaction).await?)
 }
 
-/// Returns the current integers of those of these counters that exist. Waits for no lock.
-pub(super) async fn show(db: &impl ConnectionTrait, keys: &[Key]) -> Result<HashMap<Key, i64>, Error> {
+/// Returns those of these counters that exist. Waits for no lock.
+pub(super) async fn show(db: &impl ConnectionTrait, keys: &[Key]) -> Result<HashMap<Key, counter::Model>, Error> {
     let lines: Vec<_> = keys.iter().map(|key| (hex(key.owner.uuid()), &*key.name)).collect();
     let backend = db.get_database_backend();
     let statement = by_lines(backend, sql(backend).show, [], &lines)?;
     let rows = db.query_all_raw(statement).await?;
     let shown = rows.iter().map(|row| {
-        let name: String = row.try_get_by_index(1)?;
-        Ok((Key { owner: row.try_get_by_index(0)?, name: name.into() }, row.try_get_by_index(2)?))
+        let counter = read(row, None)?;
+        Ok((Key { owner: counter.user_id, name: counter.name.as_str().into() }, counter))
     });
     Ok(shown.collect::<Result<_, DbErr>>()?)
 }

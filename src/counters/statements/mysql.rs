@@ -23,7 +23,7 @@ pub(super) const SQL: Sql = Sql {
     take_skipping_locked: None,
     lock: lock!("FOR UPDATE"),
     lock_skipping_locked: lock!("FOR UPDATE SKIP LOCKED"),
-    show: "SELECT STRAIGHT_JOIN user_id, name, current \
+    show: "SELECT STRAIGHT_JOIN id, user_id, name, current, step, max, created_at, idempotency_records, updated_at \
     FROM JSON_TABLE(?, '$[*]' COLUMNS (owner CHAR(32) PATH '$[0]', counter VARCHAR(128) PATH '$[1]')) AS line \
     JOIN counters ON user_id = UNHEX(line.owner) AND name = line.counter",
     store: "UPDATE \

@@ -34,7 +34,7 @@ pub(super) const SQL: Sql = Sql {
     ),
     lock: lock!(""),
     lock_skipping_locked: lock!("SKIP LOCKED"),
-    show: "SELECT user_id, name, current \
+    show: "SELECT id, user_id, name, current, step, max, created_at, idempotency_records, updated_at \
     FROM (SELECT (value ->> 0)::uuid AS owner, value ->> 1 AS counter FROM json_array_elements($1::json)) AS line \
     JOIN counters ON user_id = line.owner AND name = line.counter",
     store: "UPDATE counters SET current = line.shown, updated_at = $1, idempotency_records = line.records \

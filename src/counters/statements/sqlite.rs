@@ -17,7 +17,7 @@ pub(super) const SQL: Sql = Sql {
     take_skipping_locked: None,
     lock: LOCK,
     lock_skipping_locked: LOCK,
-    show: "SELECT user_id, name, current \
+    show: "SELECT id, user_id, name, current, step, max, created_at, idempotency_records, updated_at \
     FROM (SELECT unhex(value ->> 0) AS owner, value ->> 1 AS counter FROM json_each(?1)) AS line \
     CROSS JOIN counters ON user_id = line.owner AND name = line.counter",
     store: "UPDATE counters SET current = line.shown, updated_at = ?1, idempotency_records = line.records \

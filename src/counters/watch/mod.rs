@@ -1,4 +1,5 @@
-//! Watching counters: the integer now, then every change, and only the newest for who is slow.
+//! Watching counters: the counter now, then every change of its integer, and only the newest for
+//! who is slow.
 //!
 //! One task reads for all watchers of this server, in rounds: it learns which counters may have changed (by a commit
 //! of this server, by a signal of another one, by looking for itself), reads those that are watched in one statement,
@@ -22,16 +23,16 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::caller::{Caller, Scope};
-use crate::counters::Counters;
 use crate::counters::counter::Key;
+use crate::counters::{Counters, counter};
 use crate::error::Error;
 use crate::store::Database;
 use crate::supervise;
 use replicas::Hints;
 
 impl Counters {
-    /// The current integer of the caller's counter, then every change of it. Ends with [`Error::NotFound`] when the
-    /// counter is deleted.
+    /// Returns the caller's counter, then its new state after every change of `current`. Ends with
+    /// [`Error::NotFound`] when the counter is deleted.
     ///
     /// # Errors
     /// As [`Counters::current`].
@@ -39,17 +40,19 @@ impl Counters {
         &self,
         caller: &Caller,
         name: &str,
-    ) -> Result<impl Stream<Item = Result<i64, Error>> + use<>, Error> {
+    ) -> Result<impl Stream<Item = Result<Arc<counter::Model>, Error>> + use<>, Error> {
         let key = Key::of(caller.require_on(Scope::CountersRead, name)?, name).ok_or(Error::NotFound("counter"))?;
         let mut watcher = self.watch.begin(key).await?;
         let first = watcher.now().ok_or(Error::NotFound("counter"))?;
-        Ok(futures_util::stream::unfold((Some(watcher), Some(first)), |(watcher, first)| async move {
+        let id = first.id;
+        Ok(futures_util::stream::unfold((Some(watcher), Some(first)), move |(watcher, first)| async move {
             let mut watcher = watcher?;
             if let Some(first) = first {
                 return Some((Ok(first), (Some(watcher), None)));
             }
-            match watcher.change().await {
-                Some(current) => Some((Ok(current), (Some(watcher), None))),
+            // A new counter of the same name is another counter.
+            match watcher.change().await.filter(|counter| counter.id == id) {
+                Some(counter) => Some((Ok(counter), (Some(watcher), None))),
                 None => Some((Err(Error::NotFound("counter")), (None, None))),
             }
         }))
@@ -78,7 +81,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// What was shown last; `None` for a counter that does not exist.
-    watched: HashMap<Key, watch::Sender<Option<i64>>>,
+    watched: HashMap<Key, watch::Sender<Option<Arc<counter::Model>>>>,
     /// What may have changed since it was read.
     changed: HashSet<Key>,
     /// Who waits for their first read.
@@ -179,19 +182,19 @@ impl Shared {
 
 /// One who watches a counter.
 struct Watcher {
-    shown: watch::Receiver<Option<i64>>,
+    shown: watch::Receiver<Option<Arc<counter::Model>>>,
     key: Key,
     shared: Arc<Shared>,
 }
 
 impl Watcher {
-    /// What the counter shows; `None` if there is none.
-    fn now(&mut self) -> Option<i64> {
-        *self.shown.borrow_and_update()
+    /// The counter as it was read last; `None` if there is none.
+    fn now(&mut self) -> Option<Arc<counter::Model>> {
+        self.shown.borrow_and_update().clone()
     }
 
-    /// What it shows next.
-    async fn change(&mut self) -> Option<i64> {
+    /// The counter after its next change.
+    async fn change(&mut self) -> Option<Arc<counter::Model>> {
         self.shown.changed().await.ok()?;
         self.now()
     }

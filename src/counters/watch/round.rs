@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::counters::counter::Key;
-use crate::counters::statements;
 use crate::counters::watch::{Shared, State, replicas};
+use crate::counters::{counter, statements};
 use crate::error::Error;
 
 /// What waking a watcher and sending it the change may cost. A round rests as long as its watchers need, so that a hot
@@ -65,7 +65,7 @@ async fn round(shared: &Shared) -> Duration {
     if !keys.is_empty() {
         match statements::show(shared.database.reader(), &keys).await {
             Ok(shown) => {
-                rest += began.elapsed() + REST_PER_WATCHER * hand_out(shared, &keys, &shown);
+                rest += began.elapsed() + REST_PER_WATCHER * hand_out(shared, &keys, shown);
                 arriving.into_iter().for_each(|(_, answer)| drop(answer.send(Ok(()))));
             }
             Err(error) => {
@@ -92,12 +92,16 @@ fn take(state: &mut State) -> Work {
 }
 
 /// Shows what was read to whoever has not seen it; how many those are.
-fn hand_out(shared: &Shared, keys: &[Key], shown: &HashMap<Key, i64>) -> u32 {
+fn hand_out(shared: &Shared, keys: &[Key], mut shown: HashMap<Key, counter::Model>) -> u32 {
+    let integer = |counter: &Option<Arc<counter::Model>>| counter.as_ref().map(|counter| (counter.id, counter.current));
     let state = shared.lock();
     let mut woken = 0;
     for key in keys {
-        let (Some(sender), now) = (state.watched.get(key), shown.get(key).copied()) else { continue };
-        let differs = sender.send_if_modified(|before| std::mem::replace(before, now) != now);
+        let Some(sender) = state.watched.get(key) else { continue };
+        let now = shown.remove(key).map(Arc::new);
+        // What arrives later begins with the newest row, though `current` is the same.
+        let differs =
+            sender.send_if_modified(|before| integer(&now) != integer(&std::mem::replace(before, now.clone())));
         if differs {
             woken += u32::try_from(sender.receiver_count()).unwrap_or(u32::MAX);
         }

@@ -11,8 +11,10 @@ const [form, name, identifier, proof, password] =
 let token = '';
 
 onSubmit(form, async () => {
-  const input = token ? { token } : { identifier: identifier.value };
-  if (!proof.hidden) input.password = password.value;
+  const proofs = proof.hidden ? {} : { password: password.value };
+  const input = token
+    ? { link: { token, ...proofs } }
+    : { credentials: { identifier: identifier.value, ...proofs } };
   const { userErrors } = await mutate('restoreAccount', MUTATION, input);
   if (userErrors.length === 0) {
     leave();

@@ -42,9 +42,9 @@ impl PhotosQuery {
         tags: Option<Vec<String>>,
         #[graphql(desc = "Which come first.", default_with = "Order::Desc")] order: Order,
         #[graphql(desc = "How many from the beginning, at most 100; 20 if neither is given.")] first: Option<i32>,
-        #[graphql(desc = "Beginning behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Cursor that the page starts after; empty for the start of the list.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
-        #[graphql(desc = "Ending before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Cursor that the page ends before; empty for the end of the list.")] before: Option<String>,
     ) -> Option<Result<PhotoConnection, Error>> {
         let published = async {
             let window = Window::of(PhotoConnection::PUBLISHED, Arguments { first, after, last, before })?;

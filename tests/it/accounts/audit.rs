@@ -41,8 +41,14 @@ const TABLE: &[Row] = &[
     row("signUp", r#"username: "fresh", password: "quarry lantern 52 violin""#, "SIGNED_UP", "USER", None),
     row("login", r#"identifier: "anna", password: "correct horse battery""#, "LOGGED_IN", "USER", None),
     row("refreshTokens", r#"refreshToken: "$refresh""#, "TOKENS_REFRESHED", "USER", None),
-    row("updateProfile", r#"name: "Anna A.""#, "PROFILE_UPDATED", "USER", Some("name")),
-    row("updateProfile", r#"username: "anna2", name: null"#, "PROFILE_UPDATED", "USER", Some("username, name")),
+    row("updateProfile", r#"displayName: "Anna A.""#, "PROFILE_UPDATED", "USER", Some("displayName")),
+    row(
+        "updateProfile",
+        r#"username: "anna2", displayName: null"#,
+        "PROFILE_UPDATED",
+        "USER",
+        Some("username, displayName"),
+    ),
     row(
         "createApiKey",
         r#"password: "correct horse battery", name: "robot", scopes: [COUNTERS_NEXT]"#,
@@ -203,7 +209,8 @@ async fn a_reset_a_deletion_and_acts_of_administrators_add_one_entry_each() {
     let expected = ("ACCOUNT_DELETED".to_owned(), "USER".to_owned(), None);
     assert_eq!(newest(&test, "anna").await.0, expected);
     let restore = format!(
-        "mutation {{ restoreAccount(input: {{ identifier: \"anna\", password: \"{PASSWORD}\" }}) {{ userErrors {{ code }} }} }}"
+        "mutation {{ restoreAccount(input: {{ credentials: {{ identifier: \"anna\", password: \"{PASSWORD}\" }} }})
+         {{ userErrors {{ code }} }} }}"
     );
     test.anonymous().run(&restore).await.data();
     assert_eq!(newest(&test, "anna").await.0, ("RESTORED".to_owned(), "USER".to_owned(), None));

@@ -12,6 +12,8 @@ use crate::support::{Caller, PASSWORD, Reply, TestApp};
 enum Need {
     /// Nothing: also nobody is answered.
     Nothing,
+    /// Somebody: a person, or any API key.
+    SignedIn,
     /// Somebody: a person, or an API key with this scope.
     Scope(&'static str),
     /// A person who is signed in themselves.
@@ -22,7 +24,7 @@ enum Need {
     Admin,
 }
 
-use Need::{Admin, NoKey, Nothing, Person, Scope};
+use Need::{Admin, NoKey, Nothing, Person, Scope, SignedIn};
 
 const ACCOUNT: Need = Scope("ACCOUNT_READ");
 const COUNTERS: Need = Scope("COUNTERS_READ");
@@ -32,15 +34,16 @@ const SCOPES: [&str; 6] =
     ["ACCOUNT_READ", "COUNTERS_READ", "COUNTERS_NEXT", "COUNTERS_WRITE", "PHOTOS_READ", "PHOTOS_WRITE"];
 
 /// Operations that can be repeated: what would end the caller is given what it refuses in the payload.
-const TABLE: [(&str, Need, &str); 63] = [
+const TABLE: [(&str, Need, &str); 67] = [
     ("Query.hello", Nothing, "{ hello }"),
-    ("Query.server", Nothing, "{ server { version time limits { depth } } }"),
+    ("Query.server", Nothing, "{ server { version time errorCodes limits { depth } } }"),
     ("Query.viewer", Nothing, "{ viewer { __typename } }"),
     ("Query.current", COUNTERS, "{ current }"),
     ("Query.user", ACCOUNT, "{ user(username: \"anna\") { id email } }"),
     ("Query.users", ACCOUNT, "{ users { nodes { id email } totalCount } }"),
     ("Query.node", ACCOUNT, "{ node(id: \"usr_00000000000070008000000000000000\") { id } }"),
     ("Query.nodes", COUNTERS, "{ nodes(ids: [\"ctr_00000000000070008000000000000000\"]) { id } }"),
+    ("Viewer.id", Nothing, "{ viewer { id } }"),
     ("Viewer.user", ACCOUNT, "{ viewer { user { id email } } }"),
     ("Viewer.emailVerifiedAt", ACCOUNT, "{ viewer { emailVerifiedAt } }"),
     ("Viewer.role", ACCOUNT, "{ viewer { role } }"),
@@ -59,7 +62,7 @@ const TABLE: [(&str, Need, &str); 63] = [
         "changePassword(input: { identifier: \"anna\", currentPassword: \"no\", newPassword: \"long enough, this\" })
          { userErrors { code } }",
     ),
-    ("Mutation.updateProfile", Person, "updateProfile(input: { name: \"A name\" }) { userErrors { code } }"),
+    ("Mutation.updateProfile", Person, "updateProfile(input: { displayName: \"A name\" }) { userErrors { code } }"),
     (
         "Mutation.changeEmail",
         Person,
@@ -85,7 +88,7 @@ const TABLE: [(&str, Need, &str); 63] = [
     ),
     ("Mutation.revokeApiKey", Person, "revokeApiKey(input: { apiKeyId: \"no\" }) { userErrors { code } }"),
     ("Mutation.deleteAccount", Person, "deleteAccount(input: { password: \"no\" }) { userErrors { code } }"),
-    ("Mutation.restoreAccount", Nothing, "restoreAccount(input: { token: \"no\" }) { userErrors { code } }"),
+    ("Mutation.restoreAccount", Nothing, "restoreAccount(input: { link: { token: \"no\" } }) { userErrors { code } }"),
     ("Mutation.setUserRole", Admin, "setUserRole(input: { userId: \"no\", role: ADMIN }) { userErrors { code } }"),
     ("Mutation.suspendUser", Admin, "suspendUser(input: { userId: \"no\" }) { userErrors { code } }"),
     ("Mutation.reinstateUser", Admin, "reinstateUser(input: { userId: \"no\" }) { userErrors { code } }"),
@@ -94,6 +97,7 @@ const TABLE: [(&str, Need, &str); 63] = [
     ("Viewer.counters", COUNTERS, "{ viewer { counters { nodes { id } totalCount } } }"),
     ("Mutation.createCounter", Scope("COUNTERS_WRITE"), "createCounter(input: { name: \"\" }) { userErrors { code } }"),
     ("Mutation.deleteCounter", Scope("COUNTERS_WRITE"), "deleteCounter(input: { name: \"\" }) { userErrors { code } }"),
+    ("Subscription.counter", COUNTERS, "subscription { counter { id current } }"),
     ("Subscription.current", COUNTERS, "subscription { current }"),
     ("Query.photo", PHOTOS, "{ photo(id: \"pho_00000000000070008000000000000000\") { id } }"),
     ("Query.photos", PHOTOS, "{ photos { nodes { id } totalCount } }"),
@@ -108,6 +112,8 @@ const TABLE: [(&str, Need, &str); 63] = [
     // The same with what exists, and with what does not.
     ("Query.user", ACCOUNT, "{ user(username: \"nobody\") { id } }"),
     ("Query.current", COUNTERS, "{ current(counter: \"default\") }"),
+    ("Subscription.counter", COUNTERS, "subscription { counter(name: \"default\") { id name } }"),
+    ("Query.node", SignedIn, "{ node(id: \"vwr_00000000000070008000000000000000\") { id } }"),
     ("Query.node", ACCOUNT, "{ node(id: \"ses_00000000000070008000000000000000\") { id } }"),
     ("Query.node", ACCOUNT, "{ node(id: \"key_00000000000070008000000000000000\") { id } }"),
     ("Query.node", ACCOUNT, "{ node(id: \"evt_00000000000070008000000000000000\") { id } }"),
@@ -210,7 +216,7 @@ async fn an_api_key_may_do_what_its_scopes_say_and_never_what_needs_a_person() {
     for scope in SCOPES {
         let with = test.key_of(&root, &format!("scopes: [{scope}]")).await;
         hears(&with, scope, |_, need| match need {
-            Nothing => "OK",
+            Nothing | SignedIn => "OK",
             Scope(needed) if needed == scope => "OK",
             _ => "FORBIDDEN",
         })
@@ -218,7 +224,7 @@ async fn an_api_key_may_do_what_its_scopes_say_and_never_what_needs_a_person() {
         let others = SCOPES.into_iter().filter(|other| *other != scope).collect::<Vec<_>>().join(", ");
         let without = test.key_of(&root, &format!("scopes: [{others}]")).await;
         hears(&without, &format!("all but {scope}"), |_, need| match need {
-            Nothing => "OK",
+            Nothing | SignedIn => "OK",
             Scope(needed) if needed != scope => "OK",
             _ => "FORBIDDEN",
         })
@@ -235,7 +241,7 @@ async fn an_api_key_for_one_counter_may_touch_that_counter_alone() {
         // What there is of counters beside it, is not its business.
         let others = ["Viewer.counters", "Mutation.createCounter", "Mutation.deleteCounter"];
         hears(&key, &all, |field, need| match need {
-            Nothing => "OK",
+            Nothing | SignedIn => "OK",
             Scope(_) if others.contains(&field) => "FORBIDDEN",
             Scope(needed) if needed == scope || (scope.is_empty() && scopes.contains(&needed)) => "OK",
             _ => "FORBIDDEN",
@@ -266,7 +272,7 @@ async fn whoever_is_suspended_or_has_left_is_refused_wherever_a_user_is_needed()
 /// `viewer` is not null: a client must learn that its token is not good.
 fn rejected(field: &str, need: Need) -> &'static str {
     match need {
-        Nothing | NoKey if field != "Query.viewer" && field != "Viewer.session" => "OK",
+        Nothing | NoKey if !["Query.viewer", "Viewer.id", "Viewer.session"].contains(&field) => "OK",
         _ => "401 UNAUTHENTICATED",
     }
 }

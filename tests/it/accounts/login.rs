@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Reply, TestApp};
 
 const LOGIN: &str = "mutation ($identifier: String!, $password: String!) {
-    login(input: { identifier: $identifier, password: $password, sessionName: \"Test\" }) {
+    login(input: { identifier: $identifier, password: $password, deviceName: \"Test\" }) {
         user { username email } tokens { accessToken refreshToken } userErrors { code field message } } }";
 
 async fn login(test: &TestApp, identifier: &str, password: &str) -> Reply {

@@ -113,7 +113,7 @@ async fn an_operator_gives_nobody_the_looks_of_another() {
     let (test, anna) = TestApp::with_user().await;
     sign_up(&test, "сосо").await.data();
     let id = UserId::parse(&anna.user_id().await).expect("an id");
-    let input = UpdateProfile { username: Some("coco".to_owned()), name: None };
+    let input = UpdateProfile { username: Some("coco".to_owned()), display_name: None };
     let renamed = test.app.accounts.rename(&Asking::operator(), id, input).await;
     assert!(format!("{renamed:?}").contains(TOO_SIMILAR), "{renamed:?}");
 }
@@ -143,8 +143,8 @@ async fn a_display_name_can_be_seen_and_keeps_its_direction() {
     let (_test, anna) = TestApp::with_user().await;
     let set = async |name: &str| {
         let mutation = "mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) {
-            user { name } userErrors { code field message } } }";
-        anna.run_with(mutation, json!({ "input": { "name": name } })).await
+            user { displayName } userErrors { code field message } } }";
+        anna.run_with(mutation, json!({ "input": { "displayName": name } })).await
     };
     for name in [
         "\u{200b}",
@@ -156,10 +156,10 @@ async fn a_display_name_can_be_seen_and_keeps_its_direction() {
         "\u{2067}x",
         "a\u{2028}b",
     ] {
-        assert_eq!(set(name).await.user_errors("updateProfile"), ["INVALID input.name"], "{name:?}");
+        assert_eq!(set(name).await.user_errors("updateProfile"), ["INVALID input.displayName"], "{name:?}");
     }
     for name in ["👩\u{200d}🚒 Anna", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}", "מרים"]
     {
-        assert_eq!(set(name).await.at("/data/updateProfile/user/name"), &Value::from(name));
+        assert_eq!(set(name).await.at("/data/updateProfile/user/displayName"), &Value::from(name));
     }
 }

@@ -16,7 +16,7 @@ fn somebody(username: &str) -> AddUser {
         profile: Profile {
             email: Some(format!("{username}@example.org")),
             username: Some(username.to_owned()),
-            name: Some("Some Body".to_owned()),
+            display_name: Some("Some Body".to_owned()),
         },
         secret: Secret::Password(Password::from(PASSWORD.to_owned())),
         role: user::Role::User,
@@ -58,16 +58,16 @@ async fn a_user_who_is_added_signs_in_with_their_password_and_has_a_counter() {
     let berta = test.sign_in("BERTA").await;
     assert_eq!(berta.next().await, 1);
     let viewer =
-        berta.run("{ viewer { role emailVerifiedAt user { name createdAt } events { nodes { kind } } } }").await;
+        berta.run("{ viewer { role emailVerifiedAt user { displayName createdAt } events { nodes { kind } } } }").await;
     let kinds = json!([{ "kind": "LOGGED_IN" }, { "kind": "SIGNED_UP" }]);
     let expected = json!({
         "role": "ADMIN", "emailVerifiedAt": "2026-11-20T12:00:00.000000Z", "events": { "nodes": kinds },
-        "user": { "name": "Some Body", "createdAt": "2020-02-29T12:00:00.000000Z" },
+        "user": { "displayName": "Some Body", "createdAt": "2020-02-29T12:00:00.000000Z" },
     });
     assert_eq!(viewer.data()["viewer"], expected);
 
     for (taken, expected) in [("Berta", "Taken input.username"), ("b", "TooShort input.username")] {
-        let profile = Profile { email: None, username: Some(taken.to_owned()), name: None };
+        let profile = Profile { email: None, username: Some(taken.to_owned()), display_name: None };
         let result = test.app.accounts.add_user(&operator, AddUser { profile, ..somebody("x") }).await;
         assert_eq!(refusal(result), expected);
     }
@@ -150,11 +150,12 @@ async fn a_rename_and_the_end_of_sessions_hold_at_once() {
     let phone = test.sign_in("anna").await;
     let bert = test.sign_up("bert").await;
     let (operator, who) = (Caller::operator(), id(&anna.user_id().await));
-    let change = |name: &str| UpdateProfile { username: Some(name.to_owned()), name: Some(Some("A. B.".to_owned())) };
+    let change =
+        |name: &str| UpdateProfile { username: Some(name.to_owned()), display_name: Some(Some("A. B.".to_owned())) };
     assert_eq!(refusal(test.app.accounts.rename(&operator, who, change("BERT")).await), "Taken input.username");
     assert!(test.app.accounts.rename(&operator, who, change("berta")).await.is_ok());
-    let user = anna.run("{ viewer { user { username name } } }").await;
-    assert_eq!(user.data()["viewer"]["user"], json!({ "username": "berta", "name": "A. B." }));
+    let user = anna.run("{ viewer { user { username displayName } } }").await;
+    assert_eq!(user.data()["viewer"]["user"], json!({ "username": "berta", "displayName": "A. B." }));
     assert_eq!(test.app.accounts.end_sessions_of(&operator, who).await.ok(), Some(2));
     assert_eq!(test.app.accounts.end_sessions_of(&operator, who).await.ok(), Some(0));
     assert!(anna.is_refused().await && phone.is_refused().await && !bert.is_refused().await);
@@ -228,7 +229,7 @@ async fn nobody_but_an_operator_does_any_of_it() {
         },
     ] {
         let caller = Caller { identity, ..Caller::anonymous() };
-        let change = UpdateProfile { username: Some("other".to_owned()), name: None };
+        let change = UpdateProfile { username: Some("other".to_owned()), display_name: None };
         let new = Password::from("quarry lantern 52 violin".to_owned());
         for refused in [
             refusal(accounts.add_user(&caller, somebody("carl")).await),
@@ -250,7 +251,7 @@ async fn whom_nobody_knows_an_operator_does_not_find() {
     let test = TestApp::start().await;
     let (operator, nobody, accounts) = (Caller::operator(), UserId::generate(), &test.app.accounts);
     let new = Password::from("quarry lantern 52 violin".to_owned());
-    let change = UpdateProfile { username: Some("other".to_owned()), name: None };
+    let change = UpdateProfile { username: Some("other".to_owned()), display_name: None };
     for refused in [
         refusal(accounts.set_password(&operator, nobody, new).await),
         refusal(accounts.rename(&operator, nobody, change).await),

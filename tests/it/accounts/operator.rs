@@ -10,7 +10,7 @@ use crate::support::{PASSWORD, TestApp, alter};
 
 fn carla() -> AddUser {
     AddUser {
-        profile: Profile { email: None, username: Some("carla".to_owned()), name: None },
+        profile: Profile { email: None, username: Some("carla".to_owned()), display_name: None },
         secret: Secret::Password(Password::from(PASSWORD.to_owned())),
         role: user::Role::User,
         email_verified: false,

@@ -42,8 +42,8 @@ async fn what_is_known_of_a_person_makes_their_password_no_better() {
         ("zarquomel-de", json!({ "email": "me@zarquomel.de" })),
         ("xuv0relian!", json!({ "username": "xuvorelian" })),
         ("nailerovux", json!({ "username": "Xuvorelian" })),
-        ("Brimthwackle1", json!({ "name": "Xuvorelian Brimthwackle" })),
-        ("xuvorelianbrimthwackle", json!({ "name": "Xuvorelian Brimthwackle" })),
+        ("Brimthwackle1", json!({ "displayName": "Xuvorelian Brimthwackle" })),
+        ("xuvorelianbrimthwackle", json!({ "displayName": "Xuvorelian Brimthwackle" })),
     ]
     .into_iter()
     .enumerate()

@@ -7,12 +7,12 @@ use crate::support::{Caller, Reply, TestApp};
 
 async fn update(caller: &Caller, input: Value) -> Reply {
     let mutation = "mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) {
-        user { username name email } userErrors { code field message } } }";
+        user { username displayName email } userErrors { code field message } } }";
     caller.run_with(mutation, json!({ "input": input })).await
 }
 
 async fn profile(caller: &Caller) -> Value {
-    caller.run("{ viewer { user { username name } } }").await.data()["viewer"]["user"].clone()
+    caller.run("{ viewer { user { username displayName } } }").await.data()["viewer"]["user"].clone()
 }
 
 #[tokio::test]
@@ -20,18 +20,18 @@ async fn what_is_given_changes_what_is_left_out_stays_and_null_takes_the_name_aw
     let (test, anna) = TestApp::with_user().await;
     let address = "anna@example.org";
     for (input, username, name) in [
-        (json!({ "name": "  Anna Ä.  " }), "anna", json!("Anna Ä.")),
+        (json!({ "displayName": "  Anna Ä.  " }), "anna", json!("Anna Ä.")),
         (json!({}), "anna", json!("Anna Ä.")),
         (json!({ "username": null }), "anna", json!("Anna Ä.")),
         (json!({ "username": "ANNA" }), "ANNA", json!("Anna Ä.")),
         (json!({ "username": "Anna-2" }), "Anna-2", json!("Anna Ä.")),
-        (json!({ "name": null }), "Anna-2", Value::Null),
-        (json!({ "username": "ｂｅｒｔ", "name": "Bert" }), "bert", json!("Bert")),
+        (json!({ "displayName": null }), "Anna-2", Value::Null),
+        (json!({ "username": "ｂｅｒｔ", "displayName": "Bert" }), "bert", json!("Bert")),
     ] {
         let reply = update(&anna, input.clone()).await;
-        let expected = json!({ "username": username, "name": name, "email": address });
+        let expected = json!({ "username": username, "displayName": name, "email": address });
         assert_eq!(reply.data()["updateProfile"], json!({ "user": expected, "userErrors": [] }), "{input}");
-        assert_eq!(profile(&anna).await, json!({ "username": username, "name": name }));
+        assert_eq!(profile(&anna).await, json!({ "username": username, "displayName": name }));
     }
     assert_eq!(profile(&test.sign_in("BERT").await).await["username"], "bert");
     test.sign_up("anna2").await;
@@ -48,18 +48,21 @@ async fn everything_that_is_wrong_is_said_at_once_and_changes_nothing() {
         (json!({ "username": "ab" }), vec!["TOO_SHORT input.username"]),
         (json!({ "username": "a".repeat(33) }), vec!["TOO_LONG input.username"]),
         (json!({ "username": "-anna" }), vec!["INVALID input.username"]),
-        (json!({ "username": "anna b", "name": "x" }), vec!["INVALID input.username"]),
+        (json!({ "username": "anna b", "displayName": "x" }), vec!["INVALID input.username"]),
         (json!({ "username": "a@b.org" }), vec!["INVALID input.username"]),
-        (json!({ "username": "BERT", "name": "x" }), vec!["TAKEN input.username"]),
-        (json!({ "name": "" }), vec!["REQUIRED input.name"]),
-        (json!({ "name": "x".repeat(101) }), vec!["TOO_LONG input.name"]),
-        (json!({ "name": "a\nb", "username": "fresh" }), vec!["INVALID input.name"]),
-        (json!({ "name": " ", "username": "x" }), vec!["TOO_SHORT input.username", "REQUIRED input.name"]),
+        (json!({ "username": "BERT", "displayName": "x" }), vec!["TAKEN input.username"]),
+        (json!({ "displayName": "" }), vec!["REQUIRED input.displayName"]),
+        (json!({ "displayName": "x".repeat(101) }), vec!["TOO_LONG input.displayName"]),
+        (json!({ "displayName": "a\nb", "username": "fresh" }), vec!["INVALID input.displayName"]),
+        (
+            json!({ "displayName": " ", "username": "x" }),
+            vec!["TOO_SHORT input.username", "REQUIRED input.displayName"],
+        ),
     ] {
         let reply = update(&anna, input.clone()).await;
         assert_eq!(reply.user_errors("updateProfile"), expected, "{input}: {}", reply.body);
         assert_eq!(reply.data()["updateProfile"]["user"], Value::Null);
-        assert_eq!(profile(&anna).await, json!({ "username": "anna", "name": null }));
+        assert_eq!(profile(&anna).await, json!({ "username": "anna", "displayName": null }));
     }
 }
 
@@ -70,13 +73,13 @@ async fn a_search_finds_the_new_names_and_no_longer_the_old() {
         let query = "query ($search: String) { users(search: $search) { totalCount } }";
         anna.run_with(query, json!({ "search": search })).await.data()["users"]["totalCount"] == 1
     };
-    update(&anna, json!({ "name": "Zoë" })).await.data();
+    update(&anna, json!({ "displayName": "Zoë" })).await.data();
     assert!(finds("ZOË").await && finds("anna").await);
     update(&anna, json!({ "username": "berta" })).await.data();
     assert!(finds("zoë").await && finds("berta").await && !finds("anna").await);
-    update(&anna, json!({ "name": "Carla" })).await.data();
+    update(&anna, json!({ "displayName": "Carla" })).await.data();
     assert!(!finds("zoë").await && finds("carla").await && finds("berta").await);
-    update(&anna, json!({ "name": null })).await.data();
+    update(&anna, json!({ "displayName": null })).await.data();
     assert!(!finds("carla").await && finds("berta").await);
 }
 
@@ -115,17 +118,17 @@ async fn nothing_but_the_profile_can_be_set() {
         "isAdmin: true",
     ] {
         let reply = anna
-            .run(&format!("mutation {{ updateProfile(input: {{ name: \"x\", {extra} }}) {{ user {{ id }} }} }}"))
+            .run(&format!("mutation {{ updateProfile(input: {{ displayName: \"x\", {extra} }}) {{ user {{ id }} }} }}"))
             .await;
         assert_eq!(reply.code(), "GRAPHQL_VALIDATION_FAILED", "{extra}");
         let (name, value) = extra.split_once(": ").expect("a field");
         let value: Value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
-        let reply = update(&anna, json!({ "name": "x", name: value })).await;
+        let reply = update(&anna, json!({ "displayName": "x", name: value })).await;
         assert!(["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"].contains(&reply.code()), "{extra}: {}", reply.body);
     }
-    let viewer = anna.run("{ viewer { role user { name email } } }").await;
+    let viewer = anna.run("{ viewer { role user { displayName email } } }").await;
     assert_eq!(
         viewer.data()["viewer"],
-        json!({ "role": "USER", "user": { "name": null, "email": "anna@example.org" } })
+        json!({ "role": "USER", "user": { "displayName": null, "email": "anna@example.org" } })
     );
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::signed_in::{SignedIn, is_welcome, log_in, log_in_as, refresh, refreshed, viewer};
 use crate::support::{Caller, PASSWORD, Reply, TestApp};
 
-const SESSION: &str = "id current name userAgent ipAddress createdAt lastUsedAt expiresAt";
+const SESSION: &str = "id current deviceName userAgent ipAddress createdAt lastUsedAt expiresAt";
 
 async fn sessions(caller: &Caller) -> Vec<Value> {
     viewer(caller, &format!("sessions {{ {SESSION} }}")).await["sessions"].as_array().expect("a list").clone()
@@ -17,7 +17,7 @@ async fn own_session(caller: &Caller) -> Value {
 
 async fn end_session(caller: &Caller, id: &str) -> Reply {
     let mutation = "mutation ($id: ID!) { endSession(input: { sessionId: $id }) {
-        session { id current name } userErrors { code field message } } }";
+        session { id current deviceName } userErrors { code field message } } }";
     caller.run_with(mutation, json!({ "id": id })).await
 }
 
@@ -41,7 +41,7 @@ async fn a_session_tells_with_what_and_from_where_it_was_opened() {
     let own = own_session(&laptop.user).await;
     let moment = "2026-11-20T12:00:00.000000Z";
     let expected = json!({
-        "id": own["id"], "current": true, "name": "My laptop", "userAgent": "Laptop/1.0", "ipAddress": "203.0.113.7",
+        "id": own["id"], "current": true, "deviceName": "My laptop", "userAgent": "Laptop/1.0", "ipAddress": "203.0.113.7",
         "createdAt": moment, "lastUsedAt": moment, "expiresAt": "2026-12-20T12:00:00.000000Z",
     });
     assert_eq!(own, expected);
@@ -49,7 +49,7 @@ async fn a_session_tells_with_what_and_from_where_it_was_opened() {
     let current: Vec<_> = listed.iter().map(|session| session["current"] == true).collect();
     assert_eq!(current, [false, true, false], "the newest first: the phone, the laptop, the sign-up");
     assert_eq!(listed[1], own);
-    assert_eq!((&listed[0]["ipAddress"], &listed[0]["name"]), (&json!("198.51.100.9"), &Value::Null));
+    assert_eq!((&listed[0]["ipAddress"], &listed[0]["deviceName"]), (&json!("198.51.100.9"), &Value::Null));
     assert_eq!(listed[0]["userAgent"], "P".repeat(256));
     assert_eq!((&listed[2]["ipAddress"], &listed[2]["userAgent"]), (&Value::Null, &Value::Null));
     assert_eq!(own_session(&phone.user).await["id"], listed[0]["id"]);
@@ -154,11 +154,11 @@ async fn a_session_that_is_ended_from_another_is_over_at_once_and_after_a_restar
     let lost = log_in_as(&test.anonymous(), "anna", PASSWORD, Some("Lost phone")).await;
     assert!(is_welcome(&lost.user).await, "its token is remembered");
     let known = sessions(&first).await;
-    assert_eq!(known[0]["name"], "Lost phone");
+    assert_eq!(known[0]["deviceName"], "Lost phone");
 
     let reply = end_session(&first, id(&known[0])).await;
     let expected =
-        json!({ "session": { "id": id(&known[0]), "current": false, "name": "Lost phone" }, "userErrors": [] });
+        json!({ "session": { "id": id(&known[0]), "current": false, "deviceName": "Lost phone" }, "userErrors": [] });
     assert_eq!(reply.data()["endSession"], expected);
     assert!(!is_welcome(&lost.user).await);
     assert!(!can_refresh(&test, &lost).await);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Reply, Rows, TestApp};
 
 const SIGN_UP: &str = "mutation ($input: SignUpInput!) { signUp(input: $input) {
-    user { id username email name createdAt }
+    user { id username email displayName createdAt }
     tokens { accessToken refreshToken tokenType expiresIn expiresAt }
     userErrors { code field message } } }";
 
@@ -21,7 +21,7 @@ async fn an_address_alone_is_enough_and_a_username_is_made_up() {
     assert_eq!(user["email"], "Me@Example.org", "as it was written");
     let username = user["username"].as_str().expect("a username");
     assert!(username.starts_with("user-") && username.len() == 15, "{username}");
-    assert_eq!(user["name"], Value::Null);
+    assert_eq!(user["displayName"], Value::Null);
 
     let another = sign_up(&test, json!({ "email": "you@example.org", "password": PASSWORD })).await;
     assert_ne!(another.at("/data/signUp/user/username"), username);
@@ -38,13 +38,12 @@ async fn a_username_alone_is_enough() {
 #[tokio::test]
 async fn everything_given_is_kept_and_the_tokens_work() {
     let test = TestApp::start().await;
-    let input =
-        json!({ "email": "anna@example.org", "username": "Anna", "password": PASSWORD, "name": "  Anna Å. 🦊 " });
+    let input = json!({ "email": "anna@example.org", "username": "Anna", "password": PASSWORD, "displayName": "  Anna Å. 🦊 " });
     let reply = sign_up(&test, input).await;
     let payload = &reply.data()["signUp"];
     assert_eq!(payload["userErrors"], json!([]));
     let user = &payload["user"];
-    assert_eq!((&user["username"], &user["name"]), (&json!("Anna"), &json!("Anna Å. 🦊")));
+    assert_eq!((&user["username"], &user["displayName"]), (&json!("Anna"), &json!("Anna Å. 🦊")));
     assert_eq!(user["createdAt"], "2026-11-20T12:00:00.000000Z");
     let tokens = &payload["tokens"];
     assert_eq!((&tokens["tokenType"], &tokens["expiresIn"]), (&json!("Bearer"), &json!(900)));
@@ -69,11 +68,11 @@ async fn the_counter_named_default_is_there_at_once() {
 #[tokio::test]
 async fn all_that_is_wrong_is_told_at_once_and_nothing_is_written() {
     let test = TestApp::start().await;
-    let input = json!({ "email": "nobody", "username": "a b", "password": "short", "name": "two\nlines" });
+    let input = json!({ "email": "nobody", "username": "a b", "password": "short", "displayName": "two\nlines" });
     let reply = sign_up(&test, input).await;
     assert_eq!(
         reply.user_errors("signUp"),
-        ["INVALID input.email", "INVALID input.username", "INVALID input.name", "TOO_SHORT input.password"]
+        ["INVALID input.email", "INVALID input.username", "INVALID input.displayName", "TOO_SHORT input.password"]
     );
     assert_eq!((reply.at("/data/signUp/user"), reply.at("/data/signUp/tokens")), (&Value::Null, &Value::Null));
     assert_eq!(test.rows().await, Rows::default());
@@ -82,8 +81,11 @@ async fn all_that_is_wrong_is_told_at_once_and_nothing_is_written() {
 #[tokio::test]
 async fn nobody_signs_up_without_an_address_or_username_and_the_rest_is_checked_as_well() {
     let test = TestApp::start().await;
-    let reply = sign_up(&test, json!({ "password": "short", "name": " " })).await;
-    assert_eq!(reply.user_errors("signUp"), ["REQUIRED input", "REQUIRED input.name", "TOO_SHORT input.password"]);
+    let reply = sign_up(&test, json!({ "password": "short", "displayName": " " })).await;
+    assert_eq!(
+        reply.user_errors("signUp"),
+        ["REQUIRED input", "REQUIRED input.displayName", "TOO_SHORT input.password"]
+    );
     assert_eq!(test.rows().await, Rows::default());
 }
 

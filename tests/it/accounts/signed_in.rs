@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Caller, PASSWORD, Reply, TestApp};
 
 pub(super) const LOGIN: &str = "mutation ($identifier: String!, $password: String!, $name: String) {
-    login(input: { identifier: $identifier, password: $password, sessionName: $name }) {
+    login(input: { identifier: $identifier, password: $password, deviceName: $name }) {
         tokens { accessToken refreshToken } userErrors { code field message } } }";
 
 pub(super) const REFRESH: &str = "mutation ($token: String!) { refreshTokens(input: { refreshToken: $token }) {

@@ -15,7 +15,7 @@ async fn found(caller: &Caller, search: &str) -> Vec<String> {
 }
 
 async fn call(caller: &Caller, name: &str) {
-    let mutation = "mutation ($name: String) { updateProfile(input: { name: $name }) { userErrors { code } } }";
+    let mutation = "mutation ($name: String) { updateProfile(input: { displayName: $name }) { userErrors { code } } }";
     let reply = caller.run_with(mutation, json!({ "name": name })).await;
     assert_eq!(reply.data()["updateProfile"]["userErrors"], json!([]), "{name}");
 }

@@ -5,7 +5,12 @@ pub const CODES: [&str; 5] =
     ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "NOT_FOUND", "QUERY_TOO_COMPLEX"];
 
 /// Inputs within inputs, and where they stand.
-pub const NESTED: [(&str, &str); 2] = [("NewPhoto", "uploadPhotos.photos"), ("PhotoEdit", "editPhotos.edits")];
+pub const NESTED: [(&str, &str); 4] = [
+    ("NewPhoto", "uploadPhotos.photos"),
+    ("PhotoEdit", "editPhotos.edits"),
+    ("RestoreAccountByLinkInput", "restoreAccount.link"),
+    ("RestoreAccountByCredentialsInput", "restoreAccount.credentials"),
+];
 
 /// A field of an input object, or an argument.
 #[derive(Clone, Copy)]
@@ -59,7 +64,12 @@ pub const PLACES: &[Place] = &[
     place("signUp", "password", "String!", r#"username: "fresh", password: $value"#),
     taking(
         OPTIONAL,
-        place("signUp", "name", "String", r#"username: "fresh", password: "quarry lantern 52 violin", name: $value"#),
+        place(
+            "signUp",
+            "displayName",
+            "String",
+            r#"username: "fresh", password: "quarry lantern 52 violin", displayName: $value"#,
+        ),
     ),
     quiet(place("login", "identifier", "String!", r#"identifier: $value, password: "correct horse battery""#)),
     quiet(place("login", "password", "String!", r#"identifier: "anna", password: $value"#)),
@@ -67,9 +77,9 @@ pub const PLACES: &[Place] = &[
         OPTIONAL,
         place(
             "login",
-            "sessionName",
+            "deviceName",
             "String",
-            r#"identifier: "anna", password: "correct horse battery", sessionName: $value"#,
+            r#"identifier: "anna", password: "correct horse battery", deviceName: $value"#,
         ),
     ),
     // Without the present password nothing changes, whatever else is good.
@@ -95,15 +105,6 @@ pub const PLACES: &[Place] = &[
         r#"currentPassword: "correct horse battery", newPassword: $value"#,
     ),
     taking(
-        &["boolean"],
-        place(
-            "changePassword",
-            "keepOtherSessions",
-            "Boolean!",
-            r#"currentPassword: "not the one", newPassword: "quarry lantern 52 violin", keepOtherSessions: $value"#,
-        ),
-    ),
-    taking(
         &[],
         place(
             "changePassword",
@@ -122,7 +123,7 @@ pub const PLACES: &[Place] = &[
         ),
     ),
     taking(OPTIONAL, place("updateProfile", "username", "String", "username: $value")),
-    taking(OPTIONAL, place("updateProfile", "name", "String", "name: $value")),
+    taking(OPTIONAL, place("updateProfile", "displayName", "String", "displayName: $value")),
     place("changeEmail", "newEmail", "String!", r#"newEmail: $value, password: "correct horse battery""#),
     quiet(place("changeEmail", "password", "String!", r#"newEmail: "new@example.org", password: $value"#)),
     place("verifyEmail", "token", "String!", "token: $value"),
@@ -131,17 +132,25 @@ pub const PLACES: &[Place] = &[
     place("resetPassword", "token", "String!", r#"token: $value, newPassword: "quarry lantern 52 violin""#),
     quiet(place("resetPassword", "newPassword", "String!", r#"token: "none", newPassword: $value"#)),
     quiet(place("deleteAccount", "password", "String!", "password: $value")),
-    taking(OPTIONAL, quiet(place("restoreAccount", "token", "String", "token: $value"))),
+    taking(&[], place("restoreAccount", "link", "RestoreAccountByLinkInput!", "link: $value")),
+    quiet(place("restoreAccount", "link.token", "String!", "link: { token: $value }")),
     taking(
         OPTIONAL,
-        quiet(place(
-            "restoreAccount",
-            "identifier",
-            "String",
-            r#"identifier: $value, password: "correct horse battery""#,
-        )),
+        quiet(place("restoreAccount", "link.password", "String", r#"link: { token: "none", password: $value }"#)),
     ),
-    taking(OPTIONAL, quiet(place("restoreAccount", "password", "String", r#"identifier: "anna", password: $value"#))),
+    taking(&[], place("restoreAccount", "credentials", "RestoreAccountByCredentialsInput!", "credentials: $value")),
+    quiet(place(
+        "restoreAccount",
+        "credentials.identifier",
+        "String!",
+        r#"credentials: { identifier: $value, password: "correct horse battery" }"#,
+    )),
+    quiet(place(
+        "restoreAccount",
+        "credentials.password",
+        "String!",
+        r#"credentials: { identifier: "anna", password: $value }"#,
+    )),
     taking(IDS, place("endSession", "sessionId", "ID!", "sessionId: $value")),
     quiet(place("createApiKey", "password", "String!", r#"name: "x", scopes: [COUNTERS_READ], password: $value"#)),
     place(
@@ -210,6 +219,7 @@ pub const PLACES: &[Place] = &[
     quiet(place("user", "username", "String!", "{ user(username: $value) { id } }")),
     place("current", "counter", "String!", "{ current(counter: $value) }"),
     place("current", "counter", "String!", "subscription { current(counter: $value) }"),
+    place("counter", "name", "String!", "subscription { counter(name: $value) { id } }"),
     quiet(place("counter", "name", "String!", "{ viewer { counter(name: $value) { id } } }")),
     quiet(place("node", "id", "ID!", "{ node(id: $value) { id } }")),
     quiet(place("nodes", "ids", "ID!", "{ nodes(ids: [$value]) { id } }")),

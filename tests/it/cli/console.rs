@@ -142,9 +142,9 @@ async fn whoever_acts_is_shown_with_their_state_and_has_its_rights() {
 async fn nothing_that_a_user_wrote_acts_on_the_terminal() {
     let place = with_anna().await;
     place.execute("UPDATE users SET name = '\u{1b}[2J\u{9b}2J\u{202e}é'").await;
-    let text = place.run(&["console", "--as", "anna", "-e", "viewer { user { name } }"]).output();
+    let text = place.run(&["console", "--as", "anna", "-e", "viewer { user { displayName } }"]).output();
     assert!(text.contains(r"\u001b[2J\u009b2J\u202eé"), "{text:?}");
-    assert_eq!(answer(text)["data"]["viewer"]["user"]["name"], "\u{1b}[2J\u{9b}2J\u{202e}é");
+    assert_eq!(answer(text)["data"]["viewer"]["user"]["displayName"], "\u{1b}[2J\u{9b}2J\u{202e}é");
 }
 
 #[tokio::test]

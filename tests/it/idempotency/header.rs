@@ -40,23 +40,23 @@ async fn a_mutation_that_cannot_honor_the_header_is_refused_and_does_nothing() {
     let keyed = user.with_header("idempotency-key", "k");
     for query in [
         "mutation { deleteCounter(input: { name: \"default\" }) { userErrors { code } } }",
-        "mutation { updateProfile(input: { name: \"Anna\" }) { userErrors { code } } }",
+        "mutation { updateProfile(input: { displayName: \"Anna\" }) { userErrors { code } } }",
         "mutation { logout { endedSessions } }",
         "mutation { deletePhotos(input: { photoIds: [] }) { userErrors { code } } }",
         "mutation { revokeApiKey(input: { apiKeyId: \"x\" }) { userErrors { code } } }",
         "mutation { signUp(input: { username: \"bob\", password: \"correct horse battery\" }) { userErrors { code } } }",
         // Beside one that honors it, in a fragment, under another name, and where a condition leaves it out.
-        "mutation { next(input: { idempotencyKey: \"own\" }) { value } updateProfile(input: { name: \"Anna\" })
+        "mutation { next(input: { idempotencyKey: \"own\" }) { value } updateProfile(input: { displayName: \"Anna\" })
          { userErrors { code } } }",
-        "mutation { ...F } fragment F on Mutation { updateProfile(input: { name: \"A\" }) { userErrors { code } } }",
-        "mutation { ... on Mutation { next: updateProfile(input: { name: \"A\" }) { userErrors { code } } } }",
+        "mutation { ...F } fragment F on Mutation { updateProfile(input: { displayName: \"A\" }) { userErrors { code } } }",
+        "mutation { ... on Mutation { next: updateProfile(input: { displayName: \"A\" }) { userErrors { code } } } }",
         "mutation { ... { ...F } } fragment F on Mutation { logout { endedSessions } }",
     ] {
         refused(&keyed, query).await;
     }
     assert_eq!(test.rows().await, before);
-    let seen = user.run("{ current viewer { user { name } } }").await;
-    assert_eq!(seen.data(), &json!({ "current": 0, "viewer": { "user": { "name": null } } }));
+    let seen = user.run("{ current viewer { user { displayName } } }").await;
+    assert_eq!(seen.data(), &json!({ "current": 0, "viewer": { "user": { "displayName": null } } }));
     // A key that is none is refused as well, and so are two.
     refused(&user.with_header("idempotency-key", ""), "mutation { logout { endedSessions } }").await;
     let two = user.with_header("idempotency-key", "a").with_header("idempotency-key", "b");
@@ -74,7 +74,7 @@ async fn a_query_changes_nothing_and_may_carry_the_header() {
 async fn the_header_is_refused_on_an_event_stream_too() {
     let (_test, user) = TestApp::with_user().await;
     let keyed = user.with_header("idempotency-key", "k");
-    let reply = keyed.listen("mutation { updateProfile(input: { name: \"A\" }) { userErrors { code } } }").await;
+    let reply = keyed.listen("mutation { updateProfile(input: { displayName: \"A\" }) { userErrors { code } } }").await;
     assert_eq!(reply.code(), "BAD_USER_INPUT", "{}", reply.body);
 }
 

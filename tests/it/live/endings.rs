@@ -125,7 +125,7 @@ async fn what_ends_another_session_or_nothing_ends_no_connection() {
     open.go_on(&anna).await;
     let keep = format!(
         "changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"quarry lantern 52 violin\",
-         keepOtherSessions: true }}) {{ userErrors {{ code }} }}"
+         sessions: KEEP }}) {{ userErrors {{ code }} }}"
     );
     run(&anna, &keep).await;
     open.go_on(&anna).await;

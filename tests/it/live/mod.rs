@@ -2,6 +2,7 @@
 
 mod client;
 mod close_codes;
+mod counter;
 mod current;
 mod delivery;
 mod endings;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, Process, Reply, TestApp};
 
-async fn run_named(caller: &Caller, query: &str, name: &str) -> Reply {
+pub(super) async fn run_named(caller: &Caller, query: &str, name: &str) -> Reply {
     let body = json!({ "query": query, "operationName": name }).to_string();
     let request = Request::post("/graphql").header("content-type", "application/json");
     caller.send(request.body(body.into()).expect("a request")).await

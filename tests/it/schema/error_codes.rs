@@ -33,6 +33,17 @@ async fn each_fault_has_its_code() {
 }
 
 #[tokio::test]
+async fn the_server_lists_every_code() {
+    let test = TestApp::start().await;
+    let query = "{ server { errorCodes } __type(name: \"ErrorCode\") { enumValues { name } } }";
+    let reply = test.anonymous().run(query).await;
+    let values = reply.at("/data/__type/enumValues").as_array().expect("an enum that clients see");
+    let names: Vec<_> = values.iter().map(|value| value["name"].clone()).collect();
+    assert_eq!(reply.at("/data/server/errorCodes"), &json!(names));
+    assert!(names.contains(&json!("UNAUTHENTICATED")) && names.len() == 14, "{names:?}");
+}
+
+#[tokio::test]
 async fn whoever_is_not_signed_in_is_told_so() {
     let test = TestApp::start().await;
     for query in [

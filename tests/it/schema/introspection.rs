@@ -1,5 +1,8 @@
 //! Asking for the schema: what tools ask passes, what multiplies does not, and it can be switched off.
 
+use serde_json::json;
+
+use super::cached_documents::run_named;
 use super::{STANDARD_INTROSPECTION, introspect, own_types};
 use crate::support::TestApp;
 
@@ -9,6 +12,39 @@ async fn the_standard_introspection_query_passes() {
     let schema = introspect(&test.anonymous()).await;
     assert_eq!(schema["queryType"]["name"], "Query");
     assert!(own_types(&schema).len() > 20);
+}
+
+#[tokio::test]
+async fn the_schema_describes_itself() {
+    let test = TestApp::start().await;
+    let caller = test.anonymous();
+    let schema = introspect(&caller).await;
+    let description = schema["description"].as_str().expect("a description");
+    assert!(description.contains("Cloakroom") && !description.contains("A GraphQL Schema defines"), "{description}");
+    let exported = format!("\n\"\"\"\n{description}\n\"\"\"\nschema {{\n");
+    assert!(include_str!("../../../schema.graphql").contains(&exported), "{exported}");
+    let expected = json!({ "description": description });
+    for (query, field) in [
+        ("{ hello __schema { description } }", "__schema"),
+        ("{ s: __schema { description } }", "s"),
+        ("query A { hello } query B { s: __schema { description } }", "s"),
+        ("{ ...Q } fragment Q on Query { __schema { ...S } } fragment S on __Schema { description }", "__schema"),
+        ("{ ... { __schema { ... on __Schema { description } } } }", "__schema"),
+        ("{ __schema { description } __schema { description queryType @skip(if: true) { name } } }", "__schema"),
+    ] {
+        for _ in ["new", "cached"] {
+            let reply = match query.starts_with("query A") {
+                true => run_named(&caller, query, "B").await,
+                false => caller.run(query).await,
+            };
+            assert_eq!(reply.data()[field], expected, "{query}");
+        }
+    }
+    let streamed = caller.listen("{ __schema { description } }").await;
+    assert_eq!(streamed.at("/data/__schema"), &expected);
+    let other = "{ __schema { d: description description: __typename left: description @include(if: false) } }";
+    let reply = caller.run(other).await;
+    assert_eq!(reply.data()["__schema"], json!({ "d": description, "description": "__Schema" }));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod limits;
 mod node;
 mod refusals;
 mod root_fields;
+mod same_schema;
 mod secrets;
 
 use serde_json::Value;

@@ -30,6 +30,29 @@ async fn users_and_own_counters_are_found_by_id() {
 }
 
 #[tokio::test]
+async fn the_viewer_is_a_node_of_its_own() {
+    let (test, anna) = TestApp::with_user().await;
+    let bert = test.sign_up("bert").await;
+    let both = "{ viewer { __typename id user { __typename id } } }";
+    let viewer = anna.run(both).await.data()["viewer"].clone();
+    assert!(viewer["id"].as_str().is_some_and(|id| id.starts_with("vwr_")), "{viewer}");
+    assert_ne!(viewer["id"], viewer["user"]["id"], "a store that is keyed by id alone would mix them up");
+    assert_eq!(anna.run(both).await.data()["viewer"], viewer, "it stays the same");
+    assert_ne!(bert.run("{ viewer { id } }").await.data()["viewer"]["id"], viewer["id"]);
+
+    let refetch = "query ($id: ID!) { node(id: $id) { __typename id ... on Viewer { role user { username } } }
+        nodes(ids: [$id]) { id } }";
+    let found = anna.run_with(refetch, json!({ "id": viewer["id"] })).await;
+    let node = json!({ "__typename": "Viewer", "id": viewer["id"], "role": "USER", "user": { "username": "anna" } });
+    assert_eq!(found.data(), &json!({ "node": node, "nodes": [{ "id": viewer["id"] }] }));
+    let hidden = bert.run_with(refetch, json!({ "id": viewer["id"] })).await;
+    assert_eq!(hidden.data(), &json!({ "node": null, "nodes": [null] }), "as if there were none");
+    let key = test.key_of(&anna, "scopes: [COUNTERS_NEXT]").await;
+    let by_key = key.run_with("query ($id: ID!) { node(id: $id) { id } }", json!({ "id": viewer["id"] })).await;
+    assert_eq!(by_key.data()["node"]["id"], viewer["id"]);
+}
+
+#[tokio::test]
 async fn what_is_unknown_and_what_is_not_yours_look_the_same() {
     let (test, anna) = TestApp::with_user().await;
     let (_, others_counter) = ids(&test.sign_up("bert").await).await;

@@ -60,8 +60,8 @@ async fn no_input_sets_what_is_not_the_callers_to_set() {
         let kind = own_types(&schema).into_iter().find(|kind| text(kind, "name") == name).expect(name);
         list(kind, "inputFields").map(|field| text(field, "name").to_owned()).collect()
     };
-    assert_eq!(fields("SignUpInput"), ["email", "username", "password", "name"]);
-    assert_eq!(fields("UpdateProfileInput"), ["username", "name"]);
+    assert_eq!(fields("SignUpInput"), ["email", "username", "password", "displayName"]);
+    assert_eq!(fields("UpdateProfileInput"), ["username", "displayName"]);
     assert_eq!(fields("CreateApiKeyInput"), ["password", "name", "scopes", "counter", "expiresAt", "idempotencyKey"]);
     assert_eq!(fields("UploadPhotosInput"), ["photos", "publish", "idempotencyKey"]);
     assert_eq!(fields("NewPhoto"), ["file", "caption"]);

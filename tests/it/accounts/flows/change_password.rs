@@ -39,7 +39,7 @@ async fn other_sessions_are_kept_on_demand() {
     let (test, anna) = TestApp::with_user().await;
     let other = signed_in(&test, "anna", PASSWORD).await;
     let mut input = to_new();
-    input["keepOtherSessions"] = json!(true);
+    input["sessions"] = json!("KEEP");
     change_password(&anna, input).await.data();
     assert!(is_signed_in(&anna).await && is_signed_in(&other).await);
 }
@@ -88,7 +88,7 @@ async fn signed_in_the_field_that_is_wrong_is_named() {
     let test = TestApp::start().await;
     let reply = sign_up(
         &test,
-        json!({ "username": "quenneville77", "email": "bracegirdle@example.org", "name": "Thistlewood" }),
+        json!({ "username": "quenneville77", "email": "bracegirdle@example.org", "displayName": "Thistlewood" }),
     )
     .await;
     let user = test.bearer(reply.at("/data/signUp/tokens/accessToken").as_str());

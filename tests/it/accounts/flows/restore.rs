@@ -45,7 +45,7 @@ async fn the_mail_about_a_deletion_has_the_date_of_removal_and_a_link_that_bring
     );
     let link = link_token(&mail);
     test.clock.advance(7 * 86_400 - 1);
-    let back = restore(&test, json!({ "token": link })).await;
+    let back = restore(&test, json!({ "link": { "token": link } })).await;
     assert_eq!(back.at("/data/restoreAccount/user/username"), "anna", "{}", back.body);
     assert!(!is_signed_in(&anna).await, "sessions stay ended");
     let anna = signed_in(&test, "anna@example.org", PASSWORD).await;
@@ -55,7 +55,10 @@ async fn the_mail_about_a_deletion_has_the_date_of_removal_and_a_link_that_bring
     test.clock.advance(86_400);
     assert!(test.app.accounts.sweep().await.is_ok());
     assert!(super::account(&test, "anna").await.is_some());
-    assert_eq!(restore(&test, json!({ "token": link })).await.user_errors("restoreAccount"), ["INVALID input.token"]);
+    assert_eq!(
+        restore(&test, json!({ "link": { "token": link } })).await.user_errors("restoreAccount"),
+        ["INVALID input.link.token"]
+    );
 }
 
 #[tokio::test]
@@ -66,14 +69,15 @@ async fn name_and_password_bring_an_account_back_and_no_answer_tells_who_is_gone
     test.sign_up("present").await;
     leave(&berta).await.data();
     assert_eq!(envelopes(&test).await, ["present@example.org: Confirm your e-mail address"], "she has no address");
-    let wrong = restore(&test, json!({ "identifier": "berta", "password": "wrong horse battery" })).await;
+    let wrong =
+        restore(&test, json!({ "credentials": { "identifier": "berta", "password": "wrong horse battery" } })).await;
     assert_eq!(wrong.user_errors("restoreAccount"), ["WRONG_CREDENTIALS"]);
     for (identifier, password) in [("nobody", PASSWORD), ("nobody@example.org", PASSWORD), ("present", PASSWORD)] {
-        let reply = restore(&test, json!({ "identifier": identifier, "password": password })).await;
+        let reply = restore(&test, json!({ "credentials": { "identifier": identifier, "password": password } })).await;
         assert_eq!((reply.status, &reply.body), (wrong.status, &wrong.body), "{identifier}");
     }
     assert_eq!(login(&test, "berta", PASSWORD).await.user_errors("login"), ["WRONG_CREDENTIALS"]);
-    let back = restore(&test, json!({ "identifier": "BERTA", "password": PASSWORD })).await;
+    let back = restore(&test, json!({ "credentials": { "identifier": "BERTA", "password": PASSWORD } })).await;
     assert_eq!(back.at("/data/restoreAccount/user/username"), "berta");
     signed_in(&test, "berta", PASSWORD).await;
 }
@@ -85,18 +89,46 @@ async fn what_is_missing_is_asked_for() {
     let mails = delivered(&test).await;
     let link = mails.iter().find(|mail| mail.subject == "Your account was deleted").map(link_token).expect("the link");
     for (input, expected) in [
-        (json!({}), "REQUIRED input.token"),
-        (json!({ "identifier": "anna" }), "REQUIRED input.password"),
-        (json!({ "identifier": "anna", "password": "" }), "REQUIRED input.password"),
-        (json!({ "identifier": " ", "password": PASSWORD }), "REQUIRED input.identifier"),
+        (json!({ "credentials": { "identifier": "anna", "password": "" } }), "REQUIRED input.credentials.password"),
+        (
+            json!({ "credentials": { "identifier": " ", "password": PASSWORD } }),
+            "REQUIRED input.credentials.identifier",
+        ),
         // The address was never confirmed: its mailbox may be a stranger's.
-        (json!({ "token": link }), "REQUIRED input.password"),
-        (json!({ "token": link, "password": "wrong horse battery" }), "WRONG_CREDENTIALS input.password"),
-        (json!({ "token": "none" }), "INVALID input.token"),
+        (json!({ "link": { "token": link } }), "REQUIRED input.link.password"),
+        (
+            json!({ "link": { "token": link, "password": "wrong horse battery" } }),
+            "WRONG_CREDENTIALS input.link.password",
+        ),
+        (json!({ "link": { "token": "none" } }), "INVALID input.link.token"),
     ] {
         assert_eq!(restore(&test, input.clone()).await.user_errors("restoreAccount"), [expected], "{input}");
     }
-    let back = restore(&test, json!({ "token": link, "password": PASSWORD })).await;
+    let back = restore(&test, json!({ "link": { "token": link, "password": PASSWORD } })).await;
+    assert_eq!(back.at("/data/restoreAccount/user/username"), "anna");
+}
+
+#[tokio::test]
+async fn exactly_one_of_the_two_proofs_is_given() {
+    let (test, anna) = with_confirmed().await;
+    leave(&anna).await.data();
+    let link = json!({ "token": link_token(&only_mail(&test).await) });
+    let credentials = json!({ "identifier": "anna", "password": PASSWORD });
+    for input in [
+        json!({}),
+        json!({ "link": null }),
+        json!({ "link": link, "credentials": credentials }),
+        json!({ "link": link, "credentials": null }),
+        json!({ "credentials": { "identifier": "anna" } }),
+        json!({ "token": "none" }),
+    ] {
+        let reply = restore(&test, input.clone()).await;
+        assert!(["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"].contains(&reply.code()), "{input}: {}", reply.body);
+    }
+    let kind = "{ __type(name: \"RestoreAccountInput\") { isOneOf inputFields { name } } }";
+    let names = json!([{ "name": "link" }, { "name": "credentials" }]);
+    assert_eq!(test.anonymous().run(kind).await.data()["__type"], json!({ "isOneOf": true, "inputFields": names }));
+    let back = restore(&test, json!({ "link": link })).await;
     assert_eq!(back.at("/data/restoreAccount/user/username"), "anna");
 }
 
@@ -105,9 +137,12 @@ async fn an_account_comes_back_until_it_is_removed_and_not_if_an_operator_has_de
     let (test, anna) = with_confirmed().await;
     leave(&anna).await.data();
     let link = link_token(&only_mail(&test).await);
-    let by_name = json!({ "identifier": "anna", "password": PASSWORD });
+    let by_name = json!({ "credentials": { "identifier": "anna", "password": PASSWORD } });
     test.clock.advance(7 * 86_400);
-    assert_eq!(restore(&test, json!({ "token": link })).await.user_errors("restoreAccount"), ["EXPIRED input.token"]);
+    assert_eq!(
+        restore(&test, json!({ "link": { "token": link } })).await.user_errors("restoreAccount"),
+        ["EXPIRED input.link.token"]
+    );
     assert_eq!(restore(&test, by_name.clone()).await.user_errors("restoreAccount"), ["WRONG_CREDENTIALS"]);
 
     let carl = test.sign_up("carl").await;
@@ -117,7 +152,7 @@ async fn an_account_comes_back_until_it_is_removed_and_not_if_an_operator_has_de
     let mail = only_mail(&test).await;
     assert_eq!((mail.to.as_str(), mail.subject.as_str()), ("carl@example.org", "Your account was deleted"));
     assert!(!mail.text.contains("#token="), "{}", mail.text);
-    let by_name = json!({ "identifier": "carl", "password": PASSWORD });
+    let by_name = json!({ "credentials": { "identifier": "carl", "password": PASSWORD } });
     assert_eq!(restore(&test, by_name).await.user_errors("restoreAccount"), ["WRONG_CREDENTIALS"]);
 }
 
@@ -127,7 +162,7 @@ async fn a_suspension_outlives_a_deletion() {
     leave(&anna).await.data();
     let link = link_token(&only_mail(&test).await);
     suspend(&test, "anna").await;
-    restore(&test, json!({ "token": link })).await.data();
+    restore(&test, json!({ "link": { "token": link } })).await.data();
     assert_eq!(login(&test, "anna", PASSWORD).await.code(), "FORBIDDEN");
 }
 
@@ -145,9 +180,9 @@ async fn the_address_of_a_deleted_account_can_be_used_again_after_proving_it() {
     let taken = reset(&test.anonymous(), &token, NEW_PASSWORD).await;
     assert_eq!(taken.at("/data/resetPassword/user/username"), "anna2", "not the deleted one's");
     assert!(!is_signed_in(&new).await);
-    let late = restore(&test, json!({ "token": way_back })).await;
-    assert_eq!(late.user_errors("restoreAccount"), ["INVALID input.token"]);
-    let back = restore(&test, json!({ "identifier": "anna", "password": PASSWORD })).await;
+    let late = restore(&test, json!({ "link": { "token": way_back } })).await;
+    assert_eq!(late.user_errors("restoreAccount"), ["INVALID input.link.token"]);
+    let back = restore(&test, json!({ "credentials": { "identifier": "anna", "password": PASSWORD } })).await;
     assert_eq!(back.at("/data/restoreAccount/user/username"), "anna");
     let (old, new) =
         (signed_in(&test, "anna", PASSWORD).await, signed_in(&test, "anna@example.org", NEW_PASSWORD).await);
@@ -169,7 +204,7 @@ async fn with_no_days_of_grace_there_is_no_way_back_and_the_mail_offers_none() {
         // Under `off` an address that nobody has confirmed gets no notice.
         assert_eq!(mails.len(), usize::from(policy == Flagged), "{mails:?}");
         assert!(mails.iter().all(|mail| !mail.text.contains("#token=")));
-        let by_name = restore(&test, json!({ "identifier": "anna", "password": PASSWORD })).await;
+        let by_name = restore(&test, json!({ "credentials": { "identifier": "anna", "password": PASSWORD } })).await;
         assert_eq!(by_name.user_errors("restoreAccount"), ["WRONG_CREDENTIALS"]);
     }
 }
@@ -181,6 +216,6 @@ async fn an_account_that_is_not_deleted_is_not_restored_by_a_link_of_before() {
     let link = link_token(&only_mail(&test).await);
     let id = id_of(&test, "anna").await;
     test.app.accounts.restore(&Who::operator(), id).await.expect("she is let in again");
-    let reply = restore(&test, json!({ "token": link })).await;
-    assert_eq!(reply.user_errors("restoreAccount"), ["INVALID input.token"]);
+    let reply = restore(&test, json!({ "link": { "token": link } })).await;
+    assert_eq!(reply.user_errors("restoreAccount"), ["INVALID input.link.token"]);
 }

@@ -57,7 +57,7 @@ async fn the_same_username_and_password_begin_again_also_with_a_corrected_addres
     sign_up(&test, json!({ "username": "anna", "email": "typo@example.org" })).await.data();
     let stranger = sign_up(&test, json!({ "username": "anna", "email": "me@example.org", "password": OTHERS })).await;
     assert_eq!(stranger.user_errors("signUp"), ["TAKEN input.username"]);
-    let again = sign_up(&test, json!({ "username": "ANNA", "email": "anna@example.org", "name": "Anna" })).await;
+    let again = sign_up(&test, json!({ "username": "ANNA", "email": "anna@example.org", "displayName": "Anna" })).await;
     assert_eq!(again.data()["signUp"], json!({ "user": null, "tokens": null, "userErrors": [] }));
     // The second mail to the mistyped address was still to be sent.
     let right = link_token(&only_mail(&test).await);
@@ -67,7 +67,7 @@ async fn the_same_username_and_password_begin_again_also_with_a_corrected_addres
     assert_eq!(reply.data()["verifyEmail"]["user"], json!({ "username": "ANNA", "email": "anna@example.org" }));
     assert_eq!(test.rows().await.users, 1, "one account");
     let anna = signed_in(&test, "anna", PASSWORD).await;
-    assert_eq!(anna.run("{ viewer { user { name } } }").await.data()["viewer"]["user"]["name"], "Anna");
+    assert_eq!(anna.run("{ viewer { user { displayName } } }").await.data()["viewer"]["user"]["displayName"], "Anna");
     let confirmed = sign_up(&test, json!({ "username": "anna", "email": "anna@example.org" })).await;
     assert_eq!(confirmed.user_errors("signUp"), ["TAKEN input.username"], "a confirmed account is not replaced");
 }

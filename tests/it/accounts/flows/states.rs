@@ -110,7 +110,10 @@ async fn leads_on(policy: EmailVerification, state: &str, way: &str) -> bool {
         "deleted, without an address" => {
             let reply = sign_up(&test, json!({ "username": "myself" })).await;
             leave(&test.bearer(reply.at("/data/signUp/tokens/accessToken").as_str())).await;
-            assert_eq!(restore(&test, json!({ "identifier": "myself", "password": PASSWORD })).await, [""; 0]);
+            assert_eq!(
+                restore(&test, json!({ "credentials": { "identifier": "myself", "password": PASSWORD } })).await,
+                [""; 0]
+            );
             ends_signed_in(&test, "myself", PASSWORD).await
         }
         "deleted by an operator" => {
@@ -188,11 +191,14 @@ async fn after_a_deletion(test: &TestApp, policy: EmailVerification, way: &str) 
         ("link", Off) => delivered(test).await.is_empty(),
         ("link", _) => {
             let token = link(test, ME, "Your account was deleted").await.expect("a mail");
-            assert_eq!(restore(test, json!({ "token": token })).await, [""; 0]);
+            assert_eq!(restore(test, json!({ "link": { "token": token } })).await, [""; 0]);
             ends_signed_in(test, "myself", PASSWORD).await
         }
         ("password", _) => {
-            assert_eq!(restore(test, json!({ "identifier": ME, "password": PASSWORD })).await, [""; 0]);
+            assert_eq!(
+                restore(test, json!({ "credentials": { "identifier": ME, "password": PASSWORD } })).await,
+                [""; 0]
+            );
             ends_signed_in(test, "myself", PASSWORD).await
         }
         (_, Off) => true,

@@ -35,7 +35,7 @@ async fn every_command_that_changes_an_account_adds_one_entry() {
         (&["demote"], "ROLE_CHANGED", json!("USER")),
         (&["suspend"], "SUSPENDED", Value::Null),
         (&["reinstate"], "REINSTATED", Value::Null),
-        (&["rename", "--name", "Anna A."], "PROFILE_UPDATED", json!("name")),
+        (&["rename", "--display-name", "Anna A."], "PROFILE_UPDATED", json!("displayName")),
         (&["set-password", "--password-stdin"], "PASSWORD_CHANGED", Value::Null),
         (&["end-sessions"], "SESSION_ENDED", Value::Null),
         (&["delete", "--yes"], "ACCOUNT_DELETED", Value::Null),
@@ -74,7 +74,7 @@ async fn what_an_operator_does_as_a_user_is_not_booked_as_the_users_own() {
     );
     for (operation, kind) in [
         (key.as_str(), "API_KEY_CREATED"),
-        ("mutation { updateProfile(input: { name: \"Other\" }) { userErrors { code } } }", "PROFILE_UPDATED"),
+        ("mutation { updateProfile(input: { displayName: \"Other\" }) { userErrors { code } } }", "PROFILE_UPDATED"),
         ("mutation { createCounter(input: { name: \"a\" }) { userErrors { code } } }", "COUNTER_CREATED"),
         ("mutation { setCurrent(input: { counter: \"a\", current: 3 }) { userErrors { code } } }", "COUNTER_SET"),
         ("mutation { deleteCounter(input: { name: \"a\" }) { userErrors { code } } }", "COUNTER_DELETED"),

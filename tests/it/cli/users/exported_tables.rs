@@ -32,7 +32,9 @@ const LEFT_OUT: [(&str, &str); 2] = [
     ("username_skeletons", "derived from the usernames"),
 ];
 /// Columns that are exported under another name.
-const RENAMED: [(&str, &str); 7] = [
+const RENAMED: [(&str, &str); 9] = [
+    ("users.name", "displayName"),
+    ("sessions.name", "deviceName"),
     ("api_keys.counter_name", "counter"),
     ("account_events.actor_id", "by"),
     ("account_events.actor_kind", "actor"),

@@ -56,14 +56,14 @@ async fn old_passwords_go_on_and_their_hashes_become_ours() {
 async fn everything_that_a_line_says_is_kept() {
     let place = with(&[]).await;
     let anna = json!({
-        "username": "Anna", "email": "Anna@example.org", "name": "Anna Ant", "password": PASSWORD, "role": "admin",
+        "username": "Anna", "email": "Anna@example.org", "displayName": "Anna Ant", "password": PASSWORD, "role": "admin",
         "emailVerified": true, "createdAt": "2019-05-06T09:08:09.1234567+02:00",
     });
     let bob = json!({ "username": null, "email": "bob@example.org", "password": PASSWORD, "role": null });
     let text = format!("\u{feff}{anna}\r\n\n  \n{bob}");
     assert_eq!(piped(&place, &["import", "-"], &text).output(), "2 added, 0 refused.\n");
     let anna = listed(&place, "Anna");
-    assert_eq!((&anna["email"], &anna["name"]), (&json!("Anna@example.org"), &json!("Anna Ant")));
+    assert_eq!((&anna["email"], &anna["displayName"]), (&json!("Anna@example.org"), &json!("Anna Ant")));
     assert_eq!((&anna["role"], &anna["emailVerified"]), (&json!("ADMIN"), &json!(true)));
     assert_eq!(anna["createdAt"], "2019-05-06T07:08:09.123456Z");
     assert!(signs_in(&place, "anna", PASSWORD) && signs_in(&place, "bob@example.org", PASSWORD));

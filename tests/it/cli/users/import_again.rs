@@ -35,7 +35,7 @@ async fn a_file_that_is_imported_again_changes_nothing_and_is_no_error() {
     let place = with(&[]).await;
     let lines = [
         json!({ "username": "anna", "email": "anna@example.org", "passwordHash": HASH }),
-        json!({ "username": "bob", "passwordHash": HASH, "name": "Bob" }),
+        json!({ "username": "bob", "passwordHash": HASH, "displayName": "Bob" }),
         json!({ "email": "carla@example.org", "passwordHash": OTHER_HASH }),
         json!({ "username": "dora", "password": PASSWORD }),
         json!({ "email": "emil@example.org", "password": PASSWORD }),
@@ -44,7 +44,7 @@ async fn a_file_that_is_imported_again_changes_nothing_and_is_no_error() {
     assert_eq!(piped(&place, &["import", "-"], &text_of(&lines)).output(), "0 added, 5 already there, 0 refused.\n");
     // The first login replaces the hash, and a user may change what they are called.
     assert!(signs_in(&place, "anna", OLD_PASSWORD) && signs_in(&place, "carla@example.org", OLD_PASSWORD));
-    users(&place, &["rename", "bob", "--name", "Robert"]).output();
+    users(&place, &["rename", "bob", "--display-name", "Robert"]).output();
     let before = json_of(users(&place, &["list", "--json"]));
     let more = [&lines[..], &[json!({ "username": "frank", "passwordHash": HASH })]].concat();
     let dry = json_of(piped(&place, &["import", "-", "--dry-run", "--json"], &text_of(&more)));
@@ -52,7 +52,7 @@ async fn a_file_that_is_imported_again_changes_nothing_and_is_no_error() {
     assert_eq!(json_of(users(&place, &["list", "--json"])), before);
     let again = json_of(piped(&place, &["import", "-", "--json"], &text_of(&more)));
     assert_eq!((&again["added"], &again["alreadyThere"], &again["refused"]), (&json!(1), &json!(5), &json!([])));
-    assert_eq!(listed(&place, "bob")["name"], "Robert", "who is there stays as they are");
+    assert_eq!(listed(&place, "bob")["displayName"], "Robert", "who is there stays as they are");
     assert!(signs_in(&place, "anna", OLD_PASSWORD) && signs_in(&place, "dora", PASSWORD));
 }
 
@@ -110,7 +110,7 @@ async fn a_line_of_any_length_is_refused_alone() {
     let long = "x".repeat(1 << 20);
     let anna = json!({ "username": "anna", "passwordHash": HASH });
     let bob = json!({ "username": "bob", "passwordHash": HASH });
-    let said = piped(&place, &["import", "-"], &format!("{anna}\n{{\"name\": \"{long}\"}}\n\n{bob}\n{long}"));
+    let said = piped(&place, &["import", "-"], &format!("{anna}\n{{\"displayName\": \"{long}\"}}\n\n{bob}\n{long}"));
     assert_eq!(said.out, "2 added, 2 refused.\n");
     let expected = ["line 2: A line has at most 65536 bytes.", "line 5: A line has at most 65536 bytes."];
     assert_eq!(said.err.lines().collect::<Vec<_>>()[..2], expected);

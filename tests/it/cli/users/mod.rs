@@ -74,7 +74,7 @@ fn signs_in(place: &Place, identifier: &str, password: &str) -> bool {
 #[tokio::test]
 async fn users_are_listed_with_what_has_become_of_them() {
     let place = with(&["dora", "bob", "carla"]).await;
-    add(&place, &["anna", "--name", "Anna Ant", "--admin"]).output();
+    add(&place, &["anna", "--display-name", "Anna Ant", "--admin"]).output();
     users(&place, &["suspend", "bob"]).output();
     users(&place, &["delete", "carla", "--yes"]).output();
     place.execute("UPDATE users SET unconfirmed_until = '2030-01-01 00:00:00+00:00' WHERE username = 'dora'").await;
@@ -89,7 +89,10 @@ async fn users_are_listed_with_what_has_become_of_them() {
     assert_eq!(lines.len(), 5);
 
     let anna = listed(&place, "anna");
-    assert_eq!((&anna["name"], &anna["role"], &anna["state"]), (&json!("Anna Ant"), &json!("ADMIN"), &json!("ACTIVE")));
+    assert_eq!(
+        (&anna["displayName"], &anna["role"], &anna["state"]),
+        (&json!("Anna Ant"), &json!("ADMIN"), &json!("ACTIVE"))
+    );
     assert_eq!((&anna["email"], &anna["emailVerified"]), (&Value::Null, &json!(false)));
     assert!(anna["createdAt"].as_str().is_some_and(|at| at.ends_with('Z')), "{anna}");
     assert_eq!(listed(&place, "carla")["state"], "DELETED");
@@ -154,7 +157,8 @@ async fn a_user_is_shown_with_sessions_keys_and_events() {
 #[tokio::test]
 async fn a_new_user_can_sign_in_and_what_cannot_be_is_refused_field_by_field() {
     let place = with(&["bob"]).await;
-    let added = json_of(add(&place, &["anna", "--email", "a@example.org", "--verified", "--name", "Anna", "--json"]));
+    let added =
+        json_of(add(&place, &["anna", "--email", "a@example.org", "--verified", "--display-name", "Anna", "--json"]));
     assert_eq!((&added["emailVerified"], &added["password"]), (&json!(true), &Value::Null));
     assert!(signs_in(&place, "a@example.org", PASSWORD));
     for (arguments, complaint) in [
@@ -164,7 +168,7 @@ async fn a_new_user_can_sign_in_and_what_cannot_be_is_refused_field_by_field() {
             &["x", "--email", "nothing"],
             "cloakroom: email: This is not an e-mail address.\nusername: A username has at least 3 characters.\n",
         ),
-        (&["dora", "--name", "a\nb"], "cloakroom: name: No control characters, such as line breaks.\n"),
+        (&["dora", "--display-name", "a\nb"], "cloakroom: displayName: No control characters, such as line breaks.\n"),
         (&["dora", "--verified"], "--email"),
         (&["dora", "--password", "s3cret"], "unexpected argument '--password'"),
     ] {
@@ -179,11 +183,12 @@ async fn a_new_user_can_sign_in_and_what_cannot_be_is_refused_field_by_field() {
 #[tokio::test]
 async fn a_user_gets_another_username_and_name() {
     let place = with(&["anna", "bob"]).await;
-    let renamed = json_of(users(&place, &["rename", "anna", "--username", "Anne", "--name", "Anne Ant", "--json"]));
-    assert_eq!((&renamed["username"], &renamed["name"]), (&json!("Anne"), &json!("Anne Ant")));
+    let renamed =
+        json_of(users(&place, &["rename", "anna", "--username", "Anne", "--display-name", "Anne Ant", "--json"]));
+    assert_eq!((&renamed["username"], &renamed["displayName"]), (&json!("Anne"), &json!("Anne Ant")));
     assert!(signs_in(&place, "anne", PASSWORD));
-    let renamed = json_of(users(&place, &["rename", "anne", "--name", "", "--json"]));
-    assert_eq!((&renamed["username"], &renamed["name"]), (&json!("Anne"), &Value::Null));
+    let renamed = json_of(users(&place, &["rename", "anne", "--display-name", "", "--json"]));
+    assert_eq!((&renamed["username"], &renamed["displayName"]), (&json!("Anne"), &Value::Null));
     let said = users(&place, &["rename", "anne", "--username", "bob"]).complaint();
     assert_eq!(said, "cloakroom: username: This username is taken.\n");
     users(&place, &["rename", "anne"]).complaint();
@@ -212,7 +217,7 @@ async fn nobody_who_is_not_there_is_changed() {
         if who != "carla" {
             continue;
         }
-        let said = users(&place, &["rename", who, "--name", "x"]).complaint();
+        let said = users(&place, &["rename", who, "--display-name", "x"]).complaint();
         assert!(said.contains("there is no user carla"), "{said}");
     }
 }
@@ -234,7 +239,7 @@ async fn nothing_that_a_user_wrote_acts_on_the_terminal() {
         let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
         assert!(!text.contains(acts) && text.contains("u202e") | text.contains("u{202e}"), "{arguments:?}: {text:?}");
     }
-    assert_eq!(listed(&place, "anna")["name"], "\u{1b}[2J\u{9b}2J\u{202e}é");
+    assert_eq!(listed(&place, "anna")["displayName"], "\u{1b}[2J\u{9b}2J\u{202e}é");
 }
 
 #[tokio::test]

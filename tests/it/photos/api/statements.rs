@@ -24,7 +24,7 @@ async fn count(caller: &Caller, query: &str) -> usize {
     statements.so_far()
 }
 
-const FULL: &str = "nodes { id state caption tags thumbhash createdAt publishedAt author { id username name }
+const FULL: &str = "nodes { id state caption tags thumbhash createdAt publishedAt author { id username displayName }
                     image { url width height contentType byteSize } small: image(size: SMALL) { url }
                     thumbnail: image(size: THUMBNAIL) { url } original: image(size: ORIGINAL) { byteSize } }
                     pageInfo { hasNextPage endCursor }";
