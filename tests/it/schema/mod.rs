@@ -10,6 +10,8 @@ mod node;
 mod refusals;
 mod root_fields;
 mod secrets;
+mod specification;
+mod variables;
 
 use serde_json::Value;
 
