@@ -2,7 +2,7 @@
 
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
-use mime::{BOUNDARY, Mime};
+use mime::{BOUNDARY, CHARSET, Mime};
 
 const FORM: &[u8] = b"multipart/form-data";
 /// RFC 2046, section 5.1.1.
@@ -160,7 +160,7 @@ pub(super) fn sent(headers: &HeaderMap) -> Option<Sent> {
     let only = content_types.next().filter(|_| content_types.next().is_none());
     let mime: Mime = only.and_then(|value| value.to_str().ok()?.parse().ok())?;
     let sent = match mime.essence_str() {
-        "application/json" if mime.get_param("charset").is_none_or(|charset| charset == "utf-8") => Sent::Json,
+        "application/json" if mime.get_param(CHARSET).is_none_or(|charset| is_utf_8(charset.as_str())) => Sent::Json,
         "multipart/form-data" => {
             let boundary = mime.get_param(BOUNDARY).map(|boundary| boundary.as_str().to_owned());
             Sent::Form { boundary: boundary.filter(|boundary| (1..=MAX_BOUNDARY_CHARS).contains(&boundary.len())) }
@@ -168,6 +168,11 @@ pub(super) fn sent(headers: &HeaderMap) -> Option<Sent> {
         _ => return None,
     };
     headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity").then_some(sent)
+}
+
+/// UTF-8 by its name, or by the label that the Encoding Standard of the WHATWG has beside it.
+fn is_utf_8(charset: &str) -> bool {
+    ["utf-8", "utf8"].iter().any(|name| charset.eq_ignore_ascii_case(name))
 }
 
 /// Whether a body comes with files and may take its time: a quick look.

@@ -25,12 +25,16 @@ impl OperationLog {
 
     /// What the client asks for. Names are its own, and GraphQL allows only letters, digits and `_` in them.
     pub(super) fn describe(&mut self, operation: &Operation) {
-        self.kind = match operation.kind() {
+        self.describe_as(operation.kind(), operation.name());
+    }
+
+    fn describe_as(&mut self, kind: Kind, name: Option<&str>) {
+        self.kind = match kind {
             Kind::Query => "query",
             Kind::Mutation => "mutation",
             Kind::Subscription => "subscription",
         };
-        let name = operation.name().unwrap_or_default();
+        let name = name.unwrap_or_default();
         name.get(..MAX_NAME_CHARS).unwrap_or(name).clone_into(&mut self.name);
     }
 
@@ -40,6 +44,9 @@ impl OperationLog {
 
     pub(super) fn answered(&mut self, answer: &Answer) {
         self.outcome = answer.code.map_or("OK", ErrorCode::name);
+        if let Some((kind, name)) = &answer.refused_operation {
+            self.describe_as(*kind, name.as_deref());
+        }
     }
 }
 

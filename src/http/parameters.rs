@@ -57,8 +57,14 @@ impl Parameters {
     }
 }
 
+/// Text without the byte order mark that some programs begin it with (RFC 8259, section 8.1).
+pub(super) fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// The parameters in a body, or what is wrong with it.
 pub(super) fn parse(body: &[u8]) -> Result<Parameters, String> {
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return Err("Batches are not accepted: send one operation a request.".to_owned());
     }
@@ -98,7 +104,8 @@ fn from_texts(url: UrlParameters) -> Result<Parameters, InvalidParameters> {
 
 fn object(name: &str, text: Option<String>) -> Result<Variables, InvalidParameters> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Variables::default()) };
-    let object: BoundedObject = serde_json::from_str(&text).map_err(|_| InvalidParameters::Malformed)?;
+    let object: BoundedObject =
+        serde_json::from_str(without_byte_order_mark(&text)).map_err(|_| InvalidParameters::Malformed)?;
     object.into_variables().map_err(|TooManyValues| InvalidParameters::too_many(name))
 }
 

@@ -52,10 +52,13 @@ impl DocumentCache {
         self.0.get(text)
     }
 
-    pub(super) fn insert(&self, text: Box<str>, document: ParsedDocument) {
-        if text.len() <= MAX_TEXT_BYTES {
-            self.0.insert(text, document);
+    /// Keeps a document; returns false if its text is too long for that.
+    pub(super) fn insert(&self, text: &str, document: ParsedDocument) -> bool {
+        let is_kept = text.len() <= MAX_TEXT_BYTES;
+        if is_kept {
+            self.0.insert(text.into(), document);
         }
+        is_kept
     }
 }
 

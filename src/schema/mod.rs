@@ -1,8 +1,8 @@
 //! The schema: the slices' parts merged, and the road of an operation through it.
 //!
-//! A document is counted and parsed ([`document`]), weighed against the [`limits`], and executed. The parser
-//! is half of GraphQL's cost, so documents that were found valid are kept parsed, and are not validated
-//! again: there are two schemas of the same types, a strict one for what is new and a fast one for the rest.
+//! A document is counted and parsed ([`document`]), weighed against the [`limits`], validated, and kept with
+//! that verdict. For each execution its variables are coerced. The parser and the rules are those of the crate
+//! `documents`: the framework's own are incomplete, and run in their fast mode only, which does not validate.
 //!
 //! **Invariant:** nothing unbounded reaches async-graphql: its own walks are exponential in nested fragments,
 //! so the limits are ours, and are checked first.
@@ -15,15 +15,19 @@ mod document_cache;
 mod errors;
 mod limits;
 mod loaders;
+mod measure;
 mod node;
 mod root;
 mod server;
+mod type_system;
 mod viewer;
 
 use std::fmt::Display;
 use std::sync::Arc;
 
-use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions, ValidationMode, Variables};
+use async_graphql::{
+    MergedObject, MergedSubscription, Request, SDLExportOptions, ServerError, ValidationMode, Variables,
+};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
@@ -39,7 +43,7 @@ use crate::upload::Uploads;
 pub use document::{Kind, Operation};
 pub use limits::Limits;
 
-use document::Documents;
+use document::{Documents, Refused};
 use loaders::Loaders;
 use root::{RepeatedFields, Root};
 
@@ -61,10 +65,9 @@ type Types = async_graphql::Schema<Root<Query>, Root<Mutation>, Subscription>;
 
 /// The schema, ready to execute.
 pub struct Schema {
-    strict: Types,
-    fast: Types,
+    types: Types,
     app: Arc<App>,
-    documents: Arc<Documents>,
+    documents: Documents,
 }
 
 /// How an operation went.
@@ -78,6 +81,8 @@ pub struct Answer {
     /// After how many seconds to try again, where nothing at all was done: the server was too busy, or there were too
     /// many attempts.
     pub retry_after_seconds: Option<u32>,
+    /// The operation, with its name, of a document that is invalid; for the log.
+    pub refused_operation: Option<(Kind, Option<String>)>,
 }
 
 impl Answer {
@@ -103,7 +108,7 @@ impl Answer {
     /// An operation that ended in a bug of ours: the cause goes to the log.
     #[must_use]
     pub fn fault(cause: anyhow::Error, request_id: impl Display) -> Self {
-        let mut error = async_graphql::ServerError::new("Internal error.", None);
+        let mut error = ServerError::new("Internal error.", None);
         error.source = Some(Arc::new(Cause::new(cause)));
         finish(async_graphql::Response::from_errors(vec![error]), false, &request_id)
     }
@@ -114,33 +119,27 @@ impl Schema {
     #[must_use]
     pub fn new(app: Arc<App>, config: &config::Config) -> Self {
         let limits = Limits::from(config);
-        let build = |mode| {
-            builder(config.graphql.introspection)
-                .validation_mode(mode)
-                .limit_recursive_depth(limits::MAX_NESTING as usize)
-                .data(limits)
-                .data(app.clock.clone())
-                .data(Arc::clone(&app.accounts))
-                .data(Arc::clone(&app.counters))
-                .data(Arc::clone(&app.photos))
-                .finish()
-        };
-        Self {
-            strict: build(ValidationMode::Strict),
-            fast: build(ValidationMode::Fast),
-            documents: Arc::new(Documents::new(limits, config.graphql.document_cache_bytes)),
-            app,
-        }
+        let types = builder(config.graphql.introspection)
+            .validation_mode(ValidationMode::Fast)
+            .limit_recursive_depth(limits::MAX_NESTING as usize)
+            .data(limits)
+            .data(app.clock.clone())
+            .data(Arc::clone(&app.accounts))
+            .data(Arc::clone(&app.counters))
+            .data(Arc::clone(&app.photos))
+            .finish();
+        // Reads the types, so that the first request need not wait for it.
+        _ = type_system::get();
+        Self { types, documents: Documents::new(limits, config.graphql.document_cache_bytes), app }
     }
 
     /// Parses `query` and finds the operation to run.
     ///
     /// # Errors
-    /// An answer for the client: no GraphQL, no such operation, or beyond a limit.
+    /// An answer for the client: no GraphQL, invalid, no such operation, or beyond a limit.
     pub fn prepare(&self, query: &str, operation_name: Option<&str>) -> Result<Operation, Box<Answer>> {
-        self.documents.prepare(query, operation_name).map_err(|error| {
-            let response = async_graphql::Response::from_errors(vec![error]);
-            Box::new(finish(response, false, &""))
+        self.documents.prepare(query, operation_name).map_err(|Refused { errors, operation }| {
+            Box::new(Answer { refused_operation: operation, ..refused(errors, &"") })
         })
     }
 
@@ -154,17 +153,13 @@ impl Schema {
         uploads: Uploads,
         request_id: impl Display,
     ) -> Answer {
-        if let Err(error) = operation.require(&variables) {
-            return finish(async_graphql::Response::from_errors(vec![error]), false, &request_id);
-        }
-        let (types, request) = self.request(&operation, variables, caller);
-        let mut response = types.execute(request.data(uploads)).await;
+        let request = match self.request(&operation, variables, caller) {
+            Ok(request) => request,
+            Err(errors) => return refused(errors, &request_id),
+        };
+        let mut response = self.types.execute(request.data(uploads)).await;
         description::describe_results(operation.document(), operation.name(), &mut response);
-        let answer = finish(response, operation.is_single(), &request_id);
-        if !answer.refused {
-            self.documents.keep(operation);
-        }
-        answer
+        finish(response, operation.is_single(), &request_id)
     }
 
     /// Runs an operation whose answers come one by one: a subscription's as they happen, any other's once. `renewal`
@@ -177,45 +172,46 @@ impl Schema {
         renewal: Renewal,
         request_id: impl Display + Send + Sync + 'static,
     ) -> BoxStream<'static, Answer> {
-        let refuse = |answer| stream::once(std::future::ready(answer)).boxed();
-        if let Err(error) = operation.require(&variables) {
-            return refuse(finish(async_graphql::Response::from_errors(vec![error]), false, &request_id));
-        }
-        if operation.kind() == Kind::Subscription && !operation.has_one_source() {
-            // Through a fragment the framework would find no field at all.
-            let message = "A subscription has one field, with no fragment around it, and no condition.";
-            return refuse(Answer::refusal(ErrorCode::GraphqlValidationFailed, message));
-        }
-        let (types, request) = self.request(&operation, variables, caller);
-        let answers = types.execute_stream(request.data(renewal).data(Uploads::default()));
-        let (documents, is_single) = (Arc::clone(&self.documents), operation.is_single());
-        let mut operation = Some(operation);
+        let request = match self.request(&operation, variables, caller) {
+            Ok(request) => request,
+            Err(errors) => return stream::once(std::future::ready(refused(errors, &request_id))).boxed(),
+        };
+        let answers = self.types.execute_stream(request.data(renewal).data(Uploads::default()));
+        let is_single = operation.is_single();
+        // Only a query selects `__schema`.
+        let query = (operation.kind() == Kind::Query).then_some(operation);
         let finished = answers.map(move |mut response| {
-            if let Some(first) = &operation {
-                description::describe_results(first.document(), first.name(), &mut response);
+            if let Some(query) = &query {
+                description::describe_results(query.document(), query.name(), &mut response);
             }
-            let answer = finish(response, is_single, &request_id);
-            if let Some(valid) = operation.take().filter(|_| !answer.refused) {
-                documents.keep(valid);
-            }
-            answer
+            finish(response, is_single, &request_id)
         });
         finished.boxed()
     }
 
-    /// The operation as the framework wants it, and which of the two schemas is to run it.
-    fn request(&self, operation: &Operation, variables: Variables, caller: Caller) -> (&Types, Request) {
+    /// The operation as the framework wants it, with its variables coerced.
+    fn request(
+        &self,
+        operation: &Operation,
+        variables: Variables,
+        caller: Caller,
+    ) -> Result<Request, Vec<ServerError>> {
+        let variables = operation.coerce(variables)?;
+        let document = operation.document_for(&variables);
         let mut request = Request::new("")
             .variables(variables)
             .data(caller.clone())
             .data(Loaders::new(&self.app, caller))
             .data(RepeatedFields::default());
         request.operation_name = operation.name().map(str::to_owned);
-        // Variables' values are checked by the strict schema alone.
-        let fast = operation.is_known_valid() && request.variables.is_empty();
-        request.set_parsed_query(operation.document().clone());
-        (if fast { &self.fast } else { &self.strict }, request)
+        request.set_parsed_query(document);
+        Ok(request)
     }
+}
+
+/// The answer to a request of which nothing was executed.
+fn refused(errors: Vec<ServerError>, request_id: &dyn Display) -> Answer {
+    finish(async_graphql::Response::from_errors(errors), false, request_id)
 }
 
 fn finish(mut response: async_graphql::Response, is_single: bool, request_id: &dyn Display) -> Answer {
@@ -226,7 +222,7 @@ fn finish(mut response: async_graphql::Response, is_single: bool, request_id: &d
     let code = errors::stamp(&mut response.errors, request_id);
     let failed_alone = is_single && errors::has_no_result(&response);
     let retry_after_seconds = response.errors.first().filter(|_| failed_alone).and_then(errors::retry_after_seconds);
-    Answer { response, refused, code, retry_after_seconds }
+    Answer { response, refused, code, retry_after_seconds, refused_operation: None }
 }
 
 /// The schema in GraphQL's own language, as `schema.graphql` has it.

@@ -51,25 +51,26 @@ struct Envelope<'t> {
 impl<'t> FromClient<'t> {
     /// Reads a message.
     pub(super) fn parse(text: &'t str) -> Result<Self, Ending> {
-        let Envelope { kind, id, payload } = serde_json::from_str(text).map_err(|_| Ending::INVALID)?;
+        let Envelope { kind, id, payload } =
+            serde_json::from_str(parameters::without_byte_order_mark(text)).map_err(|_| Ending::NO_MESSAGE)?;
         let id = || {
             let id: Option<String> = id.and_then(|json| serde_json::from_str(json.get()).ok());
-            id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len())).ok_or(Ending::INVALID)
+            id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len())).ok_or(Ending::NO_ID)
         };
         match &*kind {
             "connection_init" => Ok(Self::ConnectionInit { payload: init_payload(payload)? }),
             "ping" => Ok(Self::Ping { payload: object(payload)? }),
             "pong" => object(payload).map(|_| Self::Pong),
             "subscribe" => {
-                let payload = match parameters::from_json(payload.ok_or(Ending::INVALID)?.get()) {
-                    Err(InvalidParameters::Malformed) => return Err(Ending::INVALID),
+                let payload = match parameters::from_json(payload.ok_or(Ending::NO_REQUEST)?.get()) {
+                    Err(InvalidParameters::Malformed) => return Err(Ending::NO_REQUEST),
                     Err(InvalidParameters::TooManyValues(message)) => Err(message),
                     Ok(parameters) => Ok(parameters),
                 };
                 Ok(Self::Subscribe { id: id()?, payload })
             }
             "complete" => Ok(Self::Complete { id: id()? }),
-            _ => Err(Ending::INVALID),
+            other => Err(Ending::of_type(other)),
         }
     }
 }
@@ -77,7 +78,7 @@ impl<'t> FromClient<'t> {
 /// A payload that is an object, or none.
 fn object(payload: Option<&RawValue>) -> Result<Option<&RawValue>, Ending> {
     match payload {
-        Some(json) if !json.get().starts_with('{') => Err(Ending::INVALID),
+        Some(json) if !json.get().starts_with('{') => Err(Ending::NO_OBJECT),
         payload => Ok(payload),
     }
 }
@@ -86,7 +87,7 @@ fn object(payload: Option<&RawValue>) -> Result<Option<&RawValue>, Ending> {
 fn init_payload(payload: Option<&RawValue>) -> Result<Map<String, Value>, Ending> {
     match payload {
         Some(json) if json.get().len() > MAX_INIT_BYTES => Err(Ending::TOO_MANY_INITS),
-        Some(json) => serde_json::from_str(json.get()).map_err(|_| Ending::INVALID),
+        Some(json) => serde_json::from_str(json.get()).map_err(|_| Ending::NO_OBJECT),
         None => Ok(Map::new()),
     }
 }
@@ -147,7 +148,14 @@ impl Ending {
     pub(super) const TOO_LARGE_BEFORE_INIT: Self =
         Self::of(1009, "The message is too large: before connection_init it has at most 4096 bytes");
     pub(super) const BUSY: Self = Self::of(1013, "The server is too busy: try again later");
-    pub(super) const INVALID: Self = Self::of(4400, "Invalid message");
+    pub(super) const BINARY: Self = Self::of(4400, "A message is JSON in a text frame, not in a binary one");
+    const NO_MESSAGE: Self = Self::of(4400, "A message is a JSON object with a text as its `type`");
+    const NO_ID: Self = Self::of(4400, "The `id` of an operation is a text of 1 to 256 bytes");
+    const NO_REQUEST: Self = Self::of(
+        4400,
+        "The `payload` of `subscribe` has `query`, and may have `operationName`, `variables`, `extensions`",
+    );
+    const NO_OBJECT: Self = Self::of(4400, "A `payload` is a JSON object");
     pub(super) const UNAUTHORIZED: Self = Self::of(4401, "Unauthorized: send connection_init first");
     pub(super) const FORBIDDEN: Self = Self::of(4403, "Forbidden: the token is not valid");
     pub(super) const ENDED: Self = Self::of(4403, "Forbidden: the session has ended");
@@ -160,6 +168,21 @@ impl Ending {
 
     const fn of(code: u16, reason: &'static str) -> Self {
         Self { code, reason: Cow::Borrowed(reason) }
+    }
+
+    /// Why a socket is closed on which a message of another type came.
+    fn of_type(kind: &str) -> Self {
+        // A reason has 123 bytes at most.
+        let kind: String =
+            kind.chars().take(20).map(|character| if character.is_ascii_graphic() { character } else { '?' }).collect();
+        let reason = match kind.as_str() {
+            "start" | "stop" | "connection_terminate" => {
+                format!("`{kind}` is the message of an older protocol (subscriptions-transport-ws); use {NAME}")
+            }
+            "connection_ack" | "next" | "error" => format!("`{kind}` is a message that only the server sends"),
+            _ => format!("`{kind}` is no message of {NAME}"),
+        };
+        Self { code: 4400, reason: Cow::Owned(reason) }
     }
 
     /// Why a socket is closed that cannot be read any more.

@@ -160,7 +160,7 @@ impl Socket {
             Message::Text(text) => text,
             // The library answers pings, and closes.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
-            Message::Binary(_) | Message::Frame(_) => return Err(Ending::INVALID),
+            Message::Binary(_) | Message::Frame(_) => return Err(Ending::BINARY),
         };
         match FromClient::parse(&text)? {
             FromClient::ConnectionInit { .. } if self.acting.is_some() => Err(Ending::TOO_MANY_INITS),

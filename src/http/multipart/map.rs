@@ -17,6 +17,7 @@ pub(super) struct Map(Vec<(String, Vec<String>)>);
 
 impl Map {
     pub(super) fn parse(json: &[u8], max_files: usize) -> Result<Self, Refusal> {
+        let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
         let map: Self = serde_json::from_slice(json).map_err(|_| {
             let message = "`map` must be a JSON object that has for each file the list of its places, such as \
                            {\"0\": [\"variables.files.0\"]}.";

@@ -51,7 +51,7 @@ async fn a_body_that_is_no_request_is_400() {
         format!(r#"{{{next}}} {{{next}}}"#).into(),
         format!(r#"{{{next},}}"#).into(),
         format!(r#"{{{next}, "x": NaN}}"#).into(),
-        format!("\u{feff}{{{next}}}").into(),
+        format!("\u{feff}\u{feff}{{{next}}}").into(),
         format!("{{{next}, \"x\": \"\u{0}\"}}").into(),
         [format!("{{{next}, \"x\": \"").as_bytes(), b"\xff\xfe\"}"].concat(),
         br#"{"query": "{ hello }\ud800"}"#.to_vec(),

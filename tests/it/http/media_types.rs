@@ -20,9 +20,17 @@ async fn json_is_read_in_utf_8_and_uncompressed() {
     let test = TestApp::start().await;
     let body = || json!({ "query": "{ hello }" }).to_string();
     let status = async |headers: &[(&str, &str)]| test.anonymous().send(post(headers, body())).await.status.as_u16();
-    for content_type in [JSON, "application/json; charset=utf-8", "Application/JSON; Charset=\"UTF-8\""] {
+    for content_type in [
+        JSON,
+        "application/json; charset=utf-8",
+        "Application/JSON; Charset=\"UTF-8\"",
+        "application/json;charset=utf8",
+        "application/json; charset=UTF8",
+    ] {
         assert_eq!(status(&[("content-type", content_type)]).await, 200, "{content_type}");
     }
+    let with_mark = post(&[("content-type", JSON)], format!("\u{feff}{}", body()));
+    assert_eq!(test.anonymous().send(with_mark).await.status.as_u16(), 200, "a byte order mark");
     for content_type in
         ["application/json; charset=utf-16", "application/json; charset=iso-8859-1", "", "json", "\u{1}"]
     {

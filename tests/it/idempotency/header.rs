@@ -82,7 +82,7 @@ async fn the_header_is_refused_on_an_event_stream_too() {
 #[tokio::test]
 async fn every_mutation_either_takes_a_key_or_refuses_the_header() {
     let (_test, user) = TestApp::with_user().await;
-    let schema = "{ __schema { mutationType { fields { name args { name type { name ofType { name } } } } }
+    let schema = "{ __schema { mutationType { fields { name args { name type { name kind ofType { name } } } } }
                                types { name inputFields { name } } } }";
     let schema = user.run(schema).await.data()["__schema"].clone();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -98,13 +98,17 @@ async fn every_mutation_either_takes_a_key_or_refuses_the_header() {
         if takes_key(input) {
             with_key.insert(name.clone());
         }
-        all.insert(name);
+        let (declared, given) = match kind["kind"].as_str() {
+            Some("NON_NULL") => (format!("($input: {input}!)"), "(input: $input)"),
+            _ => (String::new(), ""),
+        };
+        all.insert((name.clone(), format!("mutation {declared} {{ {name}{given} {{ __typename }} }}")));
     }
     assert_eq!(with_key.iter().map(String::as_str).collect::<Vec<_>>(), HONORED);
     let keyed = user.with_header("idempotency-key", "k");
-    for name in all {
-        // Without what it needs: it is refused in any case, but for the header only if that would be ignored.
-        let reply = keyed.run(&format!("mutation {{ {name} }}")).await;
+    for (name, mutation) in all {
+        // Without the input that it needs: it is refused in any case, but for the header only if that would be ignored.
+        let reply = keyed.run(&mutation).await;
         let message = reply.at("/errors/0/message").as_str().unwrap_or_default().to_owned();
         assert_eq!(message.contains("Idempotency-Key"), !HONORED.contains(&name.as_str()), "{name}: {}", reply.body);
     }

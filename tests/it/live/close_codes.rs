@@ -47,8 +47,46 @@ async fn what_is_no_message_of_the_protocol_ends_with_4400() {
     for binary in [json!({ "type": "ping" }).to_string().into_bytes(), Vec::new()] {
         let mut socket = sign_on(&server, &user).await;
         socket.send(Message::binary(binary)).await;
-        assert_eq!(socket.hear().await, Err((4400, "Invalid message".to_owned())));
+        assert_eq!(
+            socket.hear().await,
+            Err((4400, "A message is JSON in a text frame, not in a binary one".to_owned()))
+        );
     }
+}
+
+#[tokio::test]
+async fn the_reason_of_4400_names_the_fault() {
+    let (_test, server, user) = serve().await;
+    for (message, reason) in [
+        ("no JSON", "A message is a JSON object with a text as its `type`"),
+        (
+            r#"{"type":"start","id":"1","payload":{"query":"{ hello }"}}"#,
+            "`start` is the message of an older protocol (subscriptions-transport-ws); use graphql-transport-ws",
+        ),
+        (
+            r#"{"type":"connection_terminate"}"#,
+            "`connection_terminate` is the message of an older protocol (subscriptions-transport-ws); use \
+             graphql-transport-ws",
+        ),
+        (r#"{"type":"next","id":"1"}"#, "`next` is a message that only the server sends"),
+        (r#"{"type":"öffne"}"#, "`?ffne` is no message of graphql-transport-ws"),
+        (
+            r#"{"type":"subscribe","id":7,"payload":{"query":"{ hello }"}}"#,
+            "The `id` of an operation is a text of 1 to 256 bytes",
+        ),
+        (
+            r#"{"type":"subscribe","id":"1","payload":{}}"#,
+            "The `payload` of `subscribe` has `query`, and may have `operationName`, `variables`, `extensions`",
+        ),
+        (r#"{"type":"ping","payload":[]}"#, "A `payload` is a JSON object"),
+    ] {
+        let mut socket = sign_on(&server, &user).await;
+        socket.send(Message::text(message)).await;
+        assert_eq!(socket.hear().await, Err((4400, reason.to_owned())), "{message}");
+    }
+    let mut socket = sign_on(&server, &user).await;
+    socket.send(Message::text("\u{feff}{\"type\":\"ping\"}")).await;
+    assert_eq!(socket.hear().await.expect("a message")["type"], "pong");
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ mod refusals;
 mod root_fields;
 mod same_schema;
 mod secrets;
+mod specification;
+mod variables;
 
 use serde_json::Value;
 

@@ -120,7 +120,7 @@ async fn what_a_client_sent_is_not_sent_back_at_length() {
     let long = "é".repeat(200_000);
     let query = "mutation ($input: SetCurrentInput!) { setCurrent(input: $input) { previous } }";
     let value = user.run_with(query, serde_json::json!({ "input": { "current": long } })).await;
-    assert_eq!(value.code(), "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(value.code(), "BAD_USER_INPUT");
     let line = user.run(&format!("{{ user(username: \"{long}\") {{ id }} }} }}")).await;
     assert_eq!(line.code(), "GRAPHQL_PARSE_FAILED");
     let body = serde_json::json!({ "query": "{ hello }", "operationName": long }).to_string();

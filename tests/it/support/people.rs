@@ -35,10 +35,11 @@ impl TestApp {
         self.bearer(Some(reply.at("/data/login/tokens/accessToken").as_str().expect("a token")))
     }
 
-    /// A program with a key of this owner's: `input` has the fields beside its name.
+    /// A program with a key of this owner's: `input` has the fields beside its password.
     pub async fn key_of(&self, owner: &Caller, input: &str) -> Caller {
+        let name = if input.starts_with("name:") { "" } else { r#"name: "key","# };
         let create = format!(
-            r#"mutation {{ createApiKey(input: {{ password: "correct horse battery", name: "key", {input} }}) {{ secret userErrors {{ code field }} }} }}"#
+            r#"mutation {{ createApiKey(input: {{ password: "correct horse battery", {name} {input} }}) {{ secret userErrors {{ code field }} }} }}"#
         );
         let reply = owner.run(&create).await;
         let secret = reply.at("/data/createApiKey/secret").as_str();

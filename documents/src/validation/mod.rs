@@ -1,0 +1,64 @@
+//! The rules of validation (GraphQL, section 5).
+//!
+//! Each definition is walked once ([`walk`]), for the rules that need no more than the types there. What
+//! a definition uses is noted on the way, so that the rules about variables and fragments look at the
+//! notes instead ([`usage`]). Fields that merge ([`overlap`]) are compared last, in valid documents only.
+
+mod arguments;
+mod fragments;
+mod literal;
+mod operation;
+mod overlap;
+mod usage;
+mod walk;
+
+use async_graphql_parser::types::ExecutableDocument;
+
+use crate::{Fault, Faults, Parsed, TypeSystem};
+use fragments::Reached;
+use walk::Walk;
+
+/// Whether a message about a name that does not exist suggests similar ones. A schema that is hidden is
+/// not to be given away by suggestions either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suggestions {
+    /// "Did you mean".
+    Given,
+    /// None.
+    Withheld,
+}
+
+impl TypeSystem {
+    /// Checks all operations and fragments of a document.
+    ///
+    /// # Errors
+    /// The first faults, in the order of the text.
+    pub fn validate(&self, parsed: Parsed, suggestions: Suggestions) -> Result<ExecutableDocument, Vec<Fault>> {
+        let Parsed { document, mut faults } = parsed;
+        self.check(&document, suggestions, &mut faults);
+        if faults.is_empty() { Ok(document) } else { Err(faults.into_sorted()) }
+    }
+
+    fn check(&self, document: &ExecutableDocument, suggestions: Suggestions, faults: &mut Faults) {
+        let mut walk = Walk::new(self, document, suggestions, faults);
+        let mut operations = Vec::new();
+        for operation in document.operations.iter() {
+            operations.push((operation, walk.operation(operation.1)));
+        }
+        let fragments = document.fragments.iter();
+        let fragments =
+            fragments.map(|(name, fragment)| (name, walk.fragment(name, fragment).deduplicated())).collect();
+        fragments::refuse_cycles(document, &fragments, faults);
+        let mut reached = Reached::default();
+        for (operation, notes) in &operations {
+            usage::check_variables(self, *operation, notes, &fragments, &mut reached, faults);
+        }
+        fragments::refuse_unused(document, &reached, faults);
+        for ((name, operation), _) in operations {
+            operation::check_subscription(document, name, operation, faults);
+        }
+        if faults.is_empty() {
+            overlap::check(self, document, faults);
+        }
+    }
+}
