@@ -124,7 +124,7 @@ fn dedent(raw: &str) -> String {
         _ => line.get(common..).unwrap_or_default(),
     });
     let (Some(first), Some(last)) =
-        (lines.iter().position(|line| !is_blank(&line)), lines.iter().rposition(|line| !is_blank(&line)))
+        (lines.iter().position(|line| !is_blank(line)), lines.iter().rposition(|line| !is_blank(line)))
     else {
         return String::new();
     };

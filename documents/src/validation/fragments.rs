@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use async_graphql_parser::types::ExecutableDocument;
+use async_graphql_parser::Positioned;
+use async_graphql_parser::types::FragmentDefinition;
 use async_graphql_value::Name;
 
 use crate::Faults;
@@ -11,6 +12,9 @@ use crate::validation::usage::FragmentNotes;
 /// The fragments that an operation spreads, directly or through others.
 pub(super) type Reached<'d> = HashSet<&'d Name>;
 
+/// A fragment and its name.
+pub(super) type Fragment<'d> = (&'d Name, &'d Positioned<FragmentDefinition>);
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     OnPath,
@@ -18,20 +22,16 @@ enum State {
 }
 
 /// Follows the spreads depth first, with a path instead of a recursion: it may be long.
-pub(super) fn refuse_cycles<'d>(
-    document: &'d ExecutableDocument,
-    fragments: &FragmentNotes<'_, 'd>,
-    faults: &mut Faults,
-) {
+pub(super) fn refuse_cycles<'d>(fragments: &[Fragment<'d>], notes: &FragmentNotes<'_, 'd>, faults: &mut Faults) {
     let mut states: HashMap<&Name, State> = HashMap::new();
-    for start in document.fragments.keys() {
+    for (start, _) in fragments {
         if states.contains_key(start) {
             continue;
         }
-        states.insert(start, State::OnPath);
-        let mut path: Vec<(&Name, usize)> = vec![(start, 0)];
+        states.insert(*start, State::OnPath);
+        let mut path: Vec<(&Name, usize)> = vec![(*start, 0)];
         while let Some((name, next)) = path.last_mut() {
-            let spread = fragments.get(*name).and_then(|notes| notes.spreads.get(*next));
+            let spread = notes.get(*name).and_then(|notes| notes.spreads.get(*next));
             let Some(spread) = spread else {
                 states.insert(*name, State::Done);
                 path.pop();
@@ -56,9 +56,9 @@ pub(super) fn refuse_cycles<'d>(
     }
 }
 
-pub(super) fn refuse_unused(document: &ExecutableDocument, reached: &Reached<'_>, faults: &mut Faults) {
-    for (name, fragment) in &document.fragments {
-        if !reached.contains(name) {
+pub(super) fn refuse_unused(fragments: &[Fragment<'_>], reached: &Reached<'_>, faults: &mut Faults) {
+    for (name, fragment) in fragments {
+        if !reached.contains(*name) {
             faults.add(fragment.pos, || format!("Fragment \"{name}\" is never used."));
         }
     }

@@ -208,7 +208,7 @@ fn built_in_scalar(name: &str, value: &Value) -> Result<(), &'static str> {
         ("Float", Value::Number(_)) => Ok(()),
         ("Float", Value::Enum(text)) if is_oversized(text) => Ok(()),
         ("Float", _) => Err("Float cannot represent non numeric value"),
-        ("String", Value::String(_)) | ("Boolean", Value::Boolean(_)) | ("ID", Value::String(_)) => Ok(()),
+        ("String" | "ID", Value::String(_)) | ("Boolean", Value::Boolean(_)) => Ok(()),
         ("String", _) => Err("String cannot represent a non string value"),
         ("Boolean", _) => Err("Boolean cannot represent a non boolean value"),
         ("ID", Value::Number(number)) if !number.is_f64() => Ok(()),

@@ -41,19 +41,21 @@ impl TypeSystem {
 
     fn check(&self, document: &ExecutableDocument, suggestions: Suggestions, faults: &mut Faults) {
         let mut walk = Walk::new(self, document, suggestions, faults);
-        let mut operations = Vec::new();
-        for operation in document.operations.iter() {
-            operations.push((operation, walk.operation(operation.1)));
-        }
-        let fragments = document.fragments.iter();
-        let fragments =
-            fragments.map(|(name, fragment)| (name, walk.fragment(name, fragment).deduplicated())).collect();
-        fragments::refuse_cycles(document, &fragments, faults);
+        // In the order of the text, so that of many faults always the same are told.
+        let mut operations: Vec<_> = document.operations.iter().collect();
+        operations.sort_by_key(|(_, operation)| operation.pos);
+        let mut fragments: Vec<_> = document.fragments.iter().collect();
+        fragments.sort_by_key(|(_, fragment)| fragment.pos);
+        let operations: Vec<_> =
+            operations.into_iter().map(|operation| (operation, walk.operation(operation.1))).collect();
+        let notes = fragments.iter().map(|(name, fragment)| (*name, walk.fragment(name, fragment).deduplicated()));
+        let notes = notes.collect();
+        fragments::refuse_cycles(&fragments, &notes, faults);
         let mut reached = Reached::default();
-        for (operation, notes) in &operations {
-            usage::check_variables(self, *operation, notes, &fragments, &mut reached, faults);
+        for (operation, own_notes) in &operations {
+            usage::check_variables(self, *operation, own_notes, &notes, &mut reached, faults);
         }
-        fragments::refuse_unused(document, &reached, faults);
+        fragments::refuse_unused(&fragments, &reached, faults);
         for ((name, operation), _) in operations {
             operation::check_subscription(document, name, operation, faults);
         }

@@ -5,6 +5,7 @@ mod error_codes;
 mod exported;
 mod fragments;
 mod introspection;
+mod large_documents;
 mod limits;
 mod node;
 mod refusals;
