@@ -166,13 +166,13 @@ impl Schema {
     /// gets what renews the connection that asks. The caller's rights are read for each answer.
     pub fn stream(
         &self,
-        operation: Operation,
+        operation: &Operation,
         variables: Variables,
         caller: Caller,
         renewal: Renewal,
         request_id: impl Display + Send + Sync + 'static,
     ) -> BoxStream<'static, Answer> {
-        let request = match self.request(&operation, variables, caller) {
+        let request = match self.request(operation, variables, caller) {
             Ok(request) => request,
             Err(errors) => return stream::once(std::future::ready(refused(errors, &request_id))).boxed(),
         };

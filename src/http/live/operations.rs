@@ -123,7 +123,7 @@ pub(super) fn run(
 ) -> BoxStream<'static, Answer> {
     let ChargedOperation { operation, variables, charge } = charged;
     let is_subscription = operation.kind() == Kind::Subscription;
-    let mut answers = caught(server.schema.stream(operation, variables, caller, renewal, id), id);
+    let mut answers = caught(server.schema.stream(&operation, variables, caller, renewal, id), id);
     if is_subscription {
         return answers.inspect(move |_| _ = &charge).boxed();
     }
