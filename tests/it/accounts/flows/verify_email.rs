@@ -174,7 +174,7 @@ async fn a_mail_to_somebody_who_is_gone_is_not_sent_and_their_link_is_dead() {
     let (test, anna) = TestApp::with_user().await;
     let token = link_token(&only_mail(&test).await);
     resend(&anna).await.data();
-    let delete = format!("mutation {{ deleteAccount(input: {{ password: \"{}\" }}) {{ deletedUserId }} }}", PASSWORD);
+    let delete = format!("mutation {{ deleteAccount(input: {{ password: \"{PASSWORD}\" }}) {{ deletedUserId }} }}");
     anna.run(&delete).await.data();
     assert_eq!(envelopes(&test).await, ["anna@example.org: Your account was deleted"]);
     assert_eq!(verify(&test.anonymous(), &token).await.user_errors("verifyEmail"), ["INVALID input.token"]);
