@@ -1,6 +1,7 @@
 //! From a query's text to an operation that may run: counted, parsed, within the limits, valid, and kept.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
@@ -149,7 +150,7 @@ impl Operation {
     }
 
     /// The document as it was parsed.
-    pub(super) fn document(&self) -> &ExecutableDocument {
+    pub(super) fn document(&self) -> &Arc<ExecutableDocument> {
         &self.parsed.document
     }
 

@@ -179,10 +179,11 @@ impl Schema {
         let answers = self.types.execute_stream(request.data(renewal).data(Uploads::default()));
         let is_single = operation.is_single();
         // Only a query selects `__schema`.
-        let query = (operation.kind() == Kind::Query).then_some(operation);
+        let is_query = operation.kind() == Kind::Query;
+        let query = is_query.then(|| (Arc::clone(operation.document()), operation.name().map(str::to_owned)));
         let finished = answers.map(move |mut response| {
-            if let Some(query) = &query {
-                description::describe_results(query.document(), query.name(), &mut response);
+            if let Some((document, name)) = &query {
+                description::describe_results(document, name.as_deref(), &mut response);
             }
             finish(response, is_single, &request_id)
         });
