@@ -200,7 +200,12 @@ fn built_in_scalar(name: &str, value: ConstValue) -> Result<ConstValue, Misfit> 
         ("Float", ConstValue::Number(_)) | ("String" | "ID", ConstValue::String(_)) => Ok(value),
         ("Boolean", ConstValue::Boolean(_)) => Ok(value),
         ("Float", _) => misfit(&value, "Float cannot represent non numeric value"),
-        ("String", _) => misfit(&value, "String cannot represent a non string value"),
+        // It may be a password, and a message goes to logs of front ends.
+        ("String", _) => Err(Misfit {
+            path: Vec::new(),
+            value: "…".to_owned(),
+            message: "String cannot represent a non string value.".to_owned(),
+        }),
         ("Boolean", _) => misfit(&value, "Boolean cannot represent a non boolean value"),
         ("ID", ConstValue::Number(number)) => match whole(number) {
             Some(integer) => Ok(ConstValue::String(integer.to_string())),
@@ -223,8 +228,14 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
     number.as_i64().or_else(|| if number.is_f64() { float().map(|float| float as i64) } else { None })
 }
 
-/// The beginning of a value, as GraphQL writes it.
+/// The beginning of a value, as GraphQL writes it. Objects and lists are left out: a message goes to
+/// logs of front ends, and they may hold a password.
 fn shown(value: &ConstValue) -> String {
+    match value {
+        ConstValue::Object(_) => return "{…}".to_owned(),
+        ConstValue::List(_) => return "[…]".to_owned(),
+        _ => {}
+    }
     struct Beginning(String);
 
     impl fmt::Write for Beginning {

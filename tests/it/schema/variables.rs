@@ -95,6 +95,25 @@ async fn variables_that_do_not_fit_are_refused_before_anything_runs() {
     }
 }
 
+/// Front ends log the messages of errors.
+#[tokio::test]
+async fn what_may_be_a_password_is_not_repeated() {
+    let test = TestApp::start().await;
+    let login = "mutation ($input: LoginInput!) { login(input: $input) { userErrors { code } } }";
+    for input in [
+        json!({ "identifier": "anna", "password": "4815162342", "sessionName": "phone" }),
+        json!({ "password": "4815162342" }),
+        json!([{ "identifier": "anna", "password": "4815162342" }, 1]),
+        json!({ "identifier": "anna", "password": 4_815_162_342_u64 }),
+        json!({ "identifier": "anna", "password": ["4815162342"] }),
+        json!({ "identifier": "anna", "password": { "is": "4815162342" } }),
+    ] {
+        let reply = test.anonymous().run_with(login, json!({ "input": input })).await;
+        assert_eq!(reply.code(), "BAD_USER_INPUT", "{}", reply.body);
+        assert!(!reply.body.to_string().contains("4815162342"), "{}", reply.body);
+    }
+}
+
 #[tokio::test]
 async fn literals_that_do_not_fit_are_refused_before_anything_runs() {
     let (_test, user) = TestApp::with_user().await;
