@@ -88,7 +88,7 @@ impl TypeSystem {
         if faults.is_empty() { Ok(coerced) } else { Err(faults) }
     }
 
-    /// What a scalar's own rule says against null, if this is such a scalar.
+    /// Returns the reason for which the rule of a custom scalar refuses null. `None` for other types.
     fn reason_of_rule(&self, ty: &Type) -> Option<String> {
         let BaseType::Named(name) = &ty.base else { return None };
         self.scalar_rules.get(name.as_str())?(ConstValue::Null).err()

@@ -254,22 +254,24 @@ impl Sorting {
         })
     }
 
-    /// Whether the mail is a notice to an unconfirmed address under the policy `off`. There nobody needs to confirm an
-    /// address, so it may be a stranger's: it gets only mails that somebody asks for.
+    /// Returns true for a notice to an unconfirmed address under the policy `off`. Nobody needs to
+    /// confirm an address there, so it may be a stranger's. It gets only the mails that somebody asks
+    /// for.
     fn is_unwanted(&self, user: &user::Model) -> bool {
-        let is_notice = match self.mail.kind {
-            Kind::VerifyEmail | Kind::ResetPassword | Kind::EmailChanged => false,
+        let is_welcome = match self.mail.kind {
+            Kind::VerifyEmail | Kind::ResetPassword | Kind::EmailChanged => true,
+            // The account has lost the key of its address.
+            Kind::AddressShared => user.email_verified_at.is_some(),
             Kind::UnconfirmedEmailChanged
             | Kind::PasswordChanged
             | Kind::ApiKeyCreated
             | Kind::RefreshTokenReused
-            | Kind::AccountDeleted
-            | Kind::AddressShared => true,
+            | Kind::AccountDeleted => self.has_confirmed(user),
         };
-        is_notice && self.policy == EmailVerification::Off && !self.has_confirmed(user)
+        self.policy == EmailVerification::Off && !is_welcome
     }
 
-    /// Whether `user` has confirmed the address of the recipient.
+    /// Returns true if `user` has confirmed the address of the recipient.
     fn has_confirmed(&self, user: &user::Model) -> bool {
         let has_address =
             user.email_key.as_deref().is_some_and(|key| identity::is_spelling_of(&self.mail.recipient, key));

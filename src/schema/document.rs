@@ -61,7 +61,7 @@ impl From<ServerError> for Refused {
 /// One operation of a valid document.
 pub struct Operation {
     parsed: ParsedDocument,
-    /// Whether the document is in the cache.
+    /// True if the document is in the cache.
     is_kept: bool,
     name: Option<String>,
     kind: Kind,

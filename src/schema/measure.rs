@@ -5,7 +5,7 @@ pub(super) struct Size {
     pub(super) tokens: u32,
     pub(super) nesting: u32,
     pub(super) longest_word: usize,
-    /// Whether a block string has no end.
+    /// True if a block string has no end.
     pub(super) is_unfinished: bool,
 }
 

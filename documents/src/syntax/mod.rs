@@ -36,7 +36,7 @@ pub fn parse(text: &str) -> Result<Parsed, Fault> {
 /// The directives that a schema defines as `repeatable`: async-graphql's parser says so of all.
 pub(crate) fn repeatable_directives(sdl: &str) -> Result<HashSet<Name>, Fault> {
     let (mut lexer, mut repeatable) = (Lexer::new(sdl), HashSet::new());
-    // What was read of the definition, and brackets that are open in it.
+    // The last two tokens, the name of the directive being read, and the number of open brackets.
     let (mut before, mut directive, mut nesting) = ([Token::End, Token::End], None, 0_usize);
     loop {
         let (token, _) = lexer.next()?;

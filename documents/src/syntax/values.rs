@@ -13,7 +13,7 @@ use crate::syntax::parser::Parser;
 
 pub(super) type Argument = (Positioned<Name>, Positioned<Value>);
 
-/// Whether a value may have variables in it.
+/// Use of variables inside a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Variables {
     Allowed,

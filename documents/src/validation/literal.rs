@@ -18,7 +18,7 @@ pub(super) struct Place<'s> {
     /// None if nothing is known of it.
     pub(super) ty: Option<&'s Type>,
     pub(super) pos: Pos,
-    /// Whether the place has a default of its own.
+    /// True if the place has a default of its own.
     pub(super) has_default: bool,
     /// The input object that has exactly one field, of which this is the value.
     pub(super) one_of: Option<&'s Name>,
@@ -192,7 +192,7 @@ fn each_within<'v>(value: &'v Value, then: &mut dyn FnMut(&'v Value)) {
     }
 }
 
-/// What one of the scalars of GraphQL itself says against a literal; any other scalar accepts all.
+/// Checks a literal against a built-in scalar. Other scalars accept every literal.
 fn built_in_scalar(name: &str, value: &Value) -> Result<(), &'static str> {
     let is_oversized = |text: &Name| text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let is_integer = |text: &Name| text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());

@@ -18,8 +18,8 @@ use crate::{Fault, Faults, Parsed, TypeSystem};
 use fragments::Reached;
 use walk::Walk;
 
-/// Whether a message about a name that does not exist suggests similar ones. A schema that is hidden is
-/// not to be given away by suggestions either.
+/// Suggestions of similar names, in messages about a name that does not exist. They would reveal a
+/// schema that is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suggestions {
     /// "Did you mean".

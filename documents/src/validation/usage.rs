@@ -10,7 +10,7 @@ use crate::validation::fragments::Reached;
 use crate::validation::literal::Place;
 use crate::{Faults, TypeSystem};
 
-/// What an operation or a fragment refers to.
+/// Variables and fragments that an operation or a fragment refers to.
 #[derive(Default)]
 pub(super) struct Notes<'s, 'd> {
     pub(super) usages: Vec<Usage<'s, 'd>>,

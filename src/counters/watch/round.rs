@@ -99,7 +99,7 @@ fn hand_out(shared: &Shared, keys: &[Key], mut shown: HashMap<Key, counter::Mode
     for key in keys {
         let Some(sender) = state.watched.get(key) else { continue };
         let now = shown.remove(key).map(Arc::new);
-        // What arrives later begins with the newest row, though `current` is the same.
+        // The row is replaced although `current` is the same: a new watcher begins with the newest one.
         let differs =
             sender.send_if_modified(|before| integer(&now) != integer(&std::mem::replace(before, now.clone())));
         if differs {

@@ -1,4 +1,4 @@
-//! What is published and what is served say the same, to the last description and default.
+//! `schema.graphql` and the introspection of the server are equal, descriptions and defaults included.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,10 @@
 //! The mail to an account that lost its address, because another account has the mailbox.
 
+use cloakroom::config::EmailVerification::Off;
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
-use super::{delivered, envelopes, login, only_mail, request_reset, sign_up, verify};
+use super::{delivered, envelopes, login, only_mail, request_reset, reset, reset_token, sign_up, verify, with_policy};
 use crate::support::{PASSWORD, TestApp, link_token};
 
 /// What the migration leaves of an account that loses its address.
@@ -53,4 +54,19 @@ async fn a_stranger_at_an_address_that_was_never_confirmed_reads_no_username() {
     let mail = only_mail(&test).await;
     assert!(mail.text.starts_with("Hello,\n"), "{}", mail.text);
     assert!(!mail.raw.contains("evil"), "{}", mail.raw);
+}
+
+#[tokio::test]
+async fn where_nothing_is_confirmed_only_who_had_confirmed_the_lost_address_is_told() {
+    let test = with_policy(Off).await;
+    for username in ["anna", "berta"] {
+        test.sign_up(username).await;
+    }
+    let token = reset_token(&test, "anna@example.org").await;
+    reset(&test.anonymous(), &token, PASSWORD).await.data();
+    delivered(&test).await;
+    for username in ["anna", "berta"] {
+        take_address(&test, username).await;
+    }
+    assert_eq!(envelopes(&test).await, ["anna@example.org: Two accounts have your e-mail address"]);
 }
