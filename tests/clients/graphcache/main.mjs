@@ -9,9 +9,9 @@ import { readFile } from 'node:fs/promises';
 import { Client, fetchExchange, gql, subscriptionExchange } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { relayPagination } from '@urql/exchange-graphcache/extras';
-import { getIntrospectionQuery } from 'graphql';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
+import { introspect } from '../introspect.mjs';
 
 const url = process.env.CLOAKROOM_URL ?? 'http://127.0.0.1:8000/graphql';
 
@@ -183,7 +183,7 @@ async function joinPages(client) {
 }
 
 async function useGraphcache() {
-  const schema = await send(getIntrospectionQuery());
+  const schema = await introspect();
   const resolvers = { Viewer: { counters: relayPagination() } };
   const { client, warnings } = connect({ schema, keys, resolvers });
   await signUp(client);

@@ -1,0 +1,9 @@
+// Writes the introspection of the running server for `graphql_client`, as its own command line does. Its parser
+// knows no description of `schema`, so it cannot read schema.graphql.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { introspect } from '../introspect.mjs';
+
+const folder = new URL('generated/', import.meta.url);
+await mkdir(folder, { recursive: true });
+await writeFile(new URL('schema.json', folder), JSON.stringify(await introspect()));
