@@ -73,7 +73,7 @@ async function followACounter() {
 
 /** Waits for something that comes over the socket. */
 async function until(holds, what) {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (let attempt = 0; attempt < 2400; attempt += 1) {
     if (holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -8,8 +8,9 @@ The client reads the schema by introspection and validates every document before
 import asyncio
 import os
 import secrets
+from pathlib import Path
 
-from gql import Client, GraphQLRequest, gql
+from gql import Client, FileVar, GraphQLRequest, gql
 from gql.transport.aiohttp import AIOHTTPTransport
 from gql.transport.aiohttp_websockets import AIOHTTPWebsocketsTransport
 from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
@@ -20,6 +21,7 @@ from graphql import GraphQLError
 URL = os.environ.get("CLOAKROOM_URL", "http://127.0.0.1:8000/graphql")
 SOCKET_URL = URL.replace("http", "ws", 1)
 PASSWORD = "correct horse battery"
+PICTURE = Path(__file__).parents[3] / "playground" / "screenshot.png"
 
 HELLO = gql("query Hello { hello server { time errorCodes } }")
 SIGN_UP = gql(
@@ -49,6 +51,13 @@ COUNTERS = gql(
     """
 )
 WATCH = gql("subscription Watch { counter { id current } }")
+UPLOAD = gql(
+    """
+    mutation Upload($input: UploadPhotosInput!) {
+      uploadPhotos(input: $input) { photos { state image(size: SMALL) { url width } } userErrors { code field } }
+    }
+    """
+)
 WRONG = gql("query Wrong { nothing }")
 
 # Each transport as its documentation shows it.
@@ -80,8 +89,10 @@ def equal(got, expected, what=""):
         raise AssertionError(f"{what or 'the answer'}: got {got!r}, expected {expected!r}")
 
 
-async def run(session, document, **variables):
-    return await session.execute(GraphQLRequest(document.document, variable_values=variables))
+async def run(session, document, upload_files=False, **variables):
+    # Only the transports over HTTP have the option.
+    options = {"upload_files": True} if upload_files else {}
+    return await session.execute(GraphQLRequest(document.document, variable_values=variables), **options)
 
 
 async def expect_code(session, code, document, **variables):
@@ -150,6 +161,9 @@ async def check_http(name):
     token = await sign_in(HTTP[name])
     async with connect(HTTP[name](authorization(token))) as session:
         await use_counters(session)
+        file = FileVar(str(PICTURE), content_type="image/png")
+        uploaded = (await run(session, UPLOAD, upload_files=True, input={"photos": [{"file": file}]}))["uploadPhotos"]
+        equal([uploaded["userErrors"], uploaded["photos"][0]["image"]["width"]], [[], 320])
 
 
 async def check_socket(name):
