@@ -1,6 +1,6 @@
 """The client that ariadne-codegen generates from schema.graphql and queries.graphql: methods and models with types.
 
-    CLOAKROOM_URL  the endpoint (http://127.0.0.1:8000/graphql)
+CLOAKROOM_URL is the endpoint (http://127.0.0.1:8000/graphql).
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import secrets
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import httpx
 from generated.cloakroom import (
     Cloakroom,
     CreateApiKeyInput,
@@ -36,9 +37,9 @@ PICTURE = Path(__file__).parents[3] / "playground" / "screenshot.png"
 
 def connect(token=None):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return Cloakroom(
-        URL, headers, ws_url=URL.replace("http", "ws", 1), ws_connection_init_payload=headers
-    )
+    # A slow machine must not fail.
+    http = httpx.AsyncClient(headers=headers, timeout=300)
+    return Cloakroom(URL, http_client=http, ws_url=URL.replace("http", "ws", 1), ws_connection_init_payload=headers)
 
 
 def equal(got, expected):
@@ -102,7 +103,7 @@ async def use_counters(client):
 
 async def watch(client):
     seen = []
-    async for event in client.watch(name="default"):
+    async for event in client.watch(name="default", open_timeout=300):
         seen.append(event.counter.current)
         if len(seen) == 3:
             break
@@ -113,9 +114,7 @@ async def watch(client):
 async def send_scalars(client):
     """A DateTime and an Upload in the input."""
     tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
-    new_key = CreateApiKeyInput(
-        name="cash desk", password=PASSWORD, scopes=[Scope.COUNTERS_NEXT], expires_at=tomorrow
-    )
+    new_key = CreateApiKeyInput(name="cash desk", password=PASSWORD, scopes=[Scope.COUNTERS_NEXT], expires_at=tomorrow)
     created = (await client.create_api_key(new_key)).create_api_key
     equal(created.user_errors, [])
     assert abs(created.api_key.expires_at - tomorrow) < timedelta(seconds=1), created

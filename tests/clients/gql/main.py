@@ -2,7 +2,7 @@
 
 The client reads the schema by introspection and validates every document before it is sent.
 
-    CLOAKROOM_URL  the endpoint (http://127.0.0.1:8000/graphql)
+CLOAKROOM_URL is the endpoint (http://127.0.0.1:8000/graphql).
 """
 
 import asyncio
@@ -35,9 +35,7 @@ LOGIN = gql(
     "mutation Login($input: LoginInput!) { login(input: $input) { tokens { accessToken } userErrors { code } } }"
 )
 NEXT = gql("mutation Next($input: NextInput) { next(input: $input) { value counter { id current } } }")
-CREATE = gql(
-    "mutation Create($input: CreateCounterInput!) { createCounter(input: $input) { userErrors { code } } }"
-)
+CREATE = gql("mutation Create($input: CreateCounterInput!) { createCounter(input: $input) { userErrors { code } } }")
 COUNTERS = gql(
     """
     query Counters($first: Int!, $after: String) {
@@ -60,23 +58,27 @@ UPLOAD = gql(
 )
 WRONG = gql("query Wrong { nothing }")
 
+# A slow machine must not fail.
+PATIENCE = {"connect_timeout": 300, "ack_timeout": 300}
+
 # Each transport as its documentation shows it.
 HTTP = {
-    "AIOHTTPTransport": lambda headers: AIOHTTPTransport(url=URL, headers=headers),
-    "HTTPXAsyncTransport": lambda headers: HTTPXAsyncTransport(url=URL, headers=headers),
+    "AIOHTTPTransport": lambda headers: AIOHTTPTransport(url=URL, headers=headers, timeout=300),
+    "HTTPXAsyncTransport": lambda headers: HTTPXAsyncTransport(url=URL, headers=headers, timeout=300),
 }
 SOCKETS = {
-    "AIOHTTPWebsocketsTransport": lambda payload: AIOHTTPWebsocketsTransport(url=SOCKET_URL, init_payload=payload),
+    "AIOHTTPWebsocketsTransport": lambda payload: AIOHTTPWebsocketsTransport(
+        url=SOCKET_URL, init_payload=payload, **PATIENCE
+    ),
     # This transport looks for the response header `Sec-WebSocket-Protocol` in this spelling only, although names of
     # headers have no case. Without it, the transport speaks the older protocol, unless it is not offered.
     "WebsocketsTransport": lambda payload: WebsocketsTransport(
-        url=SOCKET_URL, init_payload=payload, subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]
+        url=SOCKET_URL, init_payload=payload, subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL], **PATIENCE
     ),
 }
 
 
 def connect(transport):
-    # A slow machine must not fail.
     return Client(transport=transport, fetch_schema_from_transport=True, execute_timeout=300)
 
 
@@ -176,7 +178,7 @@ async def check_socket(name):
 async def check_older_protocol():
     """Shows that `subprotocols` is needed. If it is not any more, remove it here and in the README."""
     try:
-        async with connect(WebsocketsTransport(url=SOCKET_URL)) as session:
+        async with connect(WebsocketsTransport(url=SOCKET_URL, **PATIENCE)) as session:
             await run(session, HELLO)
     except TransportConnectionFailed as error:
         closed = error.__cause__.rcvd
