@@ -1,10 +1,10 @@
 //! `graphql_client`: types for the operations in `queries.graphql`, derived from the schema of the running server.
 //!
-//!     CLOAKROOM_URL  the endpoint (http://127.0.0.1:8000/graphql)
+//!     cloakroom-client [URL]      http://127.0.0.1:8000/graphql
 
 use std::error::Error;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use graphql_client::{GraphQLQuery, Response};
 
@@ -83,12 +83,12 @@ fn data<T>(response: Response<T>) -> Result<T> {
 }
 
 fn main() -> Result<()> {
-    let url = std::env::var("CLOAKROOM_URL").unwrap_or_else(|_| "http://127.0.0.1:8000/graphql".to_owned());
+    let url = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:8000/graphql".to_owned());
     let mut client = Client::new(url);
     client.token = Some(sign_in(&client)?);
     take_numbers(&client)?;
     let default_id = read_pages(&client)?;
-    read_node(&client, default_id)?;
+    read_node(&client, &default_id)?;
     watch(&client)?;
     println!("graphql_client: the derived types hold");
     Ok(())
@@ -100,7 +100,7 @@ fn sign_in(anonymous: &Client) -> Result<String> {
     assert!(server.error_codes.contains(&server::ErrorCode::UNAUTHENTICATED));
     assert!(server.limits.photo_bytes > 0);
 
-    let username = format!("rust-{:x}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos());
+    let username = format!("rust-{:x}", RandomState::new().hash_one(()));
     let sign_up = |password: &str| {
         let input = sign_up::SignUpInput {
             username: Some(username.clone()),
@@ -176,8 +176,8 @@ fn read_pages(client: &Client) -> Result<String> {
     Ok(pages[1][1].id.clone())
 }
 
-fn read_node(client: &Client, id: String) -> Result<()> {
-    let nodes = client.execute::<Nodes>(nodes::Variables { ids: vec![id.clone()] })?.nodes.expect("a list");
+fn read_node(client: &Client, id: &str) -> Result<()> {
+    let nodes = client.execute::<Nodes>(nodes::Variables { ids: vec![id.to_owned()] })?.nodes.expect("a list");
     let node = nodes[0].as_ref().expect("a node");
     assert_eq!(node.id, id);
     let nodes::NodesNodesOn::Counter(counter) = &node.on else { return Err(format!("no counter: {node:?}").into()) };
