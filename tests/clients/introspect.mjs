@@ -2,7 +2,7 @@ import { getIntrospectionQuery } from 'graphql';
 
 const url = process.env.CLOAKROOM_URL ?? 'http://127.0.0.1:8000/graphql';
 
-/** Returns all that an introspection of the running server can tell. */
+/** Returns the full introspection of the running server. */
 export async function introspect() {
   const query = getIntrospectionQuery({
     specifiedByUrl: true, directiveIsRepeatable: true, schemaDescription: true, inputValueDeprecation: true, oneOf: true,

@@ -8,7 +8,7 @@ import { buildClientSchema, buildSchema, printSchema } from 'graphql';
 import { introspect } from '../introspect.mjs';
 
 const committed = buildSchema(await readFile(new URL('../../../schema.graphql', import.meta.url), 'utf8'));
-// graphql-inspector reads @oneOf and @specifiedBy from the syntax tree, which an introspection has not.
+// graphql-inspector reads @oneOf and @specifiedBy from the syntax tree, which an introspection lacks.
 const served = buildSchema(printSchema(buildClientSchema(await introspect())));
 
 const changes = await diff(committed, served);

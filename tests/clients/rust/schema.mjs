@@ -1,5 +1,5 @@
-// Writes the introspection of the running server for `graphql_client`, as its own command line does. Its parser
-// knows no description of `schema`, so it cannot read schema.graphql.
+// Writes the introspection of the running server for `graphql_client`, as its own command line does. The parser of
+// `graphql_client` accepts no description on `schema`, so it cannot read schema.graphql.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { introspect } from '../introspect.mjs';
