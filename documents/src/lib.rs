@@ -2,7 +2,8 @@
 //! ([`parse`]), validated ([`TypeSystem::validate`]), and their variables coerced
 //! ([`TypeSystem::coerce_variables`]).
 //!
-//! The result is the syntax tree that async-graphql executes. Its own parser and rules are not used:
+//! The result is the syntax tree that async-graphql executes, with the fields of one response key merged
+//! ([`ValidDocument::for_execution`]). Its own parser and rules are not used:
 //! they are those of the June 2018 edition, and several rules never run. Neither of the crates that
 //! might take their place is complete. `apollo-compiler` 1.33 refuses descriptions of operations, and
 //! knows neither unique input fields nor variables inside lists and objects; `graphql-tools` 0.5 drops
@@ -15,15 +16,15 @@
 //! with fragments written out. A caller that limits both has nothing to fear from a document.
 
 mod fault;
-mod subscription;
+mod merge;
 pub mod syntax;
 mod type_system;
+mod valid;
 mod validation;
 mod variables;
 
 pub use fault::{Fault, Faults};
-pub use subscription::merge_root_fields;
 pub use syntax::{Parsed, parse};
 pub use type_system::{InvalidSchema, ScalarRule, TypeSystem};
+pub use valid::ValidDocument;
 pub use validation::Suggestions;
-pub use variables::{null_condition, without_absent_variables};

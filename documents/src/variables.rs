@@ -1,16 +1,13 @@
 //! The values of variables: coerced once, before anything else sees them (GraphQL, section 6.1.2).
 
-use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 
 use async_graphql_parser::Positioned;
-use async_graphql_parser::types::{
-    BaseType, DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet, Type,
-    VariableDefinition,
-};
+use async_graphql_parser::types::{BaseType, Type, VariableDefinition};
 use async_graphql_value::indexmap::IndexMap;
-use async_graphql_value::{ConstValue, Name, Value, Variables};
+use async_graphql_value::{ConstValue, Name, Variables};
 
+use crate::syntax::{is_oversized, number_of};
 use crate::type_system::{InputObject, Kind, NamedType};
 use crate::{Fault, TypeSystem};
 
@@ -199,6 +196,10 @@ fn built_in_scalar(name: &str, value: ConstValue) -> Result<ConstValue, Misfit> 
         ("Int", _) => misfit(&value, "Int cannot represent non-integer value"),
         ("Float", ConstValue::Number(_)) | ("String" | "ID", ConstValue::String(_)) => Ok(value),
         ("Boolean", ConstValue::Boolean(_)) => Ok(value),
+        ("Float", ConstValue::Enum(text)) => match number_of(text).filter(|_| is_oversized(text)) {
+            Some(number) => Ok(ConstValue::Number(number)),
+            None => misfit(&value, "Float cannot represent non numeric value"),
+        },
         ("Float", _) => misfit(&value, "Float cannot represent non numeric value"),
         // It may be a password, and a message goes to logs of front ends.
         ("String", _) => Err(Misfit {
@@ -214,7 +215,7 @@ fn built_in_scalar(name: &str, value: ConstValue) -> Result<ConstValue, Misfit> 
                 .map(|integer| ConstValue::String(integer.to_string()))
                 .map_or_else(|| misfit(&value, "ID cannot represent value"), Ok),
         },
-        // An integer in the document that no number can hold.
+        // An integer of more than 64 bits: the default in the document.
         ("ID", ConstValue::Enum(digits)) => Ok(ConstValue::String(digits.to_string())),
         ("ID", _) => misfit(&value, "ID cannot represent value"),
         _ => Ok(value),
@@ -253,70 +254,4 @@ fn shown(value: &ConstValue) -> String {
         beginning.0.push('…');
     }
     beginning.0
-}
-
-/// The first condition, `@skip` or `@include`, of an operation that is a variable whose value is null. Neither
-/// directive has a meaning then.
-#[must_use]
-pub fn null_condition(
-    document: &ExecutableDocument,
-    operation: &OperationDefinition,
-    variables: &Variables,
-) -> Option<Fault> {
-    if !variables.values().any(|value| *value == ConstValue::Null) {
-        return None;
-    }
-    let (mut waiting, mut seen) = (vec![&operation.selection_set], HashSet::new());
-    while let Some(set) = waiting.pop() {
-        for selection in &set.node.items {
-            let conditions = ["skip", "include"];
-            let directives = selection.node.directives().iter().map(|directive| &directive.node);
-            for directive in directives.filter(|directive| conditions.contains(&&*directive.name.node)) {
-                let value = directive.get_argument("if");
-                let is_null = |name: &Name| variables.get(name) == Some(&ConstValue::Null);
-                if let Some(Positioned { node: Value::Variable(name), pos }) = value
-                    && is_null(name)
-                {
-                    let message = "Argument \"if\" of non-null type \"Boolean!\" must not be null.";
-                    return Some(Fault::new(message, *pos));
-                }
-            }
-            match &selection.node {
-                Selection::Field(field) => waiting.push(&field.node.selection_set),
-                Selection::InlineFragment(inline) => waiting.push(&inline.node.selection_set),
-                Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name.node;
-                    let fragment = document.fragments.get(name).filter(|_| seen.insert(name));
-                    waiting.extend(fragment.map(|fragment| &fragment.node.selection_set));
-                }
-            }
-        }
-    }
-    None
-}
-
-/// Takes the arguments out of a document whose variable has no value, so that their own defaults apply
-/// (CoerceArgumentValues(), section 6.4.1).
-pub fn without_absent_variables(document: &mut ExecutableDocument, absent: &HashSet<Name>) {
-    let ExecutableDocument { operations, fragments } = document;
-    let mut waiting: Vec<&mut Positioned<SelectionSet>> = match operations {
-        DocumentOperations::Single(operation) => vec![&mut operation.node.selection_set],
-        DocumentOperations::Multiple(operations) => {
-            operations.values_mut().map(|operation| &mut operation.node.selection_set).collect()
-        }
-    };
-    waiting.extend(fragments.values_mut().map(|fragment| &mut fragment.node.selection_set));
-    while let Some(set) = waiting.pop() {
-        for selection in &mut set.node.items {
-            match &mut selection.node {
-                Selection::Field(field) => {
-                    let is_absent = |value: &Value| matches!(value, Value::Variable(name) if absent.contains(name));
-                    field.node.arguments.retain(|(_, value)| !is_absent(&value.node));
-                    waiting.push(&mut field.node.selection_set);
-                }
-                Selection::InlineFragment(inline) => waiting.push(&mut inline.node.selection_set),
-                Selection::FragmentSpread(_) => {}
-            }
-        }
-    }
 }

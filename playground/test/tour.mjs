@@ -200,7 +200,7 @@ async function sessions(page) {
   assert.deepEqual(elsewhere.login.userErrors, []);
   const { sessions } = (await run(page, 'Sessions')).viewer;
   assert.equal(sessions.length, 2);
-  const { id } = sessions.find((session) => !session.current);
+  const { id } = sessions.find((session) => !session.isCurrent);
   assert.deepEqual((await run(page, 'EndSession', { input: { sessionId: id } })).endSession.userErrors, []);
   assert.equal((await run(page, 'Sessions')).viewer.sessions.length, 1);
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
-use async_graphql::{ErrorExtensionValues, Name, Positioned, ServerError, Variables};
-use documents::{Fault, Suggestions};
+use async_graphql::{ErrorExtensionValues, Positioned, ServerError, Variables};
+use documents::{Fault, Suggestions, ValidDocument};
 
 use crate::error::ErrorCode;
 use crate::schema::document_cache::{DocumentCache, ParsedDocument};
@@ -91,7 +91,7 @@ impl Operation {
     #[must_use]
     pub fn field_without_idempotency(&self) -> Option<String> {
         let operation =
-            choose(&self.parsed.document, self.name.as_deref()).ok().filter(|_| self.kind == Kind::Mutation);
+            choose(self.parsed.document(), self.name.as_deref()).ok().filter(|_| self.kind == Kind::Mutation);
         let (_, operation) = operation?;
         // Fragments do not lead back to themselves, and their number is limited.
         let (mut sets, mut seen) = (vec![&operation.node.selection_set.node], HashSet::new());
@@ -107,7 +107,7 @@ impl Operation {
                     Selection::InlineFragment(fragment) => sets.push(&fragment.node.selection_set.node),
                     Selection::FragmentSpread(spread) => {
                         let name = &spread.node.fragment_name.node;
-                        let fragment = self.parsed.document.fragments.get(name).filter(|_| seen.insert(name));
+                        let fragment = self.parsed.document().fragments.get(name).filter(|_| seen.insert(name));
                         sets.extend(fragment.map(|fragment| &fragment.node.selection_set.node));
                     }
                 }
@@ -127,7 +127,7 @@ impl Operation {
     /// The variables that the operation declares, of those that were sent.
     #[must_use]
     pub fn declared(&self, mut variables: Variables) -> Variables {
-        let Ok((_, operation)) = choose(&self.parsed.document, self.name.as_deref()) else {
+        let Ok((_, operation)) = choose(self.parsed.document(), self.name.as_deref()) else {
             return Variables::default();
         };
         let definitions = &operation.node.variable_definitions;
@@ -137,7 +137,7 @@ impl Operation {
 
     /// The values of its variables, defaults included, as all that follows sees them.
     pub(super) fn coerce(&self, given: Variables) -> Result<Variables, Vec<ServerError>> {
-        let (_, operation) = choose(&self.parsed.document, self.name.as_deref()).map_err(|error| vec![error])?;
+        let (_, operation) = choose(self.parsed.document(), self.name.as_deref()).map_err(|error| vec![error])?;
         let definitions = &operation.node.variable_definitions;
         if definitions.is_empty() {
             return Ok(Variables::default());
@@ -145,25 +145,21 @@ impl Operation {
         let types = type_system::get().map_err(|error| vec![error])?;
         let refused = |faults| refusals(ErrorCode::BadUserInput, faults);
         let coerced = types.coerce_variables(definitions, given).map_err(refused)?;
-        let null = documents::null_condition(&self.parsed.document, &operation.node, &coerced);
-        null.map_or(Ok(coerced), |fault| Err(refused(vec![fault])))
+        let misplaced = self.parsed.valid.misplaced_null(self.name.as_deref(), &coerced);
+        misplaced.map_or(Ok(coerced), |fault| Err(refused(vec![fault])))
     }
 
-    /// The document as it was parsed.
-    pub(super) fn document(&self) -> &Arc<ExecutableDocument> {
-        &self.parsed.document
+    /// The document.
+    pub(super) fn valid(&self) -> &Arc<ValidDocument> {
+        &self.parsed.valid
     }
 
     /// The document for an execution with these values, which are coerced.
-    pub(super) fn document_for(&self, variables: &Variables) -> ExecutableDocument {
-        let mut document = ExecutableDocument::clone(&self.parsed.document);
-        let Ok((_, operation)) = choose(&self.parsed.document, self.name.as_deref()) else { return document };
-        let names = operation.node.variable_definitions.iter().map(|definition| &definition.node.name.node);
-        let absent: HashSet<Name> = names.filter(|name| !variables.contains_key(*name)).cloned().collect();
-        if !absent.is_empty() {
-            documents::without_absent_variables(&mut document, &absent);
-        }
-        document
+    pub(super) fn document_for(&self, variables: &Variables) -> Result<ExecutableDocument, Vec<ServerError>> {
+        let name = self.name.as_deref();
+        let (_, operation) = choose(self.parsed.document(), name).map_err(|error| vec![error])?;
+        let types = type_system::get().map_err(|error| vec![error])?;
+        Ok(self.parsed.valid.for_execution(types, name, &operation.node, variables))
     }
 }
 
@@ -188,7 +184,7 @@ impl Documents {
                 (parsed, is_kept)
             }
         };
-        let (name, operation) = choose(&parsed.document, name)?;
+        let (name, operation) = choose(parsed.document(), name)?;
         let kind = Kind::of(operation.node.ty);
         let is_single =
             matches!(&*operation.node.selection_set.node.items, [only] if matches!(only.node, Selection::Field(_)));
@@ -213,12 +209,11 @@ impl Documents {
         let types = type_system::get()?;
         let chosen = choose(&parsed.document, name).ok();
         let chosen = chosen.map(|(name, operation)| (Kind::of(operation.node.ty), name));
-        let mut document = types.validate(parsed, suggestions).map_err(|faults| Refused {
+        let valid = types.validate(parsed, suggestions).map_err(|faults| Refused {
             errors: refusals(ErrorCode::GraphqlValidationFailed, faults),
             operation: chosen,
         })?;
-        documents::merge_root_fields(&mut document);
-        Ok(ParsedDocument::new(document, query.len(), size.tokens))
+        Ok(ParsedDocument::new(valid, query.len(), size.tokens))
     }
 
     /// The size of a text that is worth parsing.

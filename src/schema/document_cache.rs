@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::parser::types::ExecutableDocument;
+use documents::ValidDocument;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
@@ -11,24 +12,33 @@ const MAX_TEXT_BYTES: usize = 8192;
 /// The memory of a parsed document for each of its tokens, at most: a field with one field in it,
 /// which is four tokens, takes 1.5 kB. Typical documents take half as much.
 const BYTES_PER_TOKEN: u64 = 400;
+/// A field with one field in it, by which the memory was measured.
+const TOKENS_PER_SELECTION: u64 = 4;
 /// The document with which clients ask most often has some 50 tokens.
 const TYPICAL_BYTES: u64 = 50 * BYTES_PER_TOKEN;
 /// Parts of the cache, each with a lock of its own. The longest document must find room in one of
 /// them.
 const SHARDS: usize = 4;
 
-/// A document, as the executor takes it.
+/// A valid document.
 #[derive(Clone)]
 pub(super) struct ParsedDocument {
-    pub(super) document: Arc<ExecutableDocument>,
+    pub(super) valid: Arc<ValidDocument>,
     /// An estimate of the memory that the document and its text take.
     pub(super) memory_bytes: u64,
 }
 
 impl ParsedDocument {
-    pub(super) fn new(document: ExecutableDocument, text_bytes: usize, tokens: u32) -> Self {
-        let memory_bytes = text_bytes as u64 + u64::from(tokens) * BYTES_PER_TOKEN;
-        Self { document: Arc::new(document), memory_bytes }
+    pub(super) fn new(valid: ValidDocument, text_bytes: usize, tokens: u32) -> Self {
+        // Fragments may be written out, so that there are more selections than in the text.
+        let selections = u64::try_from(valid.selections()).unwrap_or(u64::MAX);
+        let tokens = u64::from(tokens).max(selections.saturating_mul(TOKENS_PER_SELECTION));
+        let memory_bytes = (text_bytes as u64).saturating_add(tokens.saturating_mul(BYTES_PER_TOKEN));
+        Self { valid: Arc::new(valid), memory_bytes }
+    }
+
+    pub(super) fn document(&self) -> &ExecutableDocument {
+        self.valid.document()
     }
 }
 

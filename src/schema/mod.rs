@@ -1,8 +1,9 @@
 //! The schema: the slices' parts merged, and the road of an operation through it.
 //!
 //! A document is counted and parsed ([`document`]), weighed against the [`limits`], validated, and kept with
-//! that verdict. For each execution its variables are coerced. The parser and the rules are those of the crate
-//! `documents`: the framework's own are incomplete, and run in their fast mode only, which does not validate.
+//! that verdict. For each execution its variables are coerced, and fields of one response key are merged. The parser and
+//! the rules are those of the crate `documents`: those of the framework are incomplete, and run in their fast mode
+//! only, which does not validate.
 //!
 //! **Invariant:** nothing unbounded reaches async-graphql: its own walks are exponential in nested fragments,
 //! so the limits are ours, and are checked first.
@@ -17,7 +18,6 @@ mod limits;
 mod loaders;
 mod measure;
 mod node;
-mod root;
 mod server;
 mod type_system;
 mod viewer;
@@ -45,7 +45,6 @@ pub use limits::Limits;
 
 use document::{Documents, Refused};
 use loaders::Loaders;
-use root::{RepeatedFields, Root};
 
 /// Queries. A field that fails is null and has an entry in `errors`; the others keep their results.
 /// Depth, size and number of fields are limited: see `server { limits }`.
@@ -61,7 +60,7 @@ pub struct Mutation(AccountsMutation, api_key::ApiKeysMutation, CountersMutation
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(CountersSubscription, PhotosSubscription);
 
-type Types = async_graphql::Schema<Root<Query>, Root<Mutation>, Subscription>;
+type Types = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The schema, ready to execute.
 pub struct Schema {
@@ -158,7 +157,7 @@ impl Schema {
             Err(errors) => return refused(errors, &request_id),
         };
         let mut response = self.types.execute(request.data(uploads)).await;
-        description::describe_results(operation.document(), operation.name(), &mut response);
+        description::describe_results(operation.valid().document(), operation.name(), &mut response);
         finish(response, operation.is_single(), &request_id)
     }
 
@@ -180,10 +179,10 @@ impl Schema {
         let is_single = operation.is_single();
         // Only a query selects `__schema`.
         let is_query = operation.kind() == Kind::Query;
-        let query = is_query.then(|| (Arc::clone(operation.document()), operation.name().map(str::to_owned)));
+        let query = is_query.then(|| (Arc::clone(operation.valid()), operation.name().map(str::to_owned)));
         let finished = answers.map(move |mut response| {
-            if let Some((document, name)) = &query {
-                description::describe_results(document, name.as_deref(), &mut response);
+            if let Some((valid, name)) = &query {
+                description::describe_results(valid.document(), name.as_deref(), &mut response);
             }
             finish(response, is_single, &request_id)
         });
@@ -198,12 +197,9 @@ impl Schema {
         caller: Caller,
     ) -> Result<Request, Vec<ServerError>> {
         let variables = operation.coerce(variables)?;
-        let document = operation.document_for(&variables);
-        let mut request = Request::new("")
-            .variables(variables)
-            .data(caller.clone())
-            .data(Loaders::new(&self.app, caller))
-            .data(RepeatedFields::default());
+        let document = operation.document_for(&variables)?;
+        let mut request =
+            Request::new("").variables(variables).data(caller.clone()).data(Loaders::new(&self.app, caller));
         request.operation_name = operation.name().map(str::to_owned);
         request.set_parsed_query(document);
         Ok(request)
@@ -244,8 +240,8 @@ pub fn types_sdl() -> String {
     builder(true).finish().sdl_with_options(options)
 }
 
-fn builder(introspection: bool) -> async_graphql::SchemaBuilder<Root<Query>, Root<Mutation>, Subscription> {
-    let builder = Types::build(Root::default(), Root::default(), Subscription::default());
+fn builder(introspection: bool) -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
+    let builder = Types::build(Query::default(), Mutation::default(), Subscription::default());
     // A schema that is hidden is not given away by "did you mean" either.
     if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
 }

@@ -18,10 +18,12 @@ use crate::store::pool::{Open, Pool, PoolLimits};
 use crate::store::reader::DatabaseReader;
 use crate::store::session::Session;
 
-/// Seconds that a statement waits for a row's lock. The group commit does not wait for one row at the
-/// cost of all others: one second is the shortest there is.
-const LOCK_TIMEOUT: u32 = 5;
-const LOCK_TIMEOUT_OF_GROUP_COMMIT: u32 = 1;
+/// The part of `database.answer_seconds` that a statement waits for a row's lock; then it is run again. The group commit
+/// does not wait for one row at the cost of all others.
+const LOCK_TIMEOUTS_IN_ANSWER: u32 = 4;
+const LOCK_TIMEOUT_OF_MIGRATIONS: Duration = Duration::from_secs(5);
+/// The shortest there is.
+const LOCK_TIMEOUT_OF_GROUP_COMMIT: Duration = Duration::from_secs(1);
 
 /// The settings of every connection. MariaDB alone reads `/*M! */`, MySQL alone `/*!80017 */`.
 ///
@@ -29,7 +31,8 @@ const LOCK_TIMEOUT_OF_GROUP_COMMIT: u32 = 1;
 /// * A statement sees everything committed before it, and row locks lock no gaps.
 /// * MariaDB ends a transaction that is silent for three seconds, with its locks: a replica that was
 ///   stopped or cut off cannot hold up the others, nor write later. MySQL has no such setting.
-fn settings(lock_timeout: u32) -> String {
+fn settings(lock_timeout: Duration) -> String {
+    let lock_timeout = lock_timeout.max(LOCK_TIMEOUT_OF_GROUP_COMMIT).as_secs();
     format!(
         "SET NAMES utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */, \
          time_zone = '+00:00', \
@@ -57,23 +60,24 @@ pub(super) struct MysqlConnector {
 pub(super) async fn open(url: &MysqlUrl, config: &config::Database) -> anyhow::Result<Database> {
     let which = |verb: &str| format!("cannot {verb} the database {url}");
     let connector = Arc::new(MysqlConnector { url: url.clone() });
+    let limit = Duration::from_secs(config.answer_seconds);
+    let lock_timeout = limit / LOCK_TIMEOUTS_IN_ANSWER;
     // The first connection by itself: a wrong address or password is an answer, not a reason to wait.
-    let first = connector.connect(LOCK_TIMEOUT).await.map_err(anyhow::Error::from).with_context(|| which("reach"))?;
+    let first = connector.connect(lock_timeout).await.map_err(anyhow::Error::from).with_context(|| which("reach"))?;
     drop(first);
     let limits = PoolLimits::of_server(config);
-    let main = Pool::new(opener(&connector, LOCK_TIMEOUT), limits);
+    let main = Pool::new(opener(&connector, lock_timeout), limits);
     let single = || {
         let limits = PoolLimits { connections: 1, ..limits };
         Pool::backed_by(opener(&connector, LOCK_TIMEOUT_OF_GROUP_COMMIT), limits, main.clone())
     };
     let pools = Pools { reader: main.clone(), writer: main.clone(), group_commit: single(), blocked: single() };
-    let limit = Duration::from_secs(config.answer_seconds);
     let database = Database::new(Connector::Mysql(connector), pools, Some(limit));
     check(&database).await.with_context(|| which("use"))?;
     Ok(database)
 }
 
-fn opener(connector: &Arc<MysqlConnector>, lock_timeout: u32) -> Open {
+fn opener(connector: &Arc<MysqlConnector>, lock_timeout: Duration) -> Open {
     let connector = Arc::clone(connector);
     Box::new(move || {
         let connector = Arc::clone(&connector);
@@ -82,7 +86,7 @@ fn opener(connector: &Arc<MysqlConnector>, lock_timeout: u32) -> Open {
 }
 
 impl MysqlConnector {
-    async fn connect(&self, lock_timeout: u32) -> sqlx::Result<MySqlConnection> {
+    async fn connect(&self, lock_timeout: Duration) -> sqlx::Result<MySqlConnection> {
         let connecting = async {
             let mut connection = self.options().connect().await?;
             if matches!(self.url.endpoint.host, Host::Tcp(_)) {
@@ -102,7 +106,9 @@ impl MysqlConnector {
         let pool = MySqlPoolOptions::new()
             .max_connections(2)
             .after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(AssertSqlSafe(settings(LOCK_TIMEOUT))).await.map(drop) })
+                Box::pin(async move {
+                    connection.execute(AssertSqlSafe(settings(LOCK_TIMEOUT_OF_MIGRATIONS))).await.map(drop)
+                })
             })
             .connect_with(self.options())
             .await?;

@@ -12,6 +12,7 @@ use async_graphql_value::Name;
 
 use crate::{Fault, Faults};
 use lexer::{Lexer, Token};
+pub(crate) use values::{is_oversized, number_of};
 
 /// Brackets within brackets: the parser recurses, and so does each walk of its result.
 const MAX_NESTING: usize = 128;

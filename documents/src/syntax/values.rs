@@ -130,14 +130,22 @@ impl Parser<'_> {
     }
 }
 
-/// An integer. One that no number of the syntax tree can hold is an enum value there: no other enum
-/// value begins with a digit or a sign.
+/// An integer. One that has more than 64 bits, with its sign, is an enum value in the syntax tree, so that it is still known to be an
+/// integer: no other enum value begins with a digit or a sign.
 fn integer(text: &str) -> Value {
-    let number = text.parse::<i64>().map(Number::from).or_else(|_| text.parse::<u64>().map(Number::from));
-    number.map_or_else(|_| Value::Enum(Name::new(text)), Value::Number)
+    text.parse::<i64>().map_or_else(|_| Value::Enum(Name::new(text)), |number| Value::Number(number.into()))
 }
 
 fn float(text: &str) -> Value {
-    let number = text.parse::<f64>().ok().and_then(Number::from_f64);
-    number.map_or_else(|| Value::Enum(Name::new(text)), Value::Number)
+    number_of(text).map_or_else(|| Value::Enum(Name::new(text)), Value::Number)
+}
+
+/// Whether an enum value of the syntax tree is a number in the text, of more than 64 bits.
+pub(crate) fn is_oversized(text: &Name) -> bool {
+    text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+/// The nearest number with a fraction; None beyond 1.8e308.
+pub(crate) fn number_of(text: &str) -> Option<Number> {
+    text.parse::<f64>().ok().and_then(Number::from_f64)
 }

@@ -5,6 +5,7 @@ use async_graphql_parser::types::{BaseType, Type};
 use async_graphql_value::indexmap::IndexMap;
 use async_graphql_value::{ConstValue, Name, Value};
 
+use crate::syntax::{is_oversized, number_of};
 use crate::type_system::{InputObject, InputRule, Kind, NamedType, inner_name};
 use crate::validation::usage::Usage;
 use crate::validation::walk::Walk;
@@ -160,6 +161,8 @@ impl<'s, 'd> Walk<'s, 'd, '_> {
                     }
                 } else if let Err(message) = built_in_scalar(&found.name, value) {
                     self.faults.add(place.pos, || format!("{message}: {value}"));
+                } else if let ("ID", Value::Enum(digits)) = (found.name.as_str(), value) {
+                    self.oversized_ids.insert(digits.clone());
                 }
             }
             Kind::Composite(_) | Kind::Input(_) => self.refuse(value, place),
@@ -194,7 +197,6 @@ fn each_within<'v>(value: &'v Value, then: &mut dyn FnMut(&'v Value)) {
 
 /// Checks a literal against a built-in scalar. Other scalars accept every literal.
 fn built_in_scalar(name: &str, value: &Value) -> Result<(), &'static str> {
-    let is_oversized = |text: &Name| text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let is_integer = |text: &Name| text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
     match (name, value) {
         ("Int", Value::Number(number)) if !number.is_f64() => match number.as_i64().map(i32::try_from) {
@@ -206,7 +208,10 @@ fn built_in_scalar(name: &str, value: &Value) -> Result<(), &'static str> {
         }
         ("Int", _) => Err("Int cannot represent non-integer value"),
         ("Float", Value::Number(_)) => Ok(()),
-        ("Float", Value::Enum(text)) if is_oversized(text) => Ok(()),
+        ("Float", Value::Enum(text)) if is_oversized(text) => match number_of(text) {
+            Some(_) => Ok(()),
+            None => Err("Float cannot represent a number beyond 1.8e308"),
+        },
         ("Float", _) => Err("Float cannot represent non numeric value"),
         ("String" | "ID", Value::String(_)) | ("Boolean", Value::Boolean(_)) => Ok(()),
         ("String", _) => Err("String cannot represent a non string value"),

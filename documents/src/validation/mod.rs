@@ -14,7 +14,8 @@ mod walk;
 
 use async_graphql_parser::types::ExecutableDocument;
 
-use crate::{Fault, Faults, Parsed, TypeSystem};
+use crate::valid::Found;
+use crate::{Fault, Faults, Parsed, TypeSystem, ValidDocument};
 use fragments::Reached;
 use walk::Walk;
 
@@ -33,13 +34,13 @@ impl TypeSystem {
     ///
     /// # Errors
     /// The first faults, in the order of the text.
-    pub fn validate(&self, parsed: Parsed, suggestions: Suggestions) -> Result<ExecutableDocument, Vec<Fault>> {
+    pub fn validate(&self, parsed: Parsed, suggestions: Suggestions) -> Result<ValidDocument, Vec<Fault>> {
         let Parsed { document, mut faults } = parsed;
-        self.check(&document, suggestions, &mut faults);
-        if faults.is_empty() { Ok(document) } else { Err(faults.into_sorted()) }
+        let found = self.check(&document, suggestions, &mut faults);
+        if faults.is_empty() { Ok(ValidDocument::new(self, document, found)) } else { Err(faults.into_sorted()) }
     }
 
-    fn check(&self, document: &ExecutableDocument, suggestions: Suggestions, faults: &mut Faults) {
+    fn check(&self, document: &ExecutableDocument, suggestions: Suggestions, faults: &mut Faults) -> Found {
         let mut walk = Walk::new(self, document, suggestions, faults);
         // In the order of the text, so that of many faults always the same are told.
         let mut operations: Vec<_> = document.operations.iter().collect();
@@ -50,10 +51,12 @@ impl TypeSystem {
             operations.into_iter().map(|operation| (operation, walk.operation(operation.1))).collect();
         let notes = fragments.iter().map(|(name, fragment)| (*name, walk.fragment(name, fragment).deduplicated()));
         let notes = notes.collect();
+        let oversized_ids = std::mem::take(&mut walk.oversized_ids);
         fragments::refuse_cycles(&fragments, &notes, faults);
-        let mut reached = Reached::default();
+        let (mut reached, mut never_null) = (Reached::default(), Vec::new());
         for (operation, own_notes) in &operations {
-            usage::check_variables(self, *operation, own_notes, &notes, &mut reached, faults);
+            let found = usage::check_variables(self, *operation, own_notes, &notes, &mut reached, faults);
+            never_null.extend(found);
         }
         fragments::refuse_unused(&fragments, &reached, faults);
         for ((name, operation), _) in operations {
@@ -62,5 +65,6 @@ impl TypeSystem {
         if faults.is_empty() {
             overlap::check(self, document, faults);
         }
+        Found { never_null, oversized_ids }
     }
 }

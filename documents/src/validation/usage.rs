@@ -6,6 +6,7 @@ use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{BaseType, OperationDefinition, Type, VariableDefinition};
 use async_graphql_value::{ConstValue, Name};
 
+use crate::valid::NeverNull;
 use crate::validation::fragments::Reached;
 use crate::validation::literal::Place;
 use crate::{Faults, TypeSystem};
@@ -40,7 +41,8 @@ impl Notes<'_, '_> {
 
 pub(super) type FragmentNotes<'s, 'd> = HashMap<&'d Name, Notes<'s, 'd>>;
 
-/// Checks the variables of an operation, those in the fragments that it reaches included.
+/// Checks the variables of an operation, those in the fragments that it reaches included. Returns those that may be null
+/// in a place that may not.
 pub(super) fn check_variables<'s, 'd>(
     types: &'s TypeSystem,
     operation: (Option<&'d Name>, &'d Positioned<OperationDefinition>),
@@ -48,8 +50,9 @@ pub(super) fn check_variables<'s, 'd>(
     fragments: &FragmentNotes<'s, 'd>,
     reached: &mut Reached<'d>,
     faults: &mut Faults,
-) {
+) -> Vec<NeverNull> {
     let (name, operation) = operation;
+    let mut never_null = Vec::new();
     let within = |beginning: &str| name.map(|name| format!("{beginning} \"{name}\"")).unwrap_or_default();
     let definitions = definitions(&operation.node, faults);
     let mut used = HashSet::new();
@@ -64,7 +67,10 @@ pub(super) fn check_variables<'s, 'd>(
                 continue;
             };
             used.insert(usage.name);
-            check_position(types, definition, usage, faults);
+            if let Some(expected) = check_position(types, definition, usage, faults) {
+                let (operation, variable) = (name.cloned(), usage.name.clone());
+                never_null.push(NeverNull { operation, variable, expected, pos: usage.place.pos });
+            }
         }
         for spread in &notes.spreads {
             if seen.insert(&spread.node) {
@@ -80,6 +86,7 @@ pub(super) fn check_variables<'s, 'd>(
                 .add(definition.pos, || format!("Variable \"${variable}\" is never used{}.", within(" in operation")));
         }
     }
+    never_null
 }
 
 fn definitions<'d>(
@@ -98,16 +105,17 @@ fn definitions<'d>(
     definitions
 }
 
+/// Returns the type of the place if it is not nullable while the variable is: it has a default then.
 fn check_position(
     types: &TypeSystem,
     definition: &Positioned<VariableDefinition>,
     usage: &Usage<'_, '_>,
     faults: &mut Faults,
-) {
+) -> Option<String> {
     let VariableDefinition { name, var_type, default_value, .. } = &definition.node;
     let (name, given, Place { ty, pos, has_default, one_of }) = (&name.node, &var_type.node, usage.place);
     // A type that does not exist is refused already.
-    let Some(expected) = ty.filter(|_| types.named(given).is_some()) else { return };
+    let expected = ty.filter(|_| types.named(given).is_some())?;
     let has_default = has_default || default_value.as_ref().is_some_and(|value| value.node != ConstValue::Null);
     let is_allowed = if !expected.nullable && given.nullable {
         has_default && is_base_allowed(&given.base, &expected.base)
@@ -127,6 +135,7 @@ fn check_position(
             )
         });
     }
+    (!expected.nullable && given.nullable).then(|| expected.to_string())
 }
 
 /// AreTypesCompatible().

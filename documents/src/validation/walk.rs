@@ -1,5 +1,7 @@
 //! Walks a definition with the types at hand: fields, fragments, directives.
 
+use std::collections::HashSet;
+
 use async_graphql_parser::types::{
     Directive, DirectiveLocation, ExecutableDocument, Field, FragmentDefinition, InlineFragment, OperationDefinition,
     OperationType, Selection, SelectionSet, TypeCondition, VariableDefinition,
@@ -18,6 +20,8 @@ pub(super) struct Walk<'s, 'd, 'f> {
     suggestions: Suggestions,
     pub(super) faults: &'f mut Faults,
     pub(super) notes: Notes<'s, 'd>,
+    /// Integers of more than 64 bits that stand for an ID.
+    pub(super) oversized_ids: HashSet<Name>,
 }
 
 impl<'s, 'd, 'f> Walk<'s, 'd, 'f> {
@@ -27,7 +31,7 @@ impl<'s, 'd, 'f> Walk<'s, 'd, 'f> {
         suggestions: Suggestions,
         faults: &'f mut Faults,
     ) -> Self {
-        Self { types, document, suggestions, faults, notes: Notes::default() }
+        Self { types, document, suggestions, faults, notes: Notes::default(), oversized_ids: HashSet::new() }
     }
 
     /// Names like one that does not exist. Nothing, if no fault is added anyway.

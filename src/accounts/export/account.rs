@@ -101,8 +101,8 @@ impl session::Model {
             "userAgent": self.user_agent,
             "ipAddress": self.ip_address,
             "createdAt": rfc3339(self.created_at),
-            "lastUsedAt": rfc3339(self.last_used_at.unwrap_or(self.created_at)),
-            "expiresAt": rfc3339(self.expires_at),
+            "lastActiveAt": rfc3339(self.last_used_at.unwrap_or(self.created_at)),
+            "endsAt": rfc3339(self.expires_at),
             "refreshEndedAt": self.refresh_ended_at.map(rfc3339),
             "endedAt": self.ended_at.map(rfc3339),
         })

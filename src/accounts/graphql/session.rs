@@ -52,7 +52,7 @@ impl Session {
         self.0.id.into()
     }
     /// Whether it is the session of this request.
-    async fn current(&self, ctx: &Context<'_>) -> bool {
+    async fn is_current(&self, ctx: &Context<'_>) -> bool {
         caller(ctx).own_session() == Some(self.0.id)
     }
     /// Name of the device, as given to `login`. Null if none was given.
@@ -72,11 +72,11 @@ impl Session {
         self.0.created_at.into()
     }
     /// When it was last used, to the minute.
-    async fn last_used_at(&self) -> DateTime {
+    async fn last_active_at(&self) -> DateTime {
         self.0.last_used_at.unwrap_or(self.0.created_at).into()
     }
     /// When it ends by itself, unless its tokens are refreshed before.
-    async fn expires_at(&self) -> DateTime {
+    async fn ends_at(&self) -> DateTime {
         self.0.expires_at.into()
     }
 }

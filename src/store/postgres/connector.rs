@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use secrecy::ExposeSecret as _;
@@ -26,9 +27,7 @@ impl PostgresConnector {
     }
 
     /// Connects to the first host that is reached and accepts what `target_session_attrs` asks for.
-    ///
-    /// `lock_timeout` is in milliseconds.
-    pub(super) async fn connect(&self, lock_timeout: &str) -> sqlx::Result<PgConnection> {
+    pub(super) async fn connect(&self, lock_timeout: Duration) -> sqlx::Result<PgConnection> {
         let (mut connection, _) = self.connect_to_any().await?;
         connection.execute(AssertSqlSafe(settings(lock_timeout))).await?;
         Ok(connection)
@@ -159,7 +158,8 @@ impl PostgresConnector {
 /// * A transaction that is silent for three seconds is ended with its locks: a replica that was
 ///   stopped or cut off cannot hold up the others, nor write later.
 /// * The server notices a client that has vanished while it waits for a lock.
-fn settings(lock_timeout: &str) -> String {
+fn settings(lock_timeout: Duration) -> String {
+    let lock_timeout = lock_timeout.as_millis();
     format!(
         "SELECT set_config(wanted.name, wanted.value, false) FROM (VALUES \
          ('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' \

@@ -17,31 +17,32 @@ use crate::store::session::Session;
 
 pub(super) use connector::PostgresConnector;
 
-/// Milliseconds that a statement waits for a lock. The group commit does not wait for one row at the
-/// cost of all others; other statements are run again.
-const LOCK_TIMEOUT: &str = "5000";
-const LOCK_TIMEOUT_OF_GROUP_COMMIT: &str = "200";
+/// The part of `database.answer_seconds` that a statement waits for a lock; then it is run again. The group commit does not
+/// wait for one row at the cost of all others.
+const LOCK_TIMEOUTS_IN_ANSWER: u32 = 4;
+const LOCK_TIMEOUT_OF_GROUP_COMMIT: Duration = Duration::from_millis(200);
 
 pub(super) async fn open(url: &PostgresUrl, config: &config::Database) -> anyhow::Result<Database> {
     let which = |verb: &str| format!("cannot {verb} the database {url}");
     let connector = Arc::new(PostgresConnector::new(url.clone()));
+    let limit = Duration::from_secs(config.answer_seconds);
+    let lock_timeout = limit / LOCK_TIMEOUTS_IN_ANSWER;
     // The first connection by itself: a wrong address or password is an answer, not a reason to wait.
-    let first = connector.connect(LOCK_TIMEOUT).await.map_err(anyhow::Error::from).with_context(|| which("reach"))?;
+    let first = connector.connect(lock_timeout).await.map_err(anyhow::Error::from).with_context(|| which("reach"))?;
     drop(first);
     let limits = PoolLimits::of_server(config);
-    let main = Pool::new(opener(&connector, LOCK_TIMEOUT), limits);
+    let main = Pool::new(opener(&connector, lock_timeout), limits);
     let single = || {
         let limits = PoolLimits { connections: 1, ..limits };
         Pool::backed_by(opener(&connector, LOCK_TIMEOUT_OF_GROUP_COMMIT), limits, main.clone())
     };
     let pools = Pools { reader: main.clone(), writer: main.clone(), group_commit: single(), blocked: single() };
-    let limit = Duration::from_secs(config.answer_seconds);
     let database = Database::new(Connector::Postgres(connector), pools, Some(limit));
     check(&database).await.with_context(|| which("use"))?;
     Ok(database)
 }
 
-fn opener(connector: &Arc<PostgresConnector>, lock_timeout: &'static str) -> Open {
+fn opener(connector: &Arc<PostgresConnector>, lock_timeout: Duration) -> Open {
     let connector = Arc::clone(connector);
     Box::new(move || {
         let connector = Arc::clone(&connector);

@@ -18,11 +18,12 @@ export class Documents {
   next() {
     const { random, schema } = this;
     this.fragments = [];
-    const kinds = ['query', 'query', 'query', 'mutation', 'subscription'];
+    const kinds = this.kinds();
     const operations = random.chance(0.2) ? 1 + random.below(3) : 1;
     const isAnonymous = operations === 1 && random.chance(0.3);
     const parts = Array.from({ length: operations }, (_, number) => {
       const kind = random.pick(kinds);
+      this.begin();
       this.variables = [];
       const root = { query: schema.getQueryType(), mutation: schema.getMutationType() }[kind];
       const set = kind === 'subscription' ? this.subscription() : this.selections(root, 0);
@@ -32,6 +33,19 @@ export class Documents {
       return `${description}${kind}${name}${variables} ${set}`;
     });
     return random.chance(0.5) ? [...parts, ...this.fragments].join('\n') : [...this.fragments, ...parts].join(' ');
+  }
+
+  /** The kinds of operations, each as often as it occurs here. */
+  kinds() {
+    return ['query', 'query', 'query', 'mutation', 'subscription'];
+  }
+
+  /** Called at the beginning of each operation. */
+  begin() {}
+
+  /** What stands before a field's name: `key`, an alias of its own. */
+  key(_field, key) {
+    return key;
   }
 
   subscription() {
@@ -54,7 +68,7 @@ export class Documents {
         // Names of their own, so that no two fields are to merge that cannot.
         this.aliases = (this.aliases ?? 0) + 1;
         const key = random.chance(0.7) ? `a${this.aliases}: ` : `${field.name}${this.aliases}: `;
-        selected.push(this.field(field, depth, key));
+        selected.push(this.field(field, depth, this.key(field, key)));
       }
     }
     if (depth < MAX_DEPTH && random.chance(0.3)) selected.push(this.spread(type, depth));
@@ -135,9 +149,9 @@ export class Documents {
     switch (type.name) {
       case 'Int': return random.pick(['0', '1', '-5', '2147483647', '-2147483648']);
       case 'SafeInt': return random.pick(['0', '9007199254740991', '-9007199254740991']);
-      case 'Float': return random.pick(['0', '1.5', '-1e10', '6.02E+23']);
+      case 'Float': return random.pick(['0', '1.5', '-1e10', '6.02E+23', '99999999999999999999999']);
       case 'Boolean': return random.pick(['true', 'false']);
-      case 'ID': return random.pick(['"usr_1"', '7', '""', '99999999999999999999999']);
+      case 'ID': return random.pick(['"usr_1"', '7', '""', '9223372036854775807', '99999999999999999999']);
       case 'DateTime': return '"2026-01-31T12:00:00Z"';
       case 'URL': return '"https://example.org/"';
       // No literal stands for a file.

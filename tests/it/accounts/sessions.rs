@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::signed_in::{SignedIn, is_welcome, log_in, log_in_as, refresh, refreshed, viewer};
 use crate::support::{Caller, PASSWORD, Reply, TestApp};
 
-const SESSION: &str = "id current deviceName userAgent ipAddress createdAt lastUsedAt expiresAt";
+const SESSION: &str = "id isCurrent deviceName userAgent ipAddress createdAt lastActiveAt endsAt";
 
 async fn sessions(caller: &Caller) -> Vec<Value> {
     viewer(caller, &format!("sessions {{ {SESSION} }}")).await["sessions"].as_array().expect("a list").clone()
@@ -17,7 +17,7 @@ async fn own_session(caller: &Caller) -> Value {
 
 async fn end_session(caller: &Caller, id: &str) -> Reply {
     let mutation = "mutation ($id: ID!) { endSession(input: { sessionId: $id }) {
-        session { id current deviceName } userErrors { code field message } } }";
+        session { id isCurrent deviceName } userErrors { code field message } } }";
     caller.run_with(mutation, json!({ "id": id })).await
 }
 
@@ -41,12 +41,12 @@ async fn a_session_tells_with_what_and_from_where_it_was_opened() {
     let own = own_session(&laptop.user).await;
     let moment = "2026-11-20T12:00:00.000000Z";
     let expected = json!({
-        "id": own["id"], "current": true, "deviceName": "My laptop", "userAgent": "Laptop/1.0", "ipAddress": "203.0.113.7",
-        "createdAt": moment, "lastUsedAt": moment, "expiresAt": "2026-12-20T12:00:00.000000Z",
+        "id": own["id"], "isCurrent": true, "deviceName": "My laptop", "userAgent": "Laptop/1.0", "ipAddress": "203.0.113.7",
+        "createdAt": moment, "lastActiveAt": moment, "endsAt": "2026-12-20T12:00:00.000000Z",
     });
     assert_eq!(own, expected);
     let listed = sessions(&laptop.user).await;
-    let current: Vec<_> = listed.iter().map(|session| session["current"] == true).collect();
+    let current: Vec<_> = listed.iter().map(|session| session["isCurrent"] == true).collect();
     assert_eq!(current, [false, true, false], "the newest first: the phone, the laptop, the sign-up");
     assert_eq!(listed[1], own);
     assert_eq!((&listed[0]["ipAddress"], &listed[0]["deviceName"]), (&json!("198.51.100.9"), &Value::Null));
@@ -64,7 +64,7 @@ async fn a_refresh_moves_the_address_and_the_program_with_it() {
     let abroad = test.anonymous().at_address("2001:db8::1").with_header("user-agent", "App/2");
     refreshed(&refresh(&abroad, &session.refresh_token).await);
     let own = own_session(&session.user).await;
-    let found = [&own["ipAddress"], &own["userAgent"], &own["lastUsedAt"], &own["expiresAt"]];
+    let found = [&own["ipAddress"], &own["userAgent"], &own["lastActiveAt"], &own["endsAt"]];
     let expected = ["2001:db8::1", "App/2", "2026-11-20T12:10:00.000000Z", "2026-12-20T12:10:00.000000Z"];
     assert_eq!(found, expected);
 }
@@ -75,7 +75,7 @@ async fn the_last_use_is_known_to_the_minute_before_and_after_it_is_written_down
     let (used, looking) = (log_in(&test.anonymous(), "anna").await, log_in(&test.anonymous(), "anna").await);
     let last_use = async |test: &TestApp| {
         let listed = sessions(&test.bearer(looking.user.token.as_deref())).await;
-        listed[1]["lastUsedAt"].as_str().expect("a moment").to_owned()
+        listed[1]["lastActiveAt"].as_str().expect("a moment").to_owned()
     };
     test.clock.advance(70);
     assert!(is_welcome(&used.user).await);
@@ -101,7 +101,7 @@ async fn an_older_note_does_not_take_the_place_of_a_later_refresh() {
     test.clock.advance(30);
     refreshed(&refresh(&test.anonymous(), &session.refresh_token).await);
     assert!(test.app.accounts.write_notes().await.is_ok());
-    assert_eq!(own_session(&session.user).await["lastUsedAt"], "2026-11-20T12:01:30.000000Z");
+    assert_eq!(own_session(&session.user).await["lastActiveAt"], "2026-11-20T12:01:30.000000Z");
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn only_ones_own_live_sessions_are_shown() {
     let prolonged = test.bearer(next.at("/data/refreshTokens/tokens/accessToken").as_str());
     test.clock.advance(200);
     assert_eq!(sessions(&prolonged).await.len(), 1, "the sign-up's has expired");
-    assert_eq!(sessions(&prolonged).await[0]["current"], true);
+    assert_eq!(sessions(&prolonged).await[0]["isCurrent"], true);
 }
 
 #[tokio::test]
@@ -135,9 +135,9 @@ async fn an_api_key_has_no_session_and_sees_its_owners_only_with_the_scope() {
         let created = user.run(&create).await;
         let key = test.bearer(created.data()["createApiKey"]["secret"].as_str());
         assert_eq!(viewer(&key, "session { id }").await["session"], Value::Null, "{scope}");
-        let reply = key.run("{ viewer { sessions { id current } } }").await;
+        let reply = key.run("{ viewer { sessions { id isCurrent } } }").await;
         match seen {
-            true => assert_eq!(reply.data()["viewer"]["sessions"][0]["current"], false),
+            true => assert_eq!(reply.data()["viewer"]["sessions"][0]["isCurrent"], false),
             false => assert_eq!(reply.code(), "FORBIDDEN"),
         }
         let own = sessions(&user).await[0].clone();
@@ -158,7 +158,7 @@ async fn a_session_that_is_ended_from_another_is_over_at_once_and_after_a_restar
 
     let reply = end_session(&first, id(&known[0])).await;
     let expected =
-        json!({ "session": { "id": id(&known[0]), "current": false, "deviceName": "Lost phone" }, "userErrors": [] });
+        json!({ "session": { "id": id(&known[0]), "isCurrent": false, "deviceName": "Lost phone" }, "userErrors": [] });
     assert_eq!(reply.data()["endSession"], expected);
     assert!(!is_welcome(&lost.user).await);
     assert!(!can_refresh(&test, &lost).await);
@@ -176,7 +176,7 @@ async fn one_can_end_the_session_one_is_in() {
     let session = log_in(&test.anonymous(), "anna").await;
     let own = own_session(&session.user).await;
     let reply = end_session(&session.user, id(&own)).await;
-    assert_eq!(reply.data()["endSession"]["session"]["current"], true);
+    assert_eq!(reply.data()["endSession"]["session"]["isCurrent"], true);
     assert!(!is_welcome(&session.user).await);
 }
 
@@ -221,9 +221,9 @@ async fn a_session_is_a_node_for_its_owner_alone() {
     let (test, anna) = TestApp::with_user().await;
     let bert = test.sign_up("bert").await;
     let own = own_session(&anna).await;
-    let query = format!("{{ node(id: \"{}\") {{ __typename id ... on Session {{ current }} }} }}", id(&own));
+    let query = format!("{{ node(id: \"{}\") {{ __typename id ... on Session {{ isCurrent }} }} }}", id(&own));
     let found = anna.run(&query).await;
-    assert_eq!(found.data()["node"], json!({ "__typename": "Session", "id": id(&own), "current": true }));
+    assert_eq!(found.data()["node"], json!({ "__typename": "Session", "id": id(&own), "isCurrent": true }));
     assert_eq!(bert.run(&query).await.data()["node"], Value::Null);
     assert_eq!(test.anonymous().run(&query).await.code(), "UNAUTHENTICATED");
     let other = log_in(&test.anonymous(), "anna").await;

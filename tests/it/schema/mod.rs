@@ -7,6 +7,7 @@ mod fragments;
 mod introspection;
 mod large_documents;
 mod limits;
+mod merged_fields;
 mod node;
 mod refusals;
 mod root_fields;

@@ -1,7 +1,10 @@
 //! `node` and `nodes`: what is found, what is hidden, and how often the database is asked.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
+use super::{introspect, list, text};
 use crate::support::{Caller, Statements, TestApp};
 
 const NODES: &str =
@@ -27,6 +30,32 @@ async fn users_and_own_counters_are_found_by_id() {
     assert_eq!(counter.data()["node"], json!({ "__typename": "Counter", "id": counter_id, "current": 0 }));
     let other = anna.run_with(node, json!({ "id": bert_id })).await;
     assert_eq!((&other.data()["node"]["username"], &other.data()["node"]["email"]), (&json!("bert"), &Value::Null));
+}
+
+/// GraphQL allows such fields beside each other only under aliases (section 5.3.2, SameResponseShape()).
+#[tokio::test]
+async fn no_two_nodes_have_fields_of_one_name_and_different_types() {
+    let schema = introspect(&TestApp::start().await.anonymous()).await;
+    let is_node = |kind: &&Value| list(kind, "interfaces").any(|interface| text(interface, "name") == "Node");
+    let mut shapes: BTreeMap<&str, (&str, String)> = BTreeMap::new();
+    for node in list(&schema, "types").filter(is_node) {
+        for field in list(node, "fields") {
+            let (name, shape) = (text(field, "name"), shape(&field["type"]));
+            let (first, known) = shapes.entry(name).or_insert_with(|| (text(node, "name"), shape.clone()));
+            assert_eq!(*known, shape, "{first}.{name} and {}.{name}", text(node, "name"));
+        }
+    }
+    assert!(shapes.len() > 20, "{shapes:?}");
+}
+
+/// A type as written, with one word for all types that have selections.
+fn shape(kind: &Value) -> String {
+    match text(kind, "kind") {
+        "NON_NULL" => format!("{}!", shape(&kind["ofType"])),
+        "LIST" => format!("[{}]", shape(&kind["ofType"])),
+        "OBJECT" | "INTERFACE" | "UNION" => "an object".to_owned(),
+        _ => text(kind, "name").to_owned(),
+    }
 }
 
 #[tokio::test]

@@ -37,7 +37,8 @@ impl TestApp {
         config.accounts.password_passes = 1;
         config.limits = no_limits();
         // A busy machine is no reason to turn anybody away.
-        config.database.acquire_seconds = 20;
+        config.database.acquire_seconds = 60;
+        config.database.answer_seconds = 120;
         config.http.request_seconds = 300;
         TestStorage::adapt(&mut config.storage).await;
         adapt(&mut config);
