@@ -537,9 +537,9 @@ query Sessions {
     sessions {
       id
       deviceName
-      current
+      isCurrent
       createdAt
-      lastUsedAt
+      lastActiveAt
       ipAddress
       userAgent
     }
