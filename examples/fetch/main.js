@@ -84,7 +84,7 @@ const REFRESH_TOKENS = `mutation Refresh($input: RefreshTokensInput!) {
   refreshTokens(input: $input) { ${TOKENS} ${USER_ERRORS} }
 }`;
 const LOGOUT = 'mutation Logout($input: LogoutInput) { logout(input: $input) { endedSessions } }';
-const VIEWER = 'query Viewer { viewer { user { username } session { deviceName current } } }';
+const VIEWER = 'query Viewer { viewer { user { username } session { deviceName isCurrent } } }';
 
 // --- Its use --------------------------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ async function main() {
   print('let the access token end', await signedIn(LOGOUT, { input: { scope: 'ACCESS_TOKEN' } }));
   const [{ viewer }, again] = await Promise.all([signedIn(VIEWER), signedIn(VIEWER)]);
   print('who am I', viewer);
-  assert.deepEqual(viewer, { user: { username }, session: { deviceName: 'fetch example', current: true } });
+  assert.deepEqual(viewer, { user: { username }, session: { deviceName: 'fetch example', isCurrent: true } });
   assert.deepEqual(again, { viewer });
   assert.notEqual(tokens.refreshToken, refreshed.tokens.refreshToken);
 

@@ -219,7 +219,7 @@ async function withoutScriptsNothingIsOffered() {
 async function open(path, answers, options = {}) {
   const context = await browser.newContext({ viewport: { width: 900, height: 640 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(120_000);
   const [inputs, urls, complaints] = [[], [], []];
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));

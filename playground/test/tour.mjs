@@ -26,7 +26,7 @@ const browser = await chromium.launch({
 
 try {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(120_000);
   await context.addInitScript(keepSockets);
   const page = await context.newPage();
   const complaints = watch(page);

@@ -49,7 +49,7 @@ const EVERYTHING = gql`
       emailVerifiedAt
       user { id username email }
       storage { quotaBytes usedBytes }
-      session { id current }
+      session { id isCurrent }
       sessions { id userAgent }
       apiKeys { id name counter { id name } }
       counter { id name max }
