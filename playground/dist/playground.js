@@ -554,7 +554,7 @@ mutation EndSession($input: EndSessionInput!) {
   endSession(input: $input) {
     session {
       deviceName
-      current
+      isCurrent
     }
     userErrors {
       code
