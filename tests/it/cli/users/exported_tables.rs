@@ -32,9 +32,11 @@ const LEFT_OUT: [(&str, &str); 2] = [
     ("username_skeletons", "derived from the usernames"),
 ];
 /// Columns that are exported under another name.
-const RENAMED: [(&str, &str); 9] = [
+const RENAMED: [(&str, &str); 11] = [
     ("users.name", "displayName"),
     ("sessions.name", "deviceName"),
+    ("sessions.last_used_at", "lastActiveAt"),
+    ("sessions.expires_at", "endsAt"),
     ("api_keys.counter_name", "counter"),
     ("account_events.actor_id", "by"),
     ("account_events.actor_kind", "actor"),
