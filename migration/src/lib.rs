@@ -35,6 +35,7 @@ mod m20261130_000023_email_owners;
 mod m20261130_000024_identity_keys;
 mod m20261130_000025_import_fingerprints;
 mod m20261130_000026_audit_details;
+mod m20261130_000030_blobs_by_object_key;
 mod steps;
 // Compiled here, so that what `generate` creates compiles.
 #[cfg(test)]
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000024_identity_keys::Migration),
             Box::new(m20261130_000025_import_fingerprints::Migration),
             Box::new(m20261130_000026_audit_details::Migration),
+            Box::new(m20261130_000030_blobs_by_object_key::Migration),
         ];
         list.into_iter().map(|migration| Box::new(Atomic(migration)) as Box<dyn MigrationTrait>).collect()
     }

@@ -126,6 +126,11 @@ pub(super) async fn lock(transaction: &DatabaseTransaction, id: PhotoId) -> Resu
     Ok(photo.one(transaction).await?)
 }
 
+/// Whether there is a photo with this id.
+pub(super) async fn exists(db: &impl ConnectionTrait, id: PhotoId) -> Result<bool, Error> {
+    Ok(Entity::find_by_id(id).one(db).await?.is_some())
+}
+
 /// The next photos by id, whosever they are.
 pub(super) async fn list_ids(
     db: &impl ConnectionTrait,

@@ -187,6 +187,33 @@ pub(super) async fn list_holders(
     Ok(images.into_model::<Holder>().all(db).await?)
 }
 
+/// A size that a photo has, or that the photo has none.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(super) struct SizeOf {
+    pub(super) photo_id: PhotoId,
+    /// None once the author's account has been removed.
+    pub(super) author: Option<String>,
+    /// None for a photo without images.
+    pub(super) size: Option<i16>,
+    /// The content, if it has a row.
+    pub(super) content: Option<Uuid>,
+}
+
+/// The sizes of these photos. One statement, so that they are of one moment; a photo that is deleted has no row in it.
+pub(super) async fn list_sizes(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Result<Vec<SizeOf>, Error> {
+    let sizes = photo::Entity::find()
+        .select_only()
+        .column_as(photo::Column::Id, "photo_id")
+        .column_as(user::Column::Username, "author")
+        .column(Column::Size)
+        .column_as(blob::Column::Id, "content")
+        .join(JoinType::LeftJoin, photo::Relation::Author.def())
+        .join(JoinType::LeftJoin, Relation::Photo.def().rev())
+        .join(JoinType::LeftJoin, Relation::Blob.def())
+        .filter(photo::Column::Id.is_in(photos.iter().copied()));
+    Ok(sizes.into_model::<SizeOf>().all(db).await?)
+}
+
 /// The original of a photo.
 pub(super) async fn find_original(db: &impl ConnectionTrait, photo: PhotoId) -> Result<Option<Stored>, Error> {
     let images = stored().filter(Column::PhotoId.eq(photo)).filter(Column::Size.eq(number_of(Size::Original)));

@@ -19,7 +19,7 @@ use crate::id::PhotoId;
 use crate::photos::claims::Claims;
 use crate::photos::photo_image::Stored;
 use crate::photos::picture::{Limits, Refusal, Size};
-use crate::photos::studio::Table;
+use crate::photos::studio::{Sender, Table};
 use crate::photos::upload::Hashed;
 use crate::photos::{Photos, blob, hex, photo, photo_image, upload};
 use crate::store::DatabaseTransaction;
@@ -91,7 +91,8 @@ impl Photos {
     /// Makes the smaller sizes of one photo anew.
     pub(super) async fn rebuild_one(&self, id: PhotoId) -> Result<Result<Rebuilt, Failure>, Error> {
         let Some(original) = photo_image::find_original(self.database.reader(), id).await? else {
-            return Ok(Ok(Rebuilt::Gone));
+            let is_there = photo::exists(self.database.reader(), id).await?;
+            return Ok(if is_there { Err(Failure::Lost) } else { Ok(Rebuilt::Gone) });
         };
         let length = u64::try_from(original.byte_size).unwrap_or_default();
         let bytes = match self.blobs.size(&original.object_key).await? {
@@ -104,7 +105,7 @@ impl Photos {
             let still = photo_image::find_original(self.database.reader(), id).await?;
             return Ok(still.map_or(Ok(Rebuilt::Gone), |_| Err(Failure::Lost)));
         };
-        let studio = self.studio.reserve(1)?;
+        let studio = self.studio.reserve(Sender::default(), 1)?;
         let limits = self.limits_of(&original, length);
         let (table, smaller) = studio.run(length, move |table| render(bytes, &original.hash, &limits, table)).await?;
         let smaller = match smaller {

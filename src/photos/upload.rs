@@ -18,7 +18,7 @@ use crate::photos::blob::Content;
 use crate::photos::claims::Claims;
 use crate::photos::insert::{Added, Batch, Room, StoredPhoto};
 use crate::photos::picture::{self, Prepared, Refusal, Rendition, Size};
-use crate::photos::studio::{Reserved, Table};
+use crate::photos::studio::{Reserved, Sender, Table};
 use crate::photos::{Photos, caption, hex, photo, photo_image, storage_use};
 use crate::upload::ReceivedFile;
 
@@ -55,7 +55,7 @@ impl Photos {
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `PHOTOS_WRITE`; [`Error::Invalid`] with
     /// `REQUIRED`, `UNSUPPORTED_MEDIA`, `TOO_LARGE`, `INVALID`, `TOO_LONG` or `LIMIT_REACHED`, naming the photo's place;
-    /// [`Error::Unavailable`] when too many pictures wait; those of [`idempotency::claim`].
+    /// [`Error::Unavailable`] when too many pictures wait, [`Error::RateLimited`] when too many of theirs do; those of [`idempotency::claim`].
     pub async fn upload(
         &self,
         caller: &Caller,
@@ -78,7 +78,8 @@ impl Photos {
             }
             request = Some(keyed);
         }
-        match self.upload_new(author, &photos, publish, request).await? {
+        let sender = Sender { user: Some(author), address: caller.origin.block() };
+        match self.upload_new(author, sender, &photos, publish, request).await? {
             Added::New(photos) => Ok(Uploaded { photos, replayed: false }),
             Added::Replay(recorded) => {
                 let photos = self.replay(author, recorded, &captions, publish).await?;
@@ -90,13 +91,14 @@ impl Photos {
     async fn upload_new(
         &self,
         author: UserId,
+        sender: Sender,
         photos: &[NewPhoto],
         publish: bool,
         request: Option<KeyedRequest>,
     ) -> Result<Added, Error> {
         let room = self.room_of(author).await?;
         self.blobs.ensure_verified().await?;
-        let studio = self.studio.reserve(photos.len())?;
+        let studio = self.studio.reserve(sender, photos.len())?;
         let mut attempt = 1;
         loop {
             let mut claims = Claims::begin(&self.database, &self.clock);
