@@ -73,7 +73,7 @@ pub enum Finding {
         /// How many.
         files: u64,
     },
-    /// A user's used bytes are not the sum of their originals.
+    /// A user's used bytes are not the sum of what is stored.
     Quota {
         /// Who.
         username: String,
@@ -224,6 +224,7 @@ impl Photos {
         check.unfinished().await?;
         check.quotas().await?;
         if options.repair {
+            self.recount_storage().await?;
             self.sweep().await?;
         }
         Ok(check.tally)
