@@ -188,7 +188,8 @@ const LOGGED: usize = 32_768;
 
 #[tokio::test]
 async fn a_listener_that_is_slow_misses_the_oldest_and_one_that_keeps_up_receives_everything() {
-    let (test, anna) = TestApp::with_user().await;
+    let test = TestApp::with_config(|config| config.photos.max_per_user = 100_000).await;
+    let anna = test.sign_up("anna").await;
     let bert = asking(&test.sign_up("bert").await).await;
     let filter = Filter::default();
     let Ok(mut slow) = test.app.photos.watch(&bert, &filter).await else { panic!("nobody listens") };
