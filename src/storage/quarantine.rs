@@ -3,6 +3,7 @@
 //! An object in quarantine has its former key behind the prefix, so it can be moved back. Ext4 has a
 //! folder of that name in the root of a volume, for its own finds: those have other names.
 
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -37,7 +38,13 @@ impl Blobs {
             }
             Backend::S3(s3) => {
                 self.ensure_verified_now().await?;
-                s3.copy(&from, &to).await
+                if s3.copy(&from, &to).await? {
+                    return Ok(true);
+                }
+                // Some servers misread the name of the source, which is in a header.
+                let Some((_, content)) = s3.read(&from).await? else { return Ok(false) };
+                let pieces: Vec<Bytes> = content.try_collect().await?;
+                s3.put(&to, pieces.concat().into()).await.map(|()| true)
             }
         }
     }

@@ -7,7 +7,8 @@
 //! Memory is bounded whatever `threads` is. A picture is at a table with its file: three times as long while it is taken
 //! apart, then with its sizes, until it is stored; all tables together hold [`MAX_TABLE_BYTES`]. What decoding takes, the
 //! picture's own headers tell, and all that are decoded at once take [`MAX_WORKING_BYTES`] together: one of the worst, or
-//! many ordinary ones side by side.
+//! many ordinary ones side by side. Freed pages are returned to the system before either is given back: what counts is
+//! what the process has. Together with everything else that is less than 512 MB.
 //!
 //! **Invariant:** place, table with its turn, then memory to work in: who holds one waits only for those behind it, and
 //! who has the last waits for none. Each is given back when what holds it is dropped, by an error or a panic too.
@@ -17,6 +18,7 @@ mod places;
 
 use std::sync::Arc;
 
+use allocator::return_freed_pages;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -33,7 +35,7 @@ use places::{Places, Taking};
 /// After how many seconds it is worth trying again.
 const RETRY_AFTER_SECONDS: u32 = 2;
 /// Of all files and sizes in memory. A file that alone is too long for it has it for itself.
-const MAX_TABLE_BYTES: u64 = 96 << 20;
+const MAX_TABLE_BYTES: u64 = 64 << 20;
 /// The sizes of a picture at most: LARGE as a PNG that does not compress, and the smaller ones.
 const SIZES_BYTES: u64 = 8 << 20;
 
@@ -53,7 +55,7 @@ pub(super) struct Reserved<'s> {
     _places: Taking,
 }
 
-/// Room for one picture in memory, until it is dropped.
+/// Room for one picture in memory, until it is dropped: after what is made of the picture.
 pub(super) struct Table {
     permit: TablePermit,
     working: Arc<Semaphore>,
@@ -110,6 +112,13 @@ impl Reserved<'_> {
     }
 }
 
+impl Drop for Table {
+    fn drop(&mut self) {
+        // Of the file and the sizes, which are gone by now.
+        return_freed_pages();
+    }
+}
+
 impl Table {
     /// Cleans a file and makes its sizes, once there is memory to work in: until then it blocks its thread and keeps its
     /// turn, so that pictures get theirs in order.
@@ -118,10 +127,12 @@ impl Table {
     /// As [`picture::prepare`].
     pub(super) fn prepare(&mut self, file: Bytes, limits: &Limits) -> Result<Prepared, Refusal> {
         let clean = picture::clean(file, limits)?;
+        return_freed_pages();
         let working = mebibytes(clean.working_bytes(), MAX_WORKING_BYTES);
         // Never closed, so never none.
         let working = Handle::current().block_on(Arc::clone(&self.working).acquire_many_owned(working)).ok();
         let prepared = clean.make_sizes();
+        return_freed_pages();
         drop(working);
         self.permit.keep(mebibytes(prepared.as_ref().map_or(0, Prepared::bytes), MAX_TABLE_BYTES));
         prepared
