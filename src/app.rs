@@ -93,6 +93,15 @@ impl App {
                 SWEEP_EVERY
             })
         });
+        self.spawn_upkeep("the count of stored photos", |app| {
+            Box::pin(async move {
+                if let Err(error) = app.photos.recount_storage().await {
+                    tracing::warn!(error = error.reason(), "what users have stored was not counted again");
+                }
+                // Servers of an earlier version may run beside this one.
+                SWEEP_EVERY
+            })
+        });
         self.spawn_upkeep("the sweep of unreferenced blobs", |app| {
             Box::pin(async move {
                 if let Err(error) = app.photos.sweep().await {

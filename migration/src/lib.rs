@@ -35,6 +35,9 @@ mod m20261130_000023_email_owners;
 mod m20261130_000024_identity_keys;
 mod m20261130_000025_import_fingerprints;
 mod m20261130_000026_audit_details;
+mod m20261130_000030_blobs_by_object_key;
+mod m20261130_000031_link_generations;
+mod m20261130_000032_storage_measures;
 mod steps;
 // Compiled here, so that what `generate` creates compiles.
 #[cfg(test)]
@@ -70,6 +73,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000024_identity_keys::Migration),
             Box::new(m20261130_000025_import_fingerprints::Migration),
             Box::new(m20261130_000026_audit_details::Migration),
+            Box::new(m20261130_000030_blobs_by_object_key::Migration),
+            Box::new(m20261130_000031_link_generations::Migration),
+            Box::new(m20261130_000032_storage_measures::Migration),
         ];
         list.into_iter().map(|migration| Box::new(Atomic(migration)) as Box<dyn MigrationTrait>).collect()
     }

@@ -226,6 +226,7 @@ pub struct Photos {
     pub threads: usize,
     pub queue: usize,
     pub quota_bytes: u64,
+    pub max_per_user: u64,
     pub url_seconds: u32,
 }
 

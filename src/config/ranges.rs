@@ -96,6 +96,7 @@ pub const RANGES: &[(&str, u64, u64)] = &[
     ("photos.threads", 0, 256),
     ("photos.queue", 1, 100_000),
     ("photos.quota_bytes", 0, 9_007_199_254_740_992),
+    ("photos.max_per_user", 1, 1_000_000_000),
     ("photos.url_seconds", 60, 86_400),
     ("storage.cache_bytes", 0, 1_099_511_627_776),
     ("subscriptions.init_seconds", 1, 3600),

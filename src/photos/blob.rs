@@ -12,8 +12,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LockType, Query};
-use sea_orm::{Condition, DbBackend, FromQueryResult, QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LockType, Query, SelectStatement};
+use sea_orm::{DbBackend, FromQueryResult, QueryOrder as _, QuerySelect as _};
 
 use crate::error::Error;
 use crate::photos::photo_image;
@@ -197,16 +197,35 @@ pub(super) async fn list_kept(db: &impl ConnectionTrait, after: Option<Uuid>, li
     Ok(rows.into_model::<Kept>().all(db).await?)
 }
 
-/// The names, among those of contents with these hashes and of condemned ones, under which something is stored.
-pub(super) async fn list_keys_of(
-    db: &impl ConnectionTrait,
-    hashes: &[&str],
-    keys: &[&str],
-) -> Result<Vec<String>, Error> {
-    let known = Condition::any()
-        .add(Column::Hash.is_in(hashes.iter().copied()))
-        .add(Condition::all().add(Column::Hash.is_null()).add(Column::ObjectKey.is_in(keys.iter().copied())));
-    Ok(Entity::find().filter(known).select_only().column(Column::ObjectKey).into_tuple().all(db).await?)
+/// Those of these keys that rows have.
+pub(super) async fn list_keys_of(db: &impl ConnectionTrait, keys: &[&str]) -> Result<Vec<String>, Error> {
+    let known = Entity::find().filter(Column::ObjectKey.is_in(keys.iter().copied()));
+    Ok(known.select_only().column(Column::ObjectKey).into_tuple().all(db).await?)
+}
+
+/// The number of contents that nobody shows and no sweep will look at.
+pub(super) async fn count_forgotten(db: &impl ConnectionTrait) -> Result<u64, Error> {
+    let forgotten = Entity::find().filter(Expr::exists(images_of_this()).not()).filter(Column::SweepAfter.is_null());
+    Ok(forgotten.count(db).await?)
+}
+
+/// The number of contents.
+pub(super) async fn count_all(db: &impl ConnectionTrait) -> Result<u64, Error> {
+    Ok(Entity::find().count(db).await?)
+}
+
+/// Corrects the hash and the size of a content, by its object. Returns whether that was possible: another row may have
+/// the hash.
+pub(super) async fn correct(transaction: &DatabaseTransaction, id: Uuid, content: &Content) -> Result<bool, Error> {
+    take_turn(transaction).await?;
+    let others = Entity::find().filter(Column::Hash.eq(content.hash.as_str())).filter(Column::Id.ne(id));
+    if others.one(transaction).await?.is_some() {
+        return Ok(false);
+    }
+    let row = Entity::update_many().filter(Column::Id.eq(id));
+    let row = row.col_expr(Column::Hash, Expr::value(content.hash.as_str()));
+    row.col_expr(Column::ByteSize, Expr::value(content.byte_size)).exec(transaction).await?;
+    Ok(true)
 }
 
 /// Returns whether a row has one of these keys.
@@ -257,17 +276,21 @@ pub(super) async fn sample_keys(db: &impl ConnectionTrait, count: u64) -> Result
 /// # Errors
 /// What the database says.
 pub async fn list_held_of(db: &impl ConnectionTrait, keys: &[String]) -> Result<Vec<String>, Error> {
-    let hashes = keys.iter().filter_map(|key| hash_in(key));
-    Ok(held().filter(Column::Hash.is_in(hashes)).select_only().column(Column::ObjectKey).into_tuple().all(db).await?)
+    let held = held().filter(Column::ObjectKey.is_in(keys));
+    Ok(held.select_only().column(Column::ObjectKey).into_tuple().all(db).await?)
 }
 
 fn held() -> Select<Entity> {
-    let images = Query::select()
+    Entity::find().filter(Expr::exists(images_of_this()))
+}
+
+/// The images that show the content of the outer statement.
+fn images_of_this() -> SelectStatement {
+    Query::select()
         .expr(Expr::val(1))
         .from(photo_image::Entity)
         .and_where(photo_image::Column::BlobId.into_expr().equals((Entity, Column::Id)))
-        .take();
-    Entity::find().filter(Expr::exists(images))
+        .take()
 }
 
 /// Whether the database is of a version that knows photos.

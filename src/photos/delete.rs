@@ -24,8 +24,8 @@ impl Photos {
                 let own = photo::lock_own(transaction, author, &ids).await?;
                 found(&ids, in_photo_ids, |id| own.contains_key(id).then_some(()))?;
                 let own: Vec<PhotoId> = own.into_keys().collect();
-                storage_use::subtract(transaction, author, photo_image::sum_originals(transaction, &own).await?)
-                    .await?;
+                let bytes = photo_image::sum_bytes(transaction, &own).await?;
+                storage_use::subtract(transaction, author, bytes).await?;
                 remove(transaction, &own, now).await?;
                 Ok(ids)
             })

@@ -120,7 +120,7 @@ impl Photos {
             "height": image.height,
             "byteSize": image.byte_size,
             "sha256": image.hash,
-            "url": self.link(image, size, photo.published, None),
+            "url": self.link(image, size, photo.link_generation, None),
         }))
     }
 }

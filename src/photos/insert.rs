@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::Uuid;
-use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _};
+use sea_orm::{ActiveModelTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
 
 use crate::accounts::idempotency::{self, Claim, KeyedRequest, Recorded};
 use crate::accounts::user;
@@ -20,7 +20,8 @@ pub(super) struct StoredPhoto {
     pub(super) caption: Option<String>,
     pub(super) thumbhash: String,
     pub(super) images: Vec<photo_image::Model>,
-    pub(super) original_bytes: i64,
+    /// See [`storage_use::photo_bytes`].
+    pub(super) bytes: i64,
 }
 
 /// Photos that are inserted together.
@@ -30,7 +31,7 @@ pub(super) struct Batch {
     pub(super) published: bool,
     pub(super) request: Option<KeyedRequest>,
     pub(super) stored: Vec<StoredPhoto>,
-    pub(super) quota: i64,
+    pub(super) quota: Quota,
     pub(super) clock: Clock,
 }
 
@@ -41,22 +42,44 @@ pub(super) enum Added {
     Replay(Recorded<Vec<RecordedPhoto>>),
 }
 
-/// The quota of an author, and the bytes that are used of it.
+/// What a user may store.
+#[derive(Clone, Copy)]
+pub(super) struct Quota {
+    pub(super) bytes: i64,
+    pub(super) photos: u64,
+}
+
+/// The quota of an author, and what is used of it.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
-    pub(super) quota: i64,
-    pub(super) used: i64,
+    pub(super) quota: Quota,
+    pub(super) used_bytes: i64,
+    pub(super) photos: u64,
 }
 
 impl Room {
-    pub(super) fn has(self, bytes: i64) -> bool {
-        self.used.saturating_add(bytes) <= self.quota
+    pub(super) async fn find(db: &impl ConnectionTrait, author: UserId, quota: Quota) -> Result<Self, Error> {
+        let used_bytes = storage_use::find(db, author).await?;
+        Ok(Self { quota, used_bytes, photos: photo::count_of(db, author).await? })
     }
 
-    pub(super) fn refusal(self) -> Error {
-        let Self { quota, used } = self;
-        let message = format!("There is room for {quota} bytes, of which {used} are taken: the photos need more.");
-        UserError::of("photos", UserErrorCode::LimitReached, message).into()
+    /// Refuses `photos` that count with `bytes` if there is no room for them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with `LIMIT_REACHED`.
+    pub(super) fn ensure(self, photos: usize, bytes: i64) -> Result<(), Error> {
+        let Self { quota, used_bytes, photos: present } = self;
+        let message = if present.saturating_add(photos as u64) > quota.photos {
+            format!("The limit is {} photos, and you have {present}. Delete photos to make room.", quota.photos)
+        } else if used_bytes.saturating_add(bytes) > quota.bytes {
+            format!(
+                "Your photos take {used_bytes} of {} bytes, and these need {bytes} more. Delete photos to make room.",
+                quota.bytes
+            )
+        } else {
+            return Ok(());
+        };
+        Err(UserError::of("photos", UserErrorCode::LimitReached, message).into())
     }
 }
 
@@ -69,15 +92,16 @@ impl Batch {
         {
             return Ok(Added::Replay(recorded));
         }
-        let bytes = self.stored.iter().map(|stored| stored.original_bytes).sum();
-        if !storage_use::add(transaction, self.author, bytes, self.quota).await? {
-            let used = storage_use::find(transaction, self.author).await?;
-            return Err(Room { quota: self.quota, used }.refusal());
-        }
+        let bytes = self.stored.iter().map(|stored| stored.bytes).sum();
+        let is_counted = storage_use::add(transaction, self.author, bytes, self.quota.bytes).await?;
+        // Nobody else adds photos of this user meanwhile.
+        let mut room = Room::find(transaction, self.author, self.quota).await?;
+        room.used_bytes -= if is_counted { bytes } else { 0 };
+        room.ensure(self.stored.len(), bytes)?;
         let images: Vec<photo_image::Model> = self.stored.iter().flat_map(|stored| stored.images.clone()).collect();
         let blobs: Vec<Uuid> = images.iter().map(|image| image.blob_id).collect();
         blob::hold(transaction, &blobs).await?;
-        // As late as can be: whoever has read a list, or listens, looks for what comes behind that.
+        // As late as can be: whoever has read a list looks for what comes behind that.
         let photos = self.photos(self.clock.now());
         let rows = photos.iter().map(|photo| photo.clone().into_active_model().reset_all());
         photo::Entity::insert_many(rows).exec_without_returning(transaction).await?;
@@ -87,6 +111,10 @@ impl Batch {
             tags.into_iter().map(|tag| (photo.id, tag.key))
         });
         photo_tag::add(transaction, tags).await?;
+        if self.published {
+            let ids: Vec<PhotoId> = photos.iter().map(|photo| photo.id).collect();
+            photo::announce(transaction, &ids).await?;
+        }
         Ok(Added::New(photos))
     }
 
@@ -107,7 +135,8 @@ impl Batch {
             created_at: now,
             updated_at: now,
             published_at,
-            announced_at: published_at,
+            announced_at: None,
+            link_generation: 0,
         };
         self.stored.iter().map(photo).collect()
     }

@@ -1,7 +1,10 @@
-//! Links to images: whoever has one sees the image, until it expires or the photo changes its state.
+//! Links to images: whoever has one sees the image, until it expires, or the photo is unpublished or deleted.
 //!
-//! `/photos/{photo}/{size}-{hash}.{ext}?until={unix seconds}&signature={base64url}`. The signature, HMAC-SHA-256,
-//! covers all of it and the state of the photo for which it was made. Nothing is stored.
+//! `/photos/{photo}/{size}-{hash}.{ext}?until={unix seconds}&signature={base64url}`. The signature is two halves of
+//! HMAC-SHA-256: the first, which is verified before the database is asked, covers all of it, and the second one
+//! covers all of it and the generation of the photo's links, in which it was made. A new generation begins when a photo
+//! becomes a draft again: links from before end then. Only the author has links of a draft; once it is published they
+//! show what everybody sees, and go on. No link is stored.
 //!
 //! Time is cut into windows of `photos.url_seconds`, and a link made in one is good to the end of the next: for one
 //! window at least, for two at most. So a photo's link stays the same for a window, and caches hit. Each photo's
@@ -9,6 +12,7 @@
 //!
 //! **Invariant:** servers with the same key and clock make the same links.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +23,9 @@ use crate::photos::picture::{Format, Size};
 
 /// What [`crate::accounts::Accounts::derive_key`] is asked for.
 pub const PURPOSE: &str = "cloakroom photo links";
+
+/// Bytes of each half of a signature.
+const HALF: usize = 16;
 
 /// What makes and checks links.
 pub struct Links {
@@ -38,8 +45,8 @@ pub struct Target<'h> {
     pub hash: &'h str,
     /// The format of the file.
     pub format: Format,
-    /// The state for which the link is good: true if the photo is published.
-    pub published: bool,
+    /// The generation in which the link is good.
+    pub generation: i64,
 }
 
 /// What a link says, once it is known to be ours and not expired.
@@ -53,10 +60,9 @@ pub struct Link {
     pub hash: String,
     /// How it is written down.
     pub format: Format,
-    /// The state for which the link is good: whether the photo is published.
-    pub published: bool,
     /// To when it is good, in seconds since 1970.
     pub until: i64,
+    generation_tag: [u8; HALF],
 }
 
 impl Links {
@@ -69,38 +75,59 @@ impl Links {
     /// The link to an image, below `base_url` or `server.public_url`.
     #[must_use]
     pub fn url(&self, target: &Target<'_>, base_url: Option<&str>, now: DateTime<Utc>) -> String {
-        let &Target { photo, size, hash, format, published } = target;
-        let link = Link { photo, size, hash: hash.to_owned(), format, published, until: self.until(photo, now) };
-        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &link.signed()));
-        let (size, extension, until) = (name(size), format.extension(), link.until);
+        let &Target { photo, size, hash, format, generation } = target;
+        let until = self.until(photo, now);
+        let link = Link { photo, size, hash: hash.to_owned(), format, until, generation_tag: [0; HALF] };
+        let signature = URL_SAFE_NO_PAD.encode([self.link_tag(&link), self.generation_tag(&link, generation)].concat());
+        let (size, extension) = (name(size), format.extension());
         let base_url = base_url.unwrap_or(&self.public_url);
         format!("{base_url}/photos/{photo}/{size}-{hash}.{extension}?until={until}&signature={signature}")
     }
 
     /// Reads the parts of a link: the photo, the file, and the two parameters. `None` for whatever is malformed,
     /// expired, or not ours: that somebody else's guess is nearly right shows in nothing, not even the time it takes.
+    /// [`Links::is_of`] tells whether its generation goes on.
     #[must_use]
     pub fn read(&self, photo: &str, file: &str, until: &str, signature: &str, now: DateTime<Utc>) -> Option<Link> {
         let (size, rest) = file.split_once('-')?;
         let (hash, extension) = rest.split_once('.')?;
         let is_hash = hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let mut link = Link {
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let (link_tag, generation_tag) = signature.split_first_chunk::<HALF>()?;
+        let link = Link {
             photo: PhotoId::parse(photo)?,
             size: Size::ALL.into_iter().find(|known| name(*known) == size)?,
             hash: is_hash.then(|| hash.to_owned())?,
             format: Format::from_extension(extension)?,
-            published: true,
             // `i64` reads signs and leading zeros too; a link has one spelling only.
             until: until.parse::<i64>().ok().filter(|seconds| seconds.to_string() == until)?,
+            generation_tag: generation_tag.try_into().ok()?,
         };
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        for published in [true, false] {
-            link.published = published;
-            if hmac::verify(&self.key, &link.signed(), &signature).is_ok() {
-                return (now.timestamp() < link.until).then_some(link);
-            }
-        }
-        None
+        verify_slices_are_equal(&self.link_tag(&link), link_tag).ok()?;
+        (now.timestamp() < link.until).then_some(link)
+    }
+
+    /// Whether a link was made in this generation of its photo's links.
+    #[must_use]
+    pub fn is_of(&self, link: &Link, generation: i64) -> bool {
+        verify_slices_are_equal(&self.generation_tag(link, generation), &link.generation_tag).is_ok()
+    }
+
+    /// The first half of a signature, which covers everything but the generation.
+    fn link_tag(&self, link: &Link) -> [u8; HALF] {
+        self.tag(link.signed())
+    }
+
+    /// The second half, which covers everything.
+    fn generation_tag(&self, link: &Link, generation: i64) -> [u8; HALF] {
+        let mut signed = link.signed();
+        signed.extend(format!("generation {generation}\n").into_bytes());
+        self.tag(signed)
+    }
+
+    fn tag(&self, signed: Vec<u8>) -> [u8; HALF] {
+        let tag = hmac::sign(&self.key, &signed);
+        tag.as_ref().first_chunk().copied().unwrap_or_default()
     }
 
     /// The end of the window after the present one.
@@ -121,9 +148,8 @@ impl Link {
 
     /// What is signed: every part has its own length or ends with a line, so that no two links are written alike.
     fn signed(&self) -> Vec<u8> {
-        let state = if self.published { "published" } else { "draft" };
         let (size, extension) = (name(self.size), self.format.extension());
-        format!("{}\n{size}\n{}\n{extension}\n{state}\n{}\n", self.photo, self.hash, self.until).into_bytes()
+        format!("{}\n{size}\n{}\n{extension}\n{}\n", self.photo, self.hash, self.until).into_bytes()
     }
 }
 
@@ -160,9 +186,9 @@ mod tests {
         "2026-11-20T12:00:00Z".parse().expect("a moment")
     }
 
-    fn made(published: bool, now: DateTime<Utc>) -> String {
+    fn made(generation: i64, now: DateTime<Utc>) -> String {
         let (photo, size, format) = (photo(1), Size::Small, Format::Jpeg);
-        links().url(&Target { photo, size, hash: HASH, format, published }, None, now)
+        links().url(&Target { photo, size, hash: HASH, format, generation }, None, now)
     }
 
     fn read_by(links: &Links, url: &str, now: DateTime<Utc>) -> Option<Link> {
@@ -179,23 +205,25 @@ mod tests {
 
     #[test]
     fn a_link_says_what_it_was_made_for() {
-        for published in [true, false] {
-            let link = read(&made(published, noon()), noon()).expect("our own link");
-            let hash = HASH.to_owned();
-            let (photo, size, format, until) = (photo(1), Size::Small, Format::Jpeg, link.until);
-            assert_eq!(link, Link { photo, size, hash, format, published, until });
-            assert_eq!(i64::from(link.seconds_left(noon())), until - noon().timestamp());
+        for generation in [0, 3] {
+            let link = read(&made(generation, noon()), noon()).expect("our own link");
+            assert_eq!((link.photo, link.size, link.format), (photo(1), Size::Small, Format::Jpeg));
+            assert_eq!(link.hash, HASH);
+            assert_eq!(i64::from(link.seconds_left(noon())), link.until - noon().timestamp());
+            for other in 0..=4 {
+                assert_eq!(links().is_of(&link, other), other == generation);
+            }
         }
-        assert_ne!(made(true, noon()), made(false, noon()), "a draft's link is another");
+        assert_ne!(made(0, noon()), made(1, noon()), "a later generation has other links");
     }
 
     #[test]
     fn a_link_is_the_same_for_a_window_and_good_for_one_to_two() {
         let mut changes = Vec::new();
-        let mut last = made(true, noon());
+        let mut last = made(0, noon());
         for second in 1..=3 * WINDOW {
             let now = noon() + TimeDelta::seconds(second);
-            let url = made(true, now);
+            let url = made(0, now);
             let left = i64::from(read(&url, now).expect("a good link").seconds_left(now));
             assert!((WINDOW + 1..=2 * WINDOW).contains(&left), "{left} s at {second}");
             if url != last {
@@ -216,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_link_expires() {
-        let url = made(true, noon());
+        let url = made(0, noon());
         let until = DateTime::from_timestamp(read(&url, noon()).expect("a good link").until, 0).expect("a moment");
         assert!(read(&url, until - TimeDelta::seconds(1)).is_some());
         assert!(read(&url, until).is_none());
@@ -224,7 +252,7 @@ mod tests {
 
     #[test]
     fn no_part_of_a_link_can_be_changed() {
-        let url = made(true, noon());
+        let url = made(0, noon());
         let until = read(&url, noon()).expect("a good link").until;
         let id = photo(1).to_string();
         for (part, other) in [
@@ -253,7 +281,8 @@ mod tests {
             let mut other = signature.as_bytes().to_vec();
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };
             let other = String::from_utf8(other).expect("text");
-            assert_eq!(read(&format!("{rest}signature={other}"), noon()), None, "{at}");
+            let changed = read(&format!("{rest}signature={other}"), noon());
+            assert!(changed.is_none_or(|link| !links().is_of(&link, 0)), "{at}");
             assert_eq!(read(&format!("{rest}signature={}", &signature[..at]), noon()), None, "{at}");
         }
     }
@@ -261,6 +290,6 @@ mod tests {
     #[test]
     fn another_key_makes_other_links() {
         let others = Links::new([8; 32], "https://photos.example.org".to_owned(), 3600);
-        assert_eq!(read_by(&others, &made(true, noon()), noon()), None);
+        assert_eq!(read_by(&others, &made(0, noon()), noon()), None);
     }
 }

@@ -74,8 +74,8 @@ impl Loader<UserId> for AuthorLoader {
     }
 }
 
-/// An image that links ask for, and whether its photo is published.
-pub(super) type Linked = Arc<(Stored, bool)>;
+/// An image that links ask for, and the generation of its photo's links.
+pub(super) type Linked = Arc<(Stored, i64)>;
 
 /// Where links are looked up, by all requests of this server. Nothing is remembered: who asks gets a row that is read
 /// after they have asked.

@@ -3,7 +3,7 @@
 //! An upload's files are in a folder when its verb begins. Each is prepared in a bounded pool (`studio.rs`, `picture/`):
 //! stripped, scaled, and stored by content (`blob.rs`, `store/blobs`); then all rows are added in one transaction, with
 //! the quota (`storage_use.rs`). Deleting takes rows away, and the sweep (`sweep.rs`) the contents that nobody holds.
-//! Images are fetched by signed links (`links.rs`, `serve.rs`), which hold for one state of the photo.
+//! Images are fetched by signed links (`links.rs`, `serve.rs`), which end when the photo is unpublished or deleted.
 //!
 //! **Invariant:** a draft is its author's alone: in lists, by id, in counts, by link.
 //! **Invariant:** what is answered is stored: contents first, rows second. What failed leaves its contents to the next

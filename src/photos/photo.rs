@@ -12,7 +12,7 @@ use crate::accounts::user;
 use crate::error::Error;
 use crate::id::{PhotoId, UserId};
 use crate::photos::photo_tag;
-use crate::store::{DatabaseTransaction, PRIMARY, delete_locked, locked};
+use crate::store::{DatabaseTransaction, PRIMARY, current_time, delete_locked, locked, write_locked};
 
 /// A row of `photos`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -35,8 +35,10 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     /// When it was first published.
     pub published_at: Option<DateTimeUtc>,
-    /// When it was last published, for those who listen.
+    /// When it was last published, by the clock of the database, for those who listen.
     pub announced_at: Option<DateTimeUtc>,
+    /// The generation of its signed URLs. Each time it becomes a draft again, a new one begins.
+    pub link_generation: i64,
 }
 
 /// What a photo belongs to.
@@ -126,6 +128,17 @@ pub(super) async fn lock(transaction: &DatabaseTransaction, id: PhotoId) -> Resu
     Ok(photo.one(transaction).await?)
 }
 
+/// How many photos a user has.
+pub(super) async fn count_of(db: &impl ConnectionTrait, author: UserId) -> Result<u64, Error> {
+    let row = of(author).select_only().column_as(Column::Id.count(), "photos").into_tuple::<i64>().one(db).await?;
+    Ok(u64::try_from(row.unwrap_or_default()).unwrap_or_default())
+}
+
+/// Whether there is a photo with this id.
+pub(super) async fn exists(db: &impl ConnectionTrait, id: PhotoId) -> Result<bool, Error> {
+    Ok(Entity::find_by_id(id).one(db).await?.is_some())
+}
+
 /// The next photos by id, whosever they are.
 pub(super) async fn list_ids(
     db: &impl ConnectionTrait,
@@ -144,6 +157,14 @@ pub(super) async fn count_all(db: &impl ConnectionTrait, after: Option<PhotoId>)
 
 fn behind(after: Option<PhotoId>) -> Select<Entity> {
     Entity::find().filter(Column::Id.gt(after.unwrap_or(Uuid::nil().into())))
+}
+
+/// Has listeners be told of these photos, which are locked or new: as late in a transaction as possible.
+pub(super) async fn announce(transaction: &DatabaseTransaction, ids: &[PhotoId]) -> Result<(), Error> {
+    let now = current_time(transaction.get_database_backend());
+    let these = Entity::update_many().filter(Column::Id.is_in(ids.iter().copied()));
+    write_locked(transaction, &these.col_expr(Column::AnnouncedAt, now)).await?;
+    Ok(())
 }
 
 /// Keeps another ThumbHash of a photo.

@@ -9,7 +9,7 @@ use crate::accounts::user;
 use crate::error::Error;
 use crate::id::PhotoId;
 use crate::photos::picture::{Format, Size};
-use crate::photos::{blob, photo};
+use crate::photos::{blob, photo, storage_use};
 
 /// A row of `photo_images`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -110,29 +110,29 @@ pub(super) async fn list_of(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Re
     Ok(images.into_model::<Stored>().all(db).await?)
 }
 
-/// These images of photos, each with whether its photo is published; of authors who are there.
+/// These images of photos, each with the generation of its photo's links; of authors who are there.
 pub(super) async fn list_linked(
     db: &impl ConnectionTrait,
     images: &[(PhotoId, Size)],
-) -> Result<Vec<(Stored, bool)>, Error> {
+) -> Result<Vec<(Stored, i64)>, Error> {
     let photos = images.iter().map(|(photo, _)| *photo);
     let sizes: BTreeSet<i16> = images.iter().map(|(_, size)| number_of(*size)).collect();
     let linked = stored()
         .join(JoinType::InnerJoin, Relation::Photo.def())
         .join(JoinType::InnerJoin, photo::Relation::Author.def())
-        .column_as(photo::Column::Published, "published")
+        .column_as(photo::Column::LinkGeneration, "link_generation")
         .filter(Column::PhotoId.is_in(photos))
         .filter(Column::Size.is_in(sizes))
         .filter(user::is_present());
     let rows = linked.into_model::<Shown>().all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.stored, row.published)).collect())
+    Ok(rows.into_iter().map(|row| (row.stored, row.link_generation)).collect())
 }
 
 #[derive(FromQueryResult)]
 struct Shown {
     #[sea_orm(nested)]
     stored: Stored,
-    published: bool,
+    link_generation: i64,
 }
 
 fn stored() -> Select<Entity> {
@@ -187,6 +187,33 @@ pub(super) async fn list_holders(
     Ok(images.into_model::<Holder>().all(db).await?)
 }
 
+/// A size that a photo has, or that the photo has none.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(super) struct SizeOf {
+    pub(super) photo_id: PhotoId,
+    /// None once the author's account has been removed.
+    pub(super) author: Option<String>,
+    /// None for a photo without images.
+    pub(super) size: Option<i16>,
+    /// The content, if it has a row.
+    pub(super) content: Option<Uuid>,
+}
+
+/// The sizes of these photos. One statement, so that they are of one moment; a photo that is deleted has no row in it.
+pub(super) async fn list_sizes(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Result<Vec<SizeOf>, Error> {
+    let sizes = photo::Entity::find()
+        .select_only()
+        .column_as(photo::Column::Id, "photo_id")
+        .column_as(user::Column::Username, "author")
+        .column(Column::Size)
+        .column_as(blob::Column::Id, "content")
+        .join(JoinType::LeftJoin, photo::Relation::Author.def())
+        .join(JoinType::LeftJoin, Relation::Photo.def().rev())
+        .join(JoinType::LeftJoin, Relation::Blob.def())
+        .filter(photo::Column::Id.is_in(photos.iter().copied()));
+    Ok(sizes.into_model::<SizeOf>().all(db).await?)
+}
+
 /// The original of a photo.
 pub(super) async fn find_original(db: &impl ConnectionTrait, photo: PhotoId) -> Result<Option<Stored>, Error> {
     let images = stored().filter(Column::PhotoId.eq(photo)).filter(Column::Size.eq(number_of(Size::Original)));
@@ -220,10 +247,11 @@ pub(super) async fn list_blobs_of(db: &impl ConnectionTrait, photos: &[PhotoId])
     Ok(images.select_only().column(Column::BlobId).into_tuple().all(db).await?)
 }
 
-/// How many bytes the originals of these photos have together.
-pub(super) async fn sum_originals(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Result<i64, Error> {
-    let images = stored().filter(Column::PhotoId.is_in(photos.iter().copied()));
-    let originals = images.filter(Column::Size.eq(number_of(Size::Original)));
-    let originals = originals.into_model::<Stored>().all(db).await?;
-    Ok(originals.iter().map(|original| original.byte_size).sum())
+/// How many bytes these photos count with.
+pub(super) async fn sum_bytes(db: &impl ConnectionTrait, photos: &[PhotoId]) -> Result<i64, Error> {
+    let images = list_of(db, photos).await?;
+    let bytes_of = |photo: &PhotoId| {
+        storage_use::photo_bytes(images.iter().filter(|image| image.photo_id == *photo).map(|image| image.byte_size))
+    };
+    Ok(photos.iter().map(bytes_of).sum())
 }

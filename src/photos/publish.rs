@@ -1,7 +1,7 @@
 //! `publishPhotos` and `unpublishPhotos`: all of a batch, or none of it.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, Func};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func};
 
 use crate::caller::{Caller, Scope};
 use crate::error::Error;
@@ -22,7 +22,7 @@ impl Photos {
         Ok(photos)
     }
 
-    /// Takes the caller's photos out of every list, and their links out of use.
+    /// Takes the caller's photos out of every list, and all links to them out of use.
     ///
     /// # Errors
     /// As [`Photos::publish`].
@@ -50,9 +50,9 @@ impl Photos {
                     for photo in own.values_mut().filter(|photo| photo.published != published) {
                         photo.published = published;
                         photo.updated_at = now;
-                        if published {
-                            photo.published_at = photo.published_at.or(Some(now));
-                            photo.announced_at = Some(now);
+                        match published {
+                            true => photo.published_at = photo.published_at.or(Some(now)),
+                            false => photo.link_generation += 1,
                         }
                     }
                     update(transaction, &changed, published, now).await?;
@@ -66,12 +66,14 @@ impl Photos {
 async fn update(db: &DatabaseTransaction, ids: &[PhotoId], published: bool, now: DateTimeUtc) -> Result<(), Error> {
     let these = photo::Entity::update_many().filter(Column::Id.is_in(ids.iter().copied()));
     let these = these.col_expr(Column::Published, Expr::value(published)).col_expr(Column::UpdatedAt, Expr::value(now));
+    let published_at = Func::coalesce([Expr::col(Column::PublishedAt), Expr::value(now)]);
     let these = match published {
-        true => these
-            .col_expr(Column::PublishedAt, Func::coalesce([Expr::col(Column::PublishedAt), Expr::value(now)]).into())
-            .col_expr(Column::AnnouncedAt, Expr::value(now)),
-        false => these,
+        true => these.col_expr(Column::PublishedAt, published_at.into()),
+        false => these.col_expr(Column::LinkGeneration, Expr::col(Column::LinkGeneration).add(1)),
     };
     write_locked(db, &these).await?;
+    if published {
+        photo::announce(db, ids).await?;
+    }
     Ok(())
 }

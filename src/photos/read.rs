@@ -9,10 +9,12 @@ use crate::photos::{Photos, photo, photo_image, storage_use};
 /// What a user has stored, and may store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageUse {
-    /// Bytes of their originals.
+    /// Bytes with which their photos count.
     pub used_bytes: i64,
     /// How many these may be.
     pub quota_bytes: i64,
+    /// How many photos they may have.
+    pub max_photos: i64,
 }
 
 impl Photos {
@@ -45,6 +47,8 @@ impl Photos {
     /// As [`Photos::list_by_ids`].
     pub async fn storage(&self, caller: &Caller) -> Result<StorageUse, Error> {
         let used_bytes = storage_use::find(self.database.reader(), caller.require(Scope::PhotosRead)?).await?;
-        Ok(StorageUse { used_bytes, quota_bytes: i64::try_from(self.settings.quota_bytes).unwrap_or(i64::MAX) })
+        let limit = |limit: u64| i64::try_from(limit).unwrap_or(i64::MAX);
+        let (quota_bytes, max_photos) = (limit(self.settings.quota_bytes), limit(self.settings.max_per_user));
+        Ok(StorageUse { used_bytes, quota_bytes, max_photos })
     }
 }

@@ -19,9 +19,9 @@ use crate::id::PhotoId;
 use crate::photos::claims::Claims;
 use crate::photos::photo_image::Stored;
 use crate::photos::picture::{Limits, Refusal, Size};
-use crate::photos::studio::Table;
+use crate::photos::studio::{Sender, Table};
 use crate::photos::upload::Hashed;
-use crate::photos::{Photos, blob, hex, photo, photo_image, upload};
+use crate::photos::{Photos, blob, hex, photo, photo_image, storage_use, upload};
 use crate::store::DatabaseTransaction;
 
 /// Photos read at once.
@@ -91,7 +91,8 @@ impl Photos {
     /// Makes the smaller sizes of one photo anew.
     pub(super) async fn rebuild_one(&self, id: PhotoId) -> Result<Result<Rebuilt, Failure>, Error> {
         let Some(original) = photo_image::find_original(self.database.reader(), id).await? else {
-            return Ok(Ok(Rebuilt::Gone));
+            let is_there = photo::exists(self.database.reader(), id).await?;
+            return Ok(if is_there { Err(Failure::Lost) } else { Ok(Rebuilt::Gone) });
         };
         let length = u64::try_from(original.byte_size).unwrap_or_default();
         let bytes = match self.blobs.size(&original.object_key).await? {
@@ -104,7 +105,7 @@ impl Photos {
             let still = photo_image::find_original(self.database.reader(), id).await?;
             return Ok(still.map_or(Ok(Rebuilt::Gone), |_| Err(Failure::Lost)));
         };
-        let studio = self.studio.reserve(1)?;
+        let studio = self.studio.reserve(Sender::default(), 1)?;
         let limits = self.limits_of(&original, length);
         let (table, smaller) = studio.run(length, move |table| render(bytes, &original.hash, &limits, table)).await?;
         let smaller = match smaller {
@@ -112,6 +113,7 @@ impl Photos {
             Err(failure) => return Ok(Err(failure)),
         };
         let rebuilt = self.exchange(id, &smaller).await?;
+        drop(smaller);
         drop(table);
         Ok(Ok(rebuilt))
     }
@@ -131,11 +133,17 @@ impl Photos {
         let images = prepared.renditions.iter().zip(&blobs);
         let images: Vec<_> = images.map(|(rendition, blob)| upload::image(id, rendition, *blob)).collect();
         let thumbhash = STANDARD.encode(&prepared.thumbhash);
+        let smaller_bytes: Vec<i64> = smaller.file_bytes().collect();
         let exchange = self.database.write(move |transaction| {
             let (images, blobs, thumbhash) = (images.clone(), blobs.clone(), thumbhash.clone());
+            let smaller = smaller_bytes.clone();
             Box::pin(async move {
-                if photo::lock(transaction, id).await?.is_none() {
-                    return Ok(Rebuilt::Gone);
+                let Some(photo) = photo::lock(transaction, id).await? else { return Ok(Rebuilt::Gone) };
+                if let Some(author) = photo.user_id {
+                    let counted = photo_image::sum_bytes(transaction, &[id]).await?;
+                    let original = photo_image::find_original(transaction, id).await?.map(|image| image.byte_size);
+                    let counts = storage_use::photo_bytes(smaller.into_iter().chain(original));
+                    storage_use::subtract(transaction, author, counted - counts).await?;
                 }
                 let before = photo_image::list_blobs_of(transaction, &[id]).await?;
                 blob::lock(transaction, &[before.as_slice(), &blobs].concat()).await?;

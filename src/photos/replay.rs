@@ -67,7 +67,8 @@ impl Photos {
                 created_at: at,
                 updated_at: at,
                 published_at: published.then_some(at),
-                announced_at: published.then_some(at),
+                announced_at: None,
+                link_generation: 0,
             })
         });
         Ok(photos.collect())

@@ -1,6 +1,6 @@
 //! Images by their links: which content one stands for now, and that content.
 //!
-//! **Invariant:** the photo's row is asked each time, after the request has come: what was deleted or changed its state
+//! **Invariant:** the photo's row is asked each time, after the request has come: what was deleted or unpublished
 //! is gone at once, whichever server did it. Requests that come together share the statement.
 
 use std::ops::Range;
@@ -40,14 +40,14 @@ pub enum Content {
 }
 
 impl Photos {
-    /// A link to an image of a photo in this state.
-    pub(super) fn link(&self, image: &Stored, size: Size, published: bool, base_url: Option<&str>) -> String {
-        let target = Target { photo: image.photo_id, size, hash: &image.hash, format: image.format(), published };
+    /// A link to an image of a photo, in this generation of its links.
+    pub(super) fn link(&self, image: &Stored, size: Size, generation: i64, base_url: Option<&str>) -> String {
+        let target = Target { photo: image.photo_id, size, hash: &image.hash, format: image.format(), generation };
         self.links.url(&target, base_url, self.clock.now())
     }
 
     /// What the parts of a link stand for: the photo, the file, and the two parameters. `None` for whatever is
-    /// malformed, forged, expired, deleted, or made for another state of the photo: which, is not told.
+    /// malformed, forged, expired, deleted, or from before the photo was unpublished: which, is not told.
     ///
     /// # Errors
     /// What the database says.
@@ -61,9 +61,9 @@ impl Photos {
         let now = self.clock.now();
         let Some(link) = self.links.read(photo, file, until, signature, now) else { return Ok(None) };
         let Some(found) = self.linked.find(link.photo, link.size).await? else { return Ok(None) };
-        let (image, published) = &*found;
+        let (image, generation) = &*found;
         let format = image.format();
-        if *published != link.published || image.hash != link.hash || format != link.format {
+        if !self.links.is_of(&link, *generation) || image.hash != link.hash || format != link.format {
             return Ok(None);
         }
         Ok(Some(Served {

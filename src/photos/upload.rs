@@ -16,9 +16,10 @@ use crate::error::{Error, UserError, UserErrorCode};
 use crate::id::{PhotoId, UserId};
 use crate::photos::blob::Content;
 use crate::photos::claims::Claims;
-use crate::photos::insert::{Added, Batch, Room, StoredPhoto};
-use crate::photos::picture::{self, Prepared, Refusal, Rendition, Size};
-use crate::photos::studio::{Reserved, Table};
+use crate::photos::insert::{Added, Batch, Quota, Room, StoredPhoto};
+use crate::photos::picture::{self, Prepared, Refusal, Rendition};
+use crate::photos::storage_use::MIN_PHOTO_BYTES;
+use crate::photos::studio::{Reserved, Sender, Table};
 use crate::photos::{Photos, caption, hex, photo, photo_image, storage_use};
 use crate::upload::ReceivedFile;
 
@@ -55,7 +56,7 @@ impl Photos {
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::Forbidden`] for an API key without `PHOTOS_WRITE`; [`Error::Invalid`] with
     /// `REQUIRED`, `UNSUPPORTED_MEDIA`, `TOO_LARGE`, `INVALID`, `TOO_LONG` or `LIMIT_REACHED`, naming the photo's place;
-    /// [`Error::Unavailable`] when too many pictures wait; those of [`idempotency::claim`].
+    /// [`Error::Unavailable`] when too many pictures wait, [`Error::RateLimited`] when too many of theirs do; those of [`idempotency::claim`].
     pub async fn upload(
         &self,
         caller: &Caller,
@@ -78,7 +79,8 @@ impl Photos {
             }
             request = Some(keyed);
         }
-        match self.upload_new(author, &photos, publish, request).await? {
+        let sender = Sender { user: Some(author), address: caller.origin.block() };
+        match self.upload_new(author, sender, &photos, publish, request).await? {
             Added::New(photos) => Ok(Uploaded { photos, replayed: false }),
             Added::Replay(recorded) => {
                 let photos = self.replay(author, recorded, &captions, publish).await?;
@@ -90,13 +92,14 @@ impl Photos {
     async fn upload_new(
         &self,
         author: UserId,
+        sender: Sender,
         photos: &[NewPhoto],
         publish: bool,
         request: Option<KeyedRequest>,
     ) -> Result<Added, Error> {
-        let room = self.room_of(author).await?;
+        let room = self.room_of(author, photos.len()).await?;
         self.blobs.ensure_verified().await?;
-        let studio = self.studio.reserve(photos.len())?;
+        let studio = self.studio.reserve(sender, photos.len())?;
         let mut attempt = 1;
         loop {
             let mut claims = Claims::begin(&self.database, &self.clock);
@@ -148,10 +151,15 @@ impl Photos {
     }
 
     /// Spares the work where there is no room at all. What counts is decided with the rows.
-    async fn room_of(&self, author: UserId) -> Result<Room, Error> {
-        let quota = i64::try_from(self.settings.quota_bytes).unwrap_or(i64::MAX);
-        let room = Room { quota, used: storage_use::find(self.database.reader(), author).await? };
-        if room.has(1) { Ok(room) } else { Err(room.refusal()) }
+    async fn room_of(&self, author: UserId, photos: usize) -> Result<Room, Error> {
+        let room = Room::find(self.database.reader(), author, self.quota()).await?;
+        room.ensure(photos, MIN_PHOTO_BYTES.saturating_mul(i64::try_from(photos).unwrap_or(i64::MAX)))?;
+        Ok(room)
+    }
+
+    fn quota(&self) -> Quota {
+        let bytes = i64::try_from(self.settings.quota_bytes).unwrap_or(i64::MAX);
+        Quota { bytes, photos: self.settings.max_per_user }
     }
 
     /// Stores the contents of all photos; or of none any more once one is refused, or there is no room for it: nothing
@@ -170,11 +178,10 @@ impl Photos {
                 // The others are only looked at.
                 Ok(_) if !faults.is_empty() => {}
                 Ok((table, hashed)) => {
-                    bytes += hashed.original_bytes();
-                    if !room.has(bytes) {
-                        return Err(room.refusal());
-                    }
+                    bytes += hashed.photo_bytes();
+                    room.ensure(photos.len(), bytes)?;
                     stored.push(self.store_photo(new.caption.clone(), &hashed, claims).await?);
+                    drop(hashed);
                     drop(table);
                 }
             }
@@ -207,7 +214,7 @@ impl Photos {
         let images = hashed.prepared.renditions.iter().zip(blobs);
         let images = images.map(|(rendition, blob)| image(id, rendition, blob)).collect();
         let thumbhash = STANDARD.encode(&hashed.prepared.thumbhash);
-        Ok(StoredPhoto { id, caption, thumbhash, images, original_bytes: hashed.original_bytes() })
+        Ok(StoredPhoto { id, caption, thumbhash, images, bytes: hashed.photo_bytes() })
     }
 
     /// Stores contents under a term, and returns their rows' ids in order.
@@ -224,7 +231,7 @@ impl Photos {
         published: bool,
         request: Option<KeyedRequest>,
         stored: Vec<StoredPhoto>,
-        quota: i64,
+        quota: Quota,
     ) -> Result<Added, Error> {
         let batch = Batch { author, published, request, stored, quota, clock: self.clock.clone() };
         self.database
@@ -247,9 +254,13 @@ impl Hashed {
         &self.prepared
     }
 
-    fn original_bytes(&self) -> i64 {
-        let original = self.prepared.renditions.iter().find(|rendition| rendition.size == Size::Original);
-        original.map_or(0, |original| length(&original.bytes))
+    /// With how many bytes a photo with these renditions counts.
+    fn photo_bytes(&self) -> i64 {
+        storage_use::photo_bytes(self.file_bytes())
+    }
+
+    pub(super) fn file_bytes(&self) -> impl Iterator<Item = i64> + '_ {
+        self.contents.iter().map(|content| content.byte_size)
     }
 }
 

@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use crate::error::Error;
 use crate::storage::identity::MAX_MARKER_BYTES;
 use crate::storage::window::Windows;
-use crate::storage::{Content, Listed, MARKER, is_from_file_system};
+use crate::storage::{Content, Listed, MARKER, QUARANTINE, is_from_file_system};
 
 /// The name, before its `#`, and the length of a file that is written to see whether there is room.
 const PROBE: &str = "probe";
@@ -106,6 +106,25 @@ impl Folder {
         Ok(existed)
     }
 
+    /// Gives the object `key` another key as well, durably. Returns whether it exists. An object
+    /// that has the other key stays.
+    pub(super) fn copy(&self, key: &str, other: &str) -> io::Result<bool> {
+        let (source, target) = (self.root.join(key), self.root.join(other));
+        let Some((mut file, _)) = self.open(key)? else { return Ok(false) };
+        self.create_parent(&target)?;
+        match fs::hard_link(&source, &target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Ok(()) => {}
+            // Some file systems have no links.
+            Err(_) => {
+                let staged = self.stage_from(&target, |copy| io::copy(&mut file, copy).map(drop))?;
+                return self.publish(&staged, &target).map(|()| true);
+            }
+        }
+        target.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())?;
+        Ok(true)
+    }
+
     /// Returns the size of an object and `range` of its content, or all of it, in these windows.
     pub(super) async fn read(
         self: &Arc<Self>,
@@ -172,6 +191,11 @@ impl Folder {
 
     /// Writes `bytes` beside `target`, and syncs them.
     fn stage(&self, target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+        self.stage_from(target, |file| file.write_all(bytes))
+    }
+
+    /// The same with what `write` writes.
+    fn stage_from(&self, target: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<PathBuf> {
         let mut number = 1_u32;
         loop {
             let mut name = OsString::from(target);
@@ -181,7 +205,7 @@ impl Folder {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = number.saturating_add(1),
                 Err(error) => return Err(error),
                 Ok(mut file) => {
-                    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+                    let written = write(&mut file).and_then(|()| file.sync_all());
                     if written.is_err() {
                         drop(fs::remove_file(&staged));
                     }
@@ -226,6 +250,10 @@ impl Folder {
         let (mut listed, mut folders) = (Vec::new(), Vec::new());
         let entries = match self.entries(folder) {
             Err(error) if is_absent(&error) => return Ok((listed, folders)),
+            // Ext4's own folder of this name is root's.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && folder == self.root.join(QUARANTINE) => {
+                return Ok((listed, folders));
+            }
             entries => entries?,
         };
         for entry in entries {

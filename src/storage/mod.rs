@@ -15,12 +15,14 @@ mod file_system;
 mod folder;
 mod identity;
 mod open;
+mod quarantine;
 pub mod record;
 mod s3;
 mod verify;
 mod window;
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -36,6 +38,7 @@ use crate::error::Error;
 pub use file_system::is_from_file_system;
 pub use identity::{Expected, Identity, MARKER, StorageFault};
 pub use open::photos_folder;
+pub use quarantine::{QUARANTINE, quarantined};
 
 use folder::Folder;
 use s3::S3;
@@ -222,22 +225,15 @@ impl Blobs {
         }
     }
 
-    /// Lists the objects, in no particular order.
+    /// Lists the objects, in no particular order, without those in quarantine.
     #[must_use]
     pub fn list(&self) -> BoxStream<'static, Result<Listed, Error>> {
-        let folder = match &self.backend {
-            Backend::Folder(folder) => Arc::clone(folder),
-            Backend::S3(s3) => return s3.list(),
+        let listed = match &self.backend {
+            // Its root has no folder of quarantine.
+            Backend::Folder(folder) => list_folder(folder, folder.root().to_owned()),
+            Backend::S3(s3) => s3.list(None),
         };
-        let waiting = vec![folder.root().to_owned()];
-        futures_util::stream::try_unfold((folder, waiting), async |(folder, mut waiting)| {
-            let Some(next) = waiting.pop() else { return Ok::<_, Error>(None) };
-            let (listed, folders) = folder.run(move |folder| folder.list(&next)).await?;
-            waiting.extend(folders);
-            Ok(Some((futures_util::stream::iter(listed.into_iter().map(Ok)), (folder, waiting))))
-        })
-        .try_flatten()
-        .boxed()
+        listed.try_filter(|found| std::future::ready(!quarantine::is_quarantined(&found.key))).boxed()
     }
 
     /// Removes the files that crashes left unfinished before `moment`, and returns their number. S3
@@ -273,6 +269,18 @@ impl Blobs {
         }
         Ok(found)
     }
+}
+
+/// Lists the objects in a folder and in the folders in it.
+fn list_folder(folder: &Arc<Folder>, within: PathBuf) -> BoxStream<'static, Result<Listed, Error>> {
+    futures_util::stream::try_unfold((Arc::clone(folder), vec![within]), async |(folder, mut waiting)| {
+        let Some(next) = waiting.pop() else { return Ok::<_, Error>(None) };
+        let (listed, folders) = folder.run(move |folder| folder.list(&next)).await?;
+        waiting.extend(folders);
+        Ok(Some((futures_util::stream::iter(listed.into_iter().map(Ok)), (folder, waiting))))
+    })
+    .try_flatten()
+    .boxed()
 }
 
 fn path(key: &str) -> Result<Path, Error> {

@@ -19,6 +19,8 @@ use crate::storage::{Content, Listed, MARKER, RETRY_AFTER_SECONDS};
 
 /// The time limit of a call without content, and of the next piece of one with content.
 const ANSWER: Duration = Duration::from_secs(5);
+/// The time limit of a copy, which S3 makes without sending the content.
+const COPY: Duration = Duration::from_secs(60);
 /// The rate at which S3 must accept content, in bytes per second.
 const MIN_BYTES_PER_SECOND: u64 = 256 << 10;
 
@@ -114,8 +116,18 @@ impl S3 {
         }
     }
 
-    pub(super) fn list(&self) -> BoxStream<'static, Result<Listed, Error>> {
-        let listed = self.store.list(None);
+    /// Copies an object. Returns whether it exists.
+    pub(super) async fn copy(&self, from: &Path, to: &Path) -> Result<bool, Error> {
+        match within(COPY, self.store.copy(from, to)).await {
+            Ok(()) => Ok(true),
+            Err(Fault::Store(error)) if is_absent(&error) => Ok(false),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    /// Lists the objects whose keys begin with `prefix`, or all of them.
+    pub(super) fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<Listed, Error>> {
+        let listed = self.store.list(prefix);
         let listed = futures_util::stream::try_unfold(listed, async |mut listed| {
             let next = within(ANSWER, async { listed.try_next().await }).await.map_err(fault)?;
             Ok(next.map(|found| {

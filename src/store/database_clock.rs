@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use sea_orm::{ConnectionTrait as _, Statement};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -18,6 +19,18 @@ use crate::store::{Backend, Database};
 const READINGS: usize = 3;
 /// A difference between the clocks that the operator should know of.
 const NOTABLE: TimeDelta = TimeDelta::seconds(5);
+
+/// The present moment by the clock of the database, as an expression. The embedded database has that of this machine.
+#[must_use]
+pub fn current_time(backend: DbBackend) -> Expr {
+    match backend {
+        // Elsewhere it would be the time at which the transaction began.
+        DbBackend::Postgres => Expr::cust("clock_timestamp()"),
+        DbBackend::MySql => Expr::cust("CURRENT_TIMESTAMP(6)"),
+        // Bound, so that it is spelled as other moments are.
+        _ => Expr::value(Clock::System.now()),
+    }
+}
 
 impl Database {
     /// The clock for times that are stored: that of the database server, or the machine's for the

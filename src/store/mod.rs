@@ -38,6 +38,7 @@ mod writer;
 
 pub use batches::{MAX_BATCH_ROWS, Pace};
 pub use database::{Backend, Database};
+pub use database_clock::current_time;
 pub use failure::is_lock_timeout;
 pub use file_lock::FileLock;
 pub use locks::{PRIMARY, delete_locked, lock_keys, locked, write_locked};

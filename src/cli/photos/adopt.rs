@@ -16,8 +16,9 @@ cloakroom-storage.json. A server whose storage is another one refuses to start. 
 the storage that the settings name to the database, in place of earlier assignments of both; it is
 needed after that file was lost, or after photos were moved without it.
 
-Make sure that it is the right storage: files that this database does not know are removed by
-`photos check --repair`. Servers that use another storage stop accepting uploads at once.
+Make sure that it is the right storage: files that this database does not know are moved to
+lost+found/ by `photos check --repair`. Servers that use another storage stop accepting uploads at
+once.
 
 Example:
   cloakroom photos adopt --yes")]

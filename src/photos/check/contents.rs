@@ -4,17 +4,19 @@ use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::error::Error;
-use crate::photos::blob::{self, Kept};
-use crate::photos::check::{Check, Fault, Finding, Outcome, PAGE};
+use crate::photos::blob::{self, Content, Kept};
+use crate::photos::check::{Check, Fault, Finding, Outcome, PAGE, refusal_of};
 use crate::photos::photo_image::{self, Holder};
 use crate::photos::picture::Size;
 use crate::photos::{Photos, hex};
+use crate::storage::quarantined;
 
 /// Contents that are looked at side by side.
 const AT_ONCE: usize = 8;
 
 impl<T: FnMut(&Finding, &Outcome)> Check<'_, T> {
     pub(super) async fn contents(&mut self) -> Result<(), Error> {
+        let refusal = if self.options.repair { self.photos.refusal_of_forgotten().await? } else { None };
         let mut after = None;
         loop {
             let page = blob::list_kept(self.photos.database.reader(), after, PAGE).await?;
@@ -34,7 +36,7 @@ impl<T: FnMut(&Finding, &Outcome)> Check<'_, T> {
             for kept in page.iter().filter(|kept| !kept.is_held()) {
                 match kept.row.sweep_after {
                     Some(_) => self.tally.waiting += 1,
-                    None => self.forgotten(&kept.row).await?,
+                    None => self.forgotten(&kept.row, refusal.as_deref()).await?,
                 }
             }
         }
@@ -59,9 +61,12 @@ impl<T: FnMut(&Finding, &Outcome)> Check<'_, T> {
         }
     }
 
-    async fn forgotten(&mut self, row: &blob::Model) -> Result<(), Error> {
-        let outcome = match self.options.repair {
-            true => {
+    /// The content stays in quarantine. It may be the original of a photo whose image has lost its row.
+    async fn forgotten(&mut self, row: &blob::Model, refusal: Option<&str>) -> Result<(), Error> {
+        let outcome = match (self.options.repair, refusal) {
+            (true, Some(reason)) => Outcome::Left(reason.to_owned()),
+            (true, None) => {
+                self.photos.blobs.copy(&row.object_key, &quarantined(&row.object_key)).await?;
                 let (id, now) = (row.id, self.photos.clock.now());
                 let release = self
                     .photos
@@ -70,7 +75,7 @@ impl<T: FnMut(&Finding, &Outcome)> Check<'_, T> {
                 release.await?;
                 Outcome::Repaired
             }
-            false => Outcome::Told,
+            (false, _) => Outcome::Told,
         };
         self.found(|tally| &mut tally.contents, &Finding::Forgotten { key: row.object_key.clone() }, &outcome);
         Ok(())
@@ -81,9 +86,11 @@ impl Photos {
     /// What is wrong with a content that somebody shows.
     async fn look(&self, row: &blob::Model, content: bool) -> Result<Option<Fault>, Error> {
         let expected = u64::try_from(row.byte_size).unwrap_or_default();
+        let is_row_right = row.hash.as_deref() == blob::hash_in(&row.object_key);
         match self.blobs.size(&row.object_key).await? {
             None => Ok(Some(Fault::Missing)),
             Some(found) if found != expected => Ok(Some(Fault::Length { expected, found })),
+            Some(_) if !is_row_right => Ok(Some(Fault::Row)),
             Some(_) if content => match self.digest(&row.object_key).await? {
                 None => Ok(Some(Fault::Missing)),
                 found => Ok((found != row.hash).then_some(Fault::Content)),
@@ -102,17 +109,58 @@ impl Photos {
         Ok(Some(hex(digest.finish().as_ref())))
     }
 
-    /// A smaller size is made again; that may have been done with another size of the photo.
+    /// Repairs a content by what is certain: its name has its SHA-256. Otherwise a smaller size is made again, which may
+    /// have been done with another size of the photo.
     async fn mend(&self, row: &blob::Model, holder: &Holder, size: Size) -> Result<Outcome, Error> {
-        if self.look(row, true).await?.is_none() {
-            return Ok(Outcome::Repaired);
+        let fault = self.look(row, true).await?;
+        let is_mended = match fault {
+            None => true,
+            Some(Fault::Missing) => self.recover(row).await?,
+            Some(_) => self.correct_row(row).await?,
+        };
+        match size {
+            _ if is_mended => Ok(Outcome::Repaired),
+            Size::Original => Ok(Outcome::Left("only a backup has it".to_owned())),
+            _ => self.rebuild_missing(holder.photo_id).await,
         }
-        if size == Size::Original {
-            return Ok(Outcome::Left("only a backup has it".to_owned()));
+    }
+
+    /// Moves a content back that is in quarantine. Returns whether it was there.
+    async fn recover(&self, row: &blob::Model) -> Result<bool, Error> {
+        let key = quarantined(&row.object_key);
+        if self.blobs.size(&key).await?.is_none() || self.digest(&key).await? != row.hash {
+            return Ok(false);
         }
-        Ok(match self.rebuild_one(holder.photo_id).await? {
-            Ok(_) => Outcome::Repaired,
-            Err(failure) => Outcome::Left(failure.to_string()),
-        })
+        let is_copied = self.blobs.copy(&key, &row.object_key).await?;
+        if is_copied {
+            self.blobs.delete(&key).await?;
+        }
+        Ok(is_copied)
+    }
+
+    /// Corrects a row whose content is what its name says. Returns whether it is.
+    async fn correct_row(&self, row: &blob::Model) -> Result<bool, Error> {
+        let Some(hash) = blob::hash_in(&row.object_key) else { return Ok(false) };
+        let (Some(size), Some(found)) = (self.blobs.size(&row.object_key).await?, self.digest(&row.object_key).await?)
+        else {
+            return Ok(false);
+        };
+        if found != hash {
+            return Ok(false);
+        }
+        let content = Content { hash: found, byte_size: i64::try_from(size).unwrap_or(i64::MAX) };
+        let id = row.id;
+        let correct = self.database.write(move |transaction| {
+            let content = content.clone();
+            Box::pin(async move { blob::correct(transaction, id, &content).await })
+        });
+        correct.await
+    }
+
+    /// The reason to leave the contents alone that nobody shows, if they are too many.
+    async fn refusal_of_forgotten(&self) -> Result<Option<String>, Error> {
+        let reader = self.database.reader();
+        let (forgotten, all) = (blob::count_forgotten(reader).await?, blob::count_all(reader).await?);
+        Ok(refusal_of(forgotten, all, "contents have no photo"))
     }
 }

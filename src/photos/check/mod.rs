@@ -1,17 +1,22 @@
-//! `cloakroom photos check`: whether rows, contents and quotas say the same, and what can be done where they do not.
+//! `cloakroom photos check`: compares rows, objects and quotas, and repairs what differs.
 //!
 //! It reads in pages, beside servers that go on: what it finds has been looked at again, or read in one statement, so
-//! that an upload or a deletion under way is nothing that is found. What it repairs is safe beside them as well.
+//! that an upload or a deletion under way is nothing that is found. Repairs are safe beside servers as well.
 //!
+//! * `images.rs`: photos without one of their four images.
 //! * `contents.rs`: images whose content is missing or another one; contents that nobody shows and no sweep looks at.
 //! * `objects.rs`: what is stored and has no row; what crashes left half written.
-//! * `quotas.rs`: users whose used bytes are not the sum of their originals.
+//! * `strays.rs`: the deletion of objects without a row.
+//! * `quotas.rs`: users whose used bytes are not the sum of what is stored.
 //!
-//! **Invariant:** nothing is removed that a row names, nor anything younger than an upload may take.
+//! **Invariant:** a repair destroys no content. What no row names is moved into quarantine; an operator deletes it from
+//! there. Nothing is moved that a row names, nor anything younger than an upload may take.
 
 mod contents;
+mod images;
 mod objects;
 mod quotas;
+mod strays;
 
 use std::fmt;
 
@@ -21,8 +26,12 @@ use crate::id::PhotoId;
 use crate::photos::Photos;
 use crate::photos::picture::Size;
 
+pub use strays::Strays;
+
 /// Rows read at once.
 const PAGE: u64 = 500;
+/// Strays that damage explains, or 1 % of all objects if that is more.
+const MAX_STRAYS: u64 = 10;
 
 /// How thorough a check is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +73,7 @@ pub enum Finding {
         /// How many.
         files: u64,
     },
-    /// A user's used bytes are not the sum of their originals.
+    /// A user's used bytes are not the sum of what is stored.
     Quota {
         /// Who.
         username: String,
@@ -78,6 +87,8 @@ pub enum Finding {
 /// What is wrong with a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// The photo has no image of this size.
+    NoImage,
     /// It is not there.
     Missing,
     /// It has another length.
@@ -87,6 +98,8 @@ pub enum Fault {
         /// In bytes, as it is stored.
         found: u64,
     },
+    /// Its row has another SHA-256 than its key.
+    Row,
     /// It has another SHA-256.
     Content,
 }
@@ -116,6 +129,8 @@ pub struct Count {
 /// The figures of a whole check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Images that photos have to have: four each.
+    pub images: Count,
     /// Contents with a row: findings are the images that show them, and those that nobody shows.
     pub contents: Count,
     /// What is stored, by its names.
@@ -128,13 +143,56 @@ pub struct Tally {
     pub waiting: u64,
     /// What others keep in the storage: nothing that Cloakroom named. It is left alone.
     pub foreign: u64,
+    /// What is in quarantine.
+    pub quarantined: Amount,
+}
+
+/// A number of objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many.
+    pub objects: u64,
+    /// Their size together, in bytes.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: u64) {
+        self.objects += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// The number of objects in the storage, and of those without a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Objects with names of ours, strays included.
+    pub objects: u64,
+    /// Objects without a row.
+    pub strays: Amount,
+}
+
+impl Survey {
+    /// The reason to touch none of the strays: they are so many that the database may be the wrong or an old one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        refusal_of(self.strays.objects, self.objects, "objects have no row")
+    }
+}
+
+/// The reason to repair none of `wrong` of `all`, if they are too many for damage.
+fn refusal_of(wrong: u64, all: u64, what: &str) -> Option<String> {
+    let most = (all / 100).max(MAX_STRAYS);
+    (wrong > most).then(|| {
+        format!("{wrong} of {all} {what}, more than {most}: is this the right database, and not an old copy of it?")
+    })
 }
 
 impl Tally {
     /// How much is still wrong.
     #[must_use]
     pub fn left(&self) -> u64 {
-        let counts = [self.contents, self.objects, self.unfinished, self.quotas];
+        let counts = [self.images, self.contents, self.objects, self.unfinished, self.quotas];
         counts.iter().map(|count| count.wrong - count.repaired).sum()
     }
 }
@@ -160,11 +218,13 @@ impl Photos {
     ) -> Result<Tally, Error> {
         caller.require_operator()?;
         let mut check = Check { photos: self, options, tell, tally: Tally::default() };
+        check.images().await?;
         check.contents().await?;
         check.objects().await?;
         check.unfinished().await?;
         check.quotas().await?;
         if options.repair {
+            self.recount_storage().await?;
             self.sweep().await?;
         }
         Ok(check.tally)
@@ -200,8 +260,10 @@ impl fmt::Display for Finding {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoImage => f.write_str("has no row"),
             Self::Missing => f.write_str("is missing"),
             Self::Length { expected, found } => write!(f, "has {found} bytes instead of {expected}"),
+            Self::Row => f.write_str("has another SHA-256 in its row than in its name"),
             Self::Content => f.write_str("is not what was stored"),
         }
     }

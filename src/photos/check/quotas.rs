@@ -1,4 +1,4 @@
-//! Whether each user's used bytes are the sum of their originals.
+//! Whether each user's used bytes are the sum of what is stored.
 
 use crate::error::Error;
 use crate::photos::check::{Check, Finding, Outcome, PAGE};
@@ -12,7 +12,7 @@ impl<T: FnMut(&Finding, &Outcome)> Check<'_, T> {
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.user_id);
             self.tally.quotas.seen += page.len() as u64;
-            for counted in page.into_iter().filter(|counted| counted.used_bytes != counted.stored_bytes) {
+            for counted in page.into_iter().filter(storage_use::Counted::is_wrong) {
                 let (user, mut outcome) = (counted.user_id, Outcome::Told);
                 if self.options.repair {
                     let recount = self.photos.database.write(move |transaction| {

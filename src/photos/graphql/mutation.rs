@@ -126,8 +126,8 @@ impl PhotosMutation {
     /// as drafts or published at once. User errors, each with the place of its photo: REQUIRED, UNSUPPORTED_MEDIA,
     /// TOO_LARGE, INVALID, TOO_LONG, LIMIT_REACHED. UNAUTHENTICATED when nobody is signed in, FORBIDDEN for an API key
     /// without PHOTOS_WRITE, PAYLOAD_TOO_LARGE beyond a limit of `server { limits }`, UNAVAILABLE when too many pictures
-    /// wait, BAD_USER_INPUT for the idempotency key, CONFLICT for one that was used with another input, RATE_LIMITED for
-    /// a new one of a user who has too many.
+    /// wait, RATE_LIMITED when too many of the caller's do, BAD_USER_INPUT for the idempotency key, CONFLICT for one that
+    /// was used with another input, RATE_LIMITED for a new one of a user who has too many.
     async fn upload_photos(
         &self,
         ctx: &Context<'_>,

@@ -100,7 +100,7 @@ impl Photo {
         };
         let image = images.into_iter().find(|image| image.size == number)?;
         let base_url = caller(ctx).origin.base_url.as_deref();
-        let url = Url(self.loaders.photos.link(&image, size.into(), self.row.published, base_url));
+        let url = Url(self.loaders.photos.link(&image, size.into(), self.row.link_generation, base_url));
         Some(Ok(Image { content_type: image.format().content_type(), url, stored: image }))
     }
     /// A 20 to 30 byte ThumbHash, base64: a placeholder to draw before the image arrives.
@@ -132,8 +132,7 @@ pub struct Image {
 #[Object]
 impl Image {
     /// Signed and good for a limited time, for an hour at least by default: works in an `<img>` without a header. It ends
-    /// at once when the photo is deleted, published or unpublished, and when an operator has this size made anew and it
-    /// is another.
+    /// at once when the photo is deleted or unpublished, and when an operator has this size made anew and it is another.
     async fn url(&self) -> &Url {
         &self.url
     }
@@ -215,14 +214,21 @@ impl PhotoConnection {
 /// What the caller has stored, and may store.
 #[derive(SimpleObject)]
 pub struct StorageUse {
-    /// How many bytes the originals of the caller's photos take. The smaller sizes are not counted.
+    /// Bytes that the caller's photos take: the files of all sizes, each rounded up to blocks of 4,096 bytes, and 65,536
+    /// bytes a photo for its caption, tags and rows. So a photo takes 81,920 bytes at least.
     used_bytes: SafeInt,
-    /// How many bytes they may take.
+    /// Bytes that they may take. Beyond it, `uploadPhotos` ends in LIMIT_REACHED.
     quota_bytes: SafeInt,
+    /// Photos that the caller may have, drafts included. Beyond it, `uploadPhotos` ends in LIMIT_REACHED.
+    max_photos: SafeInt,
 }
 
 impl From<crate::photos::StorageUse> for StorageUse {
     fn from(storage: crate::photos::StorageUse) -> Self {
-        Self { used_bytes: storage.used_bytes.into(), quota_bytes: storage.quota_bytes.into() }
+        Self {
+            used_bytes: storage.used_bytes.into(),
+            quota_bytes: storage.quota_bytes.into(),
+            max_photos: storage.max_photos.into(),
+        }
     }
 }

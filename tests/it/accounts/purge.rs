@@ -82,6 +82,7 @@ async fn fill(test: &TestApp, user: UserId) {
         updated_at: Set(now),
         published_at: Set(None),
         announced_at: Set(None),
+        link_generation: Set(0),
     })
     .await;
 }

@@ -162,7 +162,8 @@ impl Witness {
         let owners: BTreeMap<_, _> = owners.into_iter().map(|photo| (photo.id.to_string(), photo.user_id)).collect();
         let mut used = BTreeMap::<_, i64>::new();
         for seen in self.photos().await {
-            *used.entry(owners[&seen.id].expect("an author")).or_default() += seen.images[3].1;
+            *used.entry(owners[&seen.id].expect("an author")).or_default() +=
+                storage_use::photo_bytes(seen.images.iter().map(|image| image.1));
         }
         for row in storage_use::Entity::find().all(reader).await.expect("quotas") {
             assert_eq!(row.used_bytes, used.remove(&row.user_id).unwrap_or_default(), "what {} has", row.user_id);

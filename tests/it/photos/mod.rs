@@ -5,6 +5,7 @@ mod blobs;
 pub mod corpus;
 mod identity;
 mod picture;
+mod quarantine;
 mod serving;
 mod slow_readers;
 mod stalled_storage;

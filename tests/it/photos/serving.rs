@@ -264,7 +264,7 @@ async fn a_link_ends_with_its_time() {
 }
 
 #[tokio::test]
-async fn a_link_ends_with_the_state_it_was_made_for() {
+async fn a_link_goes_on_when_the_photo_is_published_and_ends_when_it_is_unpublished_or_deleted() {
     let (test, user) = TestApp::with_user().await;
     let photo = upload(&user, false).await;
     let renewed = async |verb: &str| {
@@ -276,20 +276,23 @@ async fn a_link_ends_with_the_state_it_was_made_for() {
     };
     let status = async |path: &str| get(&test, path, &[]).await.0.status().as_u16();
     assert_eq!(status(&photo.original).await, 200, "its author has the link");
+    assert_eq!(renewed("publishPhotos").await, photo.original, "in the same window");
+    assert_eq!(status(&photo.original).await, 200, "it shows what everybody may see now");
 
-    let published = renewed("publishPhotos").await;
-    assert_eq!(status(&published).await, 200);
-    assert_absent(&test, &photo.original, "it is no draft any more").await;
-
-    assert_eq!(renewed("unpublishPhotos").await, photo.original, "in the same window");
-    assert_eq!(status(&photo.original).await, 200);
-    assert_absent(&test, &published, "it is no longer published").await;
+    let draft = renewed("unpublishPhotos").await;
+    assert_eq!(status(&draft).await, 200, "its author has another one");
+    assert_absent(&test, &photo.original, "it is no longer published").await;
+    assert_absent(&test, &photo.thumbnail, "of every size").await;
+    // What is as it should be stays untouched.
+    assert_eq!(renewed("unpublishPhotos").await, draft);
+    assert_eq!(renewed("publishPhotos").await, draft);
+    assert_absent(&test, &photo.original, "it does not come back").await;
+    assert_eq!(status(&draft).await, 200);
 
     let delete =
         format!(r#"mutation {{ deletePhotos(input: {{ photoIds: ["{}"] }}) {{ deletedPhotoIds }} }}"#, photo.id);
     assert_eq!(user.run(&delete).await.data()["deletePhotos"]["deletedPhotoIds"][0], photo.id);
-    assert_absent(&test, &photo.original, "it is deleted").await;
-    assert_absent(&test, &photo.thumbnail, "it is deleted").await;
+    assert_absent(&test, &draft, "it is deleted").await;
 }
 
 #[tokio::test]

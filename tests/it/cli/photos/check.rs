@@ -1,8 +1,10 @@
 //! `cloakroom photos check`: each thing that can be wrong is found, told, and repaired where that is possible.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::support::TestDatabase;
 
 use super::{LARGE, ORIGINAL, Place, SMALL, THUMBNAIL, file, photos, serve, upload, with};
 
@@ -28,6 +30,7 @@ fn assert_clean(place: &Place) {
 async fn what_is_whole_is_clean_beside_a_server_as_well() {
     let (place, _) = with(2).await;
     let said = photos(&place, &["check", "--content"]).output();
+    assert_eq!(row(&said, "images of photos"), [12, 0, 0]);
     assert_eq!(row(&said, "rows of contents"), [8, 0, 0]);
     assert_eq!(row(&said, "stored objects"), [8, 0, 0]);
     assert_eq!(row(&said, "quotas of users"), [2, 0, 0]);
@@ -85,19 +88,26 @@ async fn a_lost_original_is_told_of_everybody_who_shows_it() {
     assert_eq!(said.complaint(), "cloakroom: findings that could not be repaired: 4\n");
 }
 
+/// Writes an object that no row names, and returns its key and its path.
+fn stray(place: &Place, first: char, number: u32) -> (String, PathBuf) {
+    let hash = first.to_string().repeat(64);
+    let key = format!("{}/{hash}-{number:08x}", &hash[..2]);
+    let path = place.data.path().join("data/photos").join(&key);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(&path, b"left").expect("it is written");
+    (key, path)
+}
+
+fn lost(place: &Place) -> PathBuf {
+    place.data.path().join("data/photos/lost+found")
+}
+
 #[tokio::test]
-async fn what_no_row_names_is_removed_once_it_is_old() {
+async fn an_object_without_a_row_is_moved_to_lost_and_found_once_it_is_old() {
     let (place, _) = with(1).await;
     let folder = place.data.path().join("data/photos");
-    let named = |first: char| {
-        let hash = first.to_string().repeat(64);
-        let folder = folder.join(&hash[..2]);
-        fs::create_dir_all(&folder).expect("a folder");
-        let path = folder.join(format!("{hash}-00000001"));
-        fs::write(&path, b"left").expect("it is written");
-        path
-    };
-    let (old, young, foreign, unfinished) = (named('a'), named('b'), folder.join("notes.txt"), folder.join("half#3"));
+    let ((old_key, old), (young_key, young)) = (stray(&place, 'a', 1), stray(&place, 'b', 1));
+    let (foreign, unfinished) = (folder.join("notes.txt"), folder.join("half#3"));
     for path in [&foreign, &unfinished] {
         fs::write(path, b"left").expect("it is written");
     }
@@ -112,11 +122,152 @@ async fn what_no_row_names_is_removed_once_it_is_old() {
     let said = photos(&place, &["check", "--repair"]);
     assert!(said.out.contains("not repaired: it is not an hour old"), "{said:?}");
     assert!(said.out.contains("1 objects have names of another kind"), "{said:?}");
+    assert!(said.out.contains("1 objects (4 bytes) are in lost+found/."), "{said:?}");
     assert_eq!((old.exists(), young.exists(), foreign.exists(), unfinished.exists()), (false, true, true, false));
+    assert_eq!(fs::read(lost(&place).join(&old_key)).expect("it is kept"), b"left");
     said.complaint();
     age(&young, 2);
     photos(&place, &["check", "--repair"]).output();
-    assert!(!young.exists());
+    assert!(!young.exists() && lost(&place).join(&young_key).exists());
+    let said = photos(&place, &["check", "--content"]).output();
+    assert_eq!(row(&said, "stored objects"), [4, 0, 0]);
+    assert!(said.contains("2 objects (8 bytes) are in lost+found/."), "{said}");
+}
+
+#[tokio::test]
+async fn strays_are_deleted_only_after_their_number_and_size_were_shown() {
+    let (place, _) = with(1).await;
+    let ((key, path), (_, beside), (_, young)) = (stray(&place, 'a', 1), stray(&place, 'b', 1), stray(&place, 'c', 1));
+    [&path, &beside].into_iter().for_each(|path| age(path, 2));
+    photos(&place, &["check", "--yes"]).complaint();
+    fs::create_dir_all(lost(&place).join("aa")).expect("a folder");
+    fs::rename(&path, lost(&place).join(&key)).expect("it moves");
+    let figures = "Objects without a row: 1 (4 bytes) in lost+found/, 2 (8 bytes) beside 4 photo files.\n";
+    let said = photos(&place, &["check", "--delete-strays"]);
+    assert_eq!(said.out, figures);
+    assert!(said.complaint().contains("nothing was deleted: to delete them for good, say --yes"));
+    assert!(lost(&place).join(&key).exists() && beside.exists());
+    let said = photos(&place, &["check", "--delete-strays", "--yes"]);
+    assert_eq!(said.out, format!("{figures}Deleted: 2 (8 bytes).\n"));
+    assert!(said.complaint().contains("not an hour old: 1"));
+    assert!(!lost(&place).join(&key).exists() && !beside.exists() && young.exists());
+    age(&young, 2);
+    photos(&place, &["check", "--delete-strays", "--yes"]).output();
+    assert_clean(&place);
+    photos(&place, &["check", "--delete-strays"]).output();
+}
+
+#[tokio::test]
+async fn more_strays_than_damage_explains_are_neither_moved_nor_deleted() {
+    let (place, _) = with(1).await;
+    let paths: Vec<PathBuf> = (0..11).map(|number| stray(&place, 'd', number).1).collect();
+    paths.iter().for_each(|path| age(path, 2));
+    let said = photos(&place, &["check", "--repair"]);
+    assert_eq!(said.out.matches("(not repaired: 11 of 15 objects have no row, more than 10: is this").count(), 11);
+    said.complaint();
+    let said = photos(&place, &["check", "--delete-strays", "--yes"]);
+    assert!(said.out.contains("11 (44 bytes) beside 4 photo files"), "{said:?}");
+    assert!(said.complaint().contains("nothing was deleted: 11 of 15 objects have no row"));
+    assert!(paths.iter().all(|path| path.exists()));
+    fs::remove_file(&paths[0]).expect("it goes");
+    photos(&place, &["check", "--repair"]).output();
+    assert!(!paths.iter().any(|path| path.exists()));
+}
+
+/// With last night's database, the photos of today are strays. With today's database they come back.
+#[tokio::test]
+async fn originals_outlive_a_repair_with_an_old_database() {
+    let (place, ids) = with(2).await;
+    let original = file(&place, &ids[1], ORIGINAL).await;
+    let before = fs::read(&original).expect("a picture");
+    let id = uuid::Uuid::try_parse(ids[1].strip_prefix("pho_").expect("a photo's id")).expect("an id");
+    let id = if TestDatabase::is_sqlite() { format!("X'{}'", id.simple()) } else { format!("'{id}'") };
+    for path in place.photo_files() {
+        age(&path, 2);
+    }
+    // Its rows go, and come back.
+    for sql in [
+        format!("CREATE TABLE kept_images AS SELECT * FROM photo_images WHERE photo_id = {id}"),
+        "CREATE TABLE kept_blobs AS SELECT * FROM blobs WHERE id IN (SELECT blob_id FROM kept_images)".to_owned(),
+        format!("DELETE FROM photo_images WHERE photo_id = {id}"),
+        "DELETE FROM blobs WHERE id IN (SELECT id FROM kept_blobs)".to_owned(),
+    ] {
+        place.execute(&sql).await;
+    }
+    let said = photos(&place, &["check", "--repair"]);
+    assert_eq!(row(&said.out, "stored objects"), [8, 4, 4], "{said:?}");
+    assert!(said.out.contains(&format!("photo {} of anna: ORIGINAL has no row (not repaired: ", ids[1])), "{said:?}");
+    assert!(said.complaint().contains("findings that could not be repaired: 4"));
+    assert!(!original.exists());
+    place.execute("INSERT INTO blobs SELECT * FROM kept_blobs").await;
+    let named = photos(&place, &["check", "--delete-strays", "--yes"]).output();
+    assert!(named.contains("A row names 4 objects in lost+found/: they stay."), "{named}");
+    place.execute("INSERT INTO photo_images SELECT * FROM kept_images").await;
+    place.execute("DROP TABLE kept_images").await;
+    place.execute("DROP TABLE kept_blobs").await;
+    photos(&place, &["check", "--repair"]).output();
+    assert_eq!(fs::read(&original).expect("it is back"), before);
+    assert_clean(&place);
+}
+
+#[tokio::test]
+async fn images_that_a_photo_does_not_have_are_made_again_from_its_original() {
+    let (place, ids) = with(1).await;
+    let before = fs::read(file(&place, &ids[0], LARGE).await).expect("a picture");
+    place.execute("DELETE FROM photo_images WHERE size IN (0, 2)").await;
+    let said = photos(&place, &["check"]);
+    assert_eq!(row(&said.out, "images of photos"), [8, 4, 0], "{said:?}");
+    for size in ["THUMBNAIL", "LARGE"] {
+        assert!(said.out.contains(&format!("photo {} of anna: {size} has no row\n", ids[0])), "{said:?}");
+    }
+    said.complaint();
+    let said = photos(&place, &["check", "--repair"]).output();
+    assert_eq!(row(&said, "images of photos"), [8, 4, 4], "{said}");
+    assert_eq!(fs::read(file(&place, &ids[0], LARGE).await).expect("a picture"), before);
+    assert_clean(&place);
+}
+
+#[tokio::test]
+async fn an_original_without_an_image_is_told_each_time_and_its_content_stays() {
+    let (place, ids) = with(1).await;
+    let original = file(&place, &ids[0], ORIGINAL).await;
+    let before = fs::read(&original).expect("a picture");
+    let key = original.strip_prefix(place.data.path().join("data/photos")).expect("below the folder").to_owned();
+    place.execute("DELETE FROM photo_images WHERE size IN (1, 3)").await;
+    for _ in 0..3 {
+        // Also when the sweep has taken what nobody shows.
+        place.execute("UPDATE blobs SET sweep_after = '2026-01-01 00:00:00+00:00' WHERE sweep_after IS NOT NULL").await;
+        let said = photos(&place, &["check", "--repair"]);
+        let told = |size: &str, why: &str| {
+            let line = format!("photo {} of anna: {size} has no row (not repaired: {why})", ids[0]);
+            assert!(said.out.contains(&line), "{line} in {said:?}");
+        };
+        told("ORIGINAL", "only a backup has it");
+        told("SMALL", "the original is missing");
+        assert!(said.complaint().contains("findings that could not be repaired: 4"));
+    }
+    assert_eq!(fs::read(lost(&place).join(key)).expect("it is kept"), before);
+}
+
+#[tokio::test]
+async fn rows_that_differ_from_a_whole_content_are_corrected_by_it() {
+    let (place, ids) = with(2).await;
+    let (original, other) = (file(&place, &ids[0], ORIGINAL).await, file(&place, &ids[1], ORIGINAL).await);
+    for path in place.photo_files() {
+        age(&path, 2);
+    }
+    let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    place
+        .execute(&format!("UPDATE blobs SET hash = '{}' WHERE object_key LIKE '%{}'", "0".repeat(64), name(&original)))
+        .await;
+    place.execute(&format!("UPDATE blobs SET byte_size = 5 WHERE object_key LIKE '%{}'", name(&other))).await;
+    let said = photos(&place, &["check"]);
+    assert!(said.out.contains("ORIGINAL has another SHA-256 in its row than in its name\n"), "{said:?}");
+    assert!(said.out.contains(&format!("photo {} of anna: ORIGINAL has ", ids[1])), "{said:?}");
+    assert_eq!(row(&said.out, "stored objects"), [8, 0, 0], "{said:?}");
+    said.complaint();
+    photos(&place, &["check", "--repair"]).output();
+    assert!(original.exists() && other.exists() && !lost(&place).exists());
     assert_clean(&place);
 }
 
@@ -168,6 +319,7 @@ async fn quotas_are_counted_anew() {
 async fn contents_that_nobody_shows_wait_for_the_sweep_and_are_never_forgotten() {
     let (place, _) = with(2).await;
     place.execute("DELETE FROM photo_images").await;
+    place.execute("DELETE FROM photos").await;
     let said = photos(&place, &["check"]);
     assert_eq!(said.out.matches("nobody shows it, and no sweep will look at it").count(), 8, "{said:?}");
     place.execute("UPDATE blobs SET sweep_after = '2026-01-01 00:00:00+00:00'").await;
@@ -178,6 +330,7 @@ async fn contents_that_nobody_shows_wait_for_the_sweep_and_are_never_forgotten()
     photos(&place, &["check", "--repair"]).output();
     let said = photos(&place, &["check"]).output();
     assert_eq!(row(&said, "stored objects"), [0, 0, 0]);
+    assert!(said.contains("8 objects ("), "kept in lost+found: {said}");
     // Their rows stay for another term, for what is stored late.
     place.execute("UPDATE blobs SET sweep_after = '2026-01-01 00:00:00+00:00'").await;
     photos(&place, &["check", "--repair"]).output();

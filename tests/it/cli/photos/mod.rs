@@ -3,6 +3,7 @@
 mod check;
 mod rebuild;
 
+use std::fs;
 use std::path::PathBuf;
 
 use sea_orm::{ConnectionTrait as _, Statement};
@@ -83,4 +84,14 @@ async fn file(place: &Place, photo: &str, size: i16) -> PathBuf {
     let key: String = row.expect("an answer").expect("a row").try_get_by_index(0).expect("a name");
     connection.close().await.expect("it closes");
     place.data.path().join("data/photos").join(key)
+}
+
+impl Place {
+    /// The files of all photos.
+    fn photo_files(&self) -> Vec<PathBuf> {
+        let folders = fs::read_dir(self.data.path().join("data/photos")).expect("a folder");
+        let folders = folders.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir());
+        let files = folders.flat_map(|folder| fs::read_dir(folder).expect("a folder"));
+        files.map(|entry| entry.expect("an entry").path()).collect()
+    }
 }

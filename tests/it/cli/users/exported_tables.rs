@@ -46,7 +46,7 @@ const RENAMED: [(&str, &str); 11] = [
     ("photo_tags.tag", ""),
 ];
 /// Columns that are left out, each with the reason; `*` is every table.
-const OMITTED: [(&str, &str); 16] = [
+const OMITTED: [(&str, &str); 17] = [
     ("*.user_id", "the user"),
     ("photo_images.photo_id", "the photo"),
     ("photo_tags.photo_id", "the photo"),
@@ -60,6 +60,7 @@ const OMITTED: [(&str, &str); 16] = [
     ("users.purge_started_at", "without it nobody is exported"),
     ("counters.deleted_at", "deleted counters are left out: they are purged within a minute"),
     ("api_keys.counter_id", "the counter has a name"),
+    ("photo_storage.measure", "the way in which the server counts"),
     ("photos.thumbhash", "derived from the photo"),
     ("sessions.marked_at", "when its tokens were counted, not what the user did"),
     ("sessions.earlier_marked_at", "when its tokens were counted, not what the user did"),

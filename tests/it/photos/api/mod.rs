@@ -14,6 +14,7 @@ mod refusals;
 mod rights;
 mod statements;
 mod states;
+mod turns;
 mod under_way;
 
 use serde_json::Value;

@@ -1,17 +1,21 @@
 //! `photoPublished`: what listeners hear, on whatever server.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use cloakroom::app::App;
 use cloakroom::caller::{Caller as Asking, Identity, Origin};
+use cloakroom::clock::Clock;
 use cloakroom::id::{PhotoId, UserId};
-use cloakroom::photos::{Filter, photo};
-use futures_util::{FutureExt as _, StreamExt as _};
+use cloakroom::photos::{Filter, FirstUse, photo};
+use cloakroom::store::Database;
+use futures_util::StreamExt as _;
 use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
 use crate::live::{Events, Socket, second, serve, sign_on};
-use crate::support::{Caller, TestApp, TestDatabase};
+use crate::support::{Caller, TestApp, TestDatabase, alter};
 
 /// Listens on this socket, under these ids with these arguments.
 async fn subscribe(socket: &mut Socket, subscriptions: &[(&str, &str)]) {
@@ -135,10 +139,8 @@ async fn whoever_listens_hears_of_what_other_servers_publish() {
     let (test, here, anna) = serve().await;
     let (app, there) = second(&test).await;
     let (mut near, mut far) = (sign_on(&here, &anna).await, sign_on(&there, &anna).await);
-    let elsewhere = Caller::new(
-        cloakroom::http::router(std::sync::Arc::clone(&app), &test.config).expect("a router"),
-        anna.token.clone(),
-    );
+    let elsewhere =
+        Caller::new(cloakroom::http::router(Arc::clone(&app), &test.config).expect("a router"), anna.token.clone());
     for socket in [&mut near, &mut far] {
         subscribe(socket, ALL).await;
     }
@@ -181,30 +183,89 @@ pub(super) async fn asking(caller: &Caller) -> Asking {
     Asking { identity: Identity::Impersonated { user, admin: false }, origin: Origin::default(), idempotency_key: None }
 }
 
+/// Announcements that wait for a listener at most.
+const LOGGED: usize = 32_768;
+
 #[tokio::test]
-async fn a_listener_that_is_slow_misses_the_oldest_and_takes_no_more_memory() {
-    let (test, anna) = TestApp::with_user().await;
+async fn a_listener_that_is_slow_misses_the_oldest_and_one_that_keeps_up_receives_everything() {
+    let test = TestApp::with_config(|config| config.photos.max_per_user = 100_000).await;
+    let anna = test.sign_up("anna").await;
     let bert = asking(&test.sign_up("bert").await).await;
     let filter = Filter::default();
     let Ok(mut slow) = test.app.photos.watch(&bert, &filter).await else { panic!("nobody listens") };
     let Ok(mut quick) = test.app.photos.watch(&bert, &filter).await else { panic!("nobody listens") };
     let author = UserId::parse(&anna.user_id().await);
-    let drafts: Vec<PhotoId> = (0..300).map(|_| PhotoId::generate()).collect();
-    add_drafts(&test, author, &drafts).await;
-    let mut published = Vec::new();
-    for some in drafts.chunks(100) {
-        let some: Vec<String> = some.iter().map(ToString::to_string).collect();
-        anna.change("publishPhotos", &some.iter().map(String::as_str).collect::<Vec<_>>()).await;
-        for _ in &some {
-            published.push(quick.next().await.expect("another one").expect("a photo").id);
+    let drafts: Vec<PhotoId> = (0..LOGGED + 44).map(|_| PhotoId::generate()).collect();
+    let mut expected = Vec::new();
+    // In two halves, because whoever is quick has not begun when the first is logged.
+    for half in drafts.chunks(drafts.len() / 2) {
+        for some in half.chunks(1000) {
+            add_drafts(&test, author, some).await;
         }
+        // Far more at once than one look reads, and all in one moment.
+        let moment = Clock::System.now().format("%Y-%m-%dT%H:%M:%S+00:00");
+        let sql = format!("UPDATE photos SET published = true, announced_at = '{moment}' WHERE published = false");
+        alter(&test, sql.leak()).await;
+        let wake = anna.publish("wakes the search").await;
+        let mut published = half.to_vec();
+        published.sort_unstable();
+        published.push(PhotoId::parse(&wake).expect("an id"));
+        for id in &published {
+            assert_eq!(quick.next().await.expect("another one").expect("a photo").id, *id);
+        }
+        expected.extend(published);
     }
-    assert_eq!(published.len(), 300, "who is quick hears of all of them");
-    for expected in &published[300 - 256..] {
-        let heard = slow.next().await.expect("another one").expect("a photo");
-        assert_eq!(heard.id, *expected, "256 waited");
+    let heard = slow.next().await.expect("another one").expect("a photo").id;
+    let place = expected.iter().position(|id| *id == heard).expect("one of them");
+    assert_eq!(expected.len() - place, LOGGED, "so many waited");
+    for id in &expected[place + 1..place + 100] {
+        assert_eq!(slow.next().await.expect("another one").expect("a photo").id, *id);
     }
-    assert!(slow.next().now_or_never().is_none());
+}
+
+/// A transaction that announces photos may take until the others have announced theirs.
+#[tokio::test]
+async fn a_photo_whose_commit_took_long_is_heard_of_after_later_ones() {
+    let (test, anna) = TestApp::with_user().await;
+    let bert = asking(&test.sign_up("bert").await).await;
+    let Ok(mut news) = test.app.photos.watch(&bert, &Filter::default()).await else { panic!("nobody listens") };
+    let (late, early) = (anna.draft("late").await, anna.draft("early").await);
+    anna.change("publishPhotos", &[&early]).await;
+    assert_eq!(news.next().await.expect("another one").expect("a photo").id.to_string(), early);
+    // As if it had been announced 20 seconds before, and committed now.
+    let before = (Clock::System.now() - chrono::TimeDelta::seconds(20)).format("%Y-%m-%dT%H:%M:%S+00:00");
+    let sql = format!("UPDATE photos SET published = true, announced_at = '{before}' WHERE caption = 'late'").leak();
+    alter(&test, sql).await;
+    assert_eq!(news.next().await.expect("another one").expect("a photo").id.to_string(), late);
+    let next = anna.publish("next").await;
+    assert_eq!(news.next().await.expect("another one").expect("a photo").id.to_string(), next, "each once");
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_is_two_minutes_off_is_heard_and_hears() {
+    if TestDatabase::is_sqlite() {
+        return; // It has one server.
+    }
+    let (test, anna) = TestApp::with_user().await;
+    let bert = asking(&test.sign_up("bert").await).await;
+    let own_clock = test.clock.now();
+    for skew in [-120, 120] {
+        let clock = Clock::fixed(own_clock + chrono::TimeDelta::seconds(skew));
+        let database = Database::open(&test.config.database, test.data_dir()).await.expect("the database opens");
+        let app = Arc::new(App::start(&test.config, database, clock).expect("the app starts"));
+        app.photos.attach_storage(FirstUse::Refuse).await.expect("the same storage");
+        let router = cloakroom::http::router(Arc::clone(&app), &test.config).expect("a router");
+        let elsewhere = Caller::new(router, anna.token.clone());
+        let Ok(mut near) = test.app.photos.watch(&bert, &Filter::default()).await else { panic!("nobody listens") };
+        let Ok(mut far) = app.photos.watch(&bert, &Filter::default()).await else { panic!("nobody listens") };
+        for author in [&anna, &elsewhere, &anna, &elsewhere] {
+            let id = author.publish("news").await;
+            for listener in [&mut near, &mut far] {
+                assert_eq!(listener.next().await.expect("another one").expect("a photo").id.to_string(), id);
+            }
+        }
+        app.stop().await;
+    }
 }
 
 /// Photos without images, as many as one likes.
@@ -222,6 +283,7 @@ async fn add_drafts(test: &TestApp, author: Option<UserId>, ids: &[PhotoId]) {
             updated_at: Set(now),
             published_at: Set(None),
             announced_at: Set(None),
+            link_generation: Set(0),
         })
         .collect();
     let added = test.app.database.write(move |transaction| {

@@ -7,15 +7,19 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use cloakroom::photos::picture;
+use serde_json::json;
 
 use super::LIMITS;
 use crate::photos::corpus::{gif, jpeg, png, webp};
-use crate::support::{TestApp, TestDatabase, picture as small_picture};
+use crate::support::{Form, Length, Process, TestApp, TestDatabase, picture as small_picture};
 
 /// Where the other process finds its picture.
 const FILE: &str = "CLOAKROOM_TEST_PICTURE";
 /// What a server takes for everything else is left to it.
 const MAX_KIB: u64 = (512 - 64) << 10;
+
+/// What a server may take for pictures, beside the 80 MiB that it has at rest. A debug build has 60 MiB more at rest.
+const MAX_GROWTH_KIB: u64 = (512 - 80) << 10;
 
 /// What the first picture of a process takes once: code and tables, and the allocator's own.
 const ONCE_KIB: u64 = 16 << 10;
@@ -95,6 +99,45 @@ fn many_pictures_at_once_take_no_more_than_half_a_gigabyte() {
     assert!(most < 512 << 10, "{report}");
 }
 
+/// The real server, with its own allocator. Each picture follows each other one when the rounds go on (`tests/README.md`).
+#[tokio::test]
+async fn a_server_that_gets_the_worst_pictures_one_after_the_other_has_less_than_half_a_gigabyte() {
+    if !TestDatabase::is_sqlite() {
+        return;
+    }
+    let data = tempfile::tempdir().expect("a folder");
+    let server = Process::start(data.path(), |command| {
+        command.env_clear();
+    });
+    let token = server.sign_up("anna").await;
+    let mutation =
+        "mutation ($input: UploadPhotosInput!) { uploadPhotos(input: $input) { photos { id } userErrors { code } } }";
+    let variables = json!({ "input": { "photos": [{ "file": null }] } });
+    let upload = async |file: &[u8]| {
+        let form = Form::of(mutation, &variables, &[("variables.input.photos.0.file", file)]);
+        server.upload(&token, form).await.expect("an answer")
+    };
+    // The pages of the program that a first picture needs are counted before.
+    upload(&small_picture([1, 2, 3])).await;
+    let at_rest = peak_kib_of(server.id());
+    let (pictures, mut rounds, mut most) = (worst(), Length::rounds(1), at_rest);
+    for step in 1.. {
+        if !rounds.goes_on() {
+            break;
+        }
+        for number in 0..pictures.len() {
+            let (name, file) = &pictures[(number * step) % pictures.len()];
+            let answer = upload(file).await;
+            let refused = !answer["data"]["uploadPhotos"]["photos"].is_array();
+            assert_eq!(refused, name.starts_with(REFUSED), "{name}: {answer}");
+            most = peak_kib_of(server.id());
+            assert!(most - at_rest < MAX_GROWTH_KIB, "{at_rest} KiB at rest, {most} after {name} in round {step}");
+        }
+    }
+    let mebibytes = |kib: u64| usize::try_from(kib >> 10).expect("small");
+    rounds.tell(&[("MiB at rest", mebibytes(at_rest)), ("MiB at most", mebibytes(most))]);
+}
+
 /// What another process needed at most, in KiB, to run this test, and what it says.
 fn run_other(test: &str, file: &Path) -> (u64, String) {
     let output = Command::new(std::env::current_exe().expect("this program"))
@@ -112,7 +155,11 @@ fn run_other(test: &str, file: &Path) -> (u64, String) {
 
 /// The most memory that this process had, in KiB.
 fn peak_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    peak_kib_of(std::process::id())
+}
+
+fn peak_kib_of(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     peak.expect("a peak").parse().expect("a number")
 }
