@@ -15,7 +15,12 @@ impl Clean {
         // LARGE as it is scaled, in sRGB, turned, and as a file.
         let sizes = 16 * area(self.width.min(sizes::LARGE), self.height.min(sizes::LARGE));
         // A JPEG's colours come out apart and are put together; others are weighed by their transparency, or lose it.
-        OWN_BYTES + self.decoder_bytes + 2 * pixels + sizes
+        OWN_BYTES + self.decoder_bytes + 2 * pixels + sizes + self.profile_bytes()
+    }
+
+    /// The tables of a profile, as it is read and as numbers to work with.
+    fn profile_bytes(&self) -> u64 {
+        8 * self.profile.as_ref().map_or(0, Vec::len) as u64
     }
 }
 
