@@ -10,6 +10,7 @@ pub(super) fn to_srgb(pixels: Pixels, profile: Option<&[u8]>) -> Pixels {
     match profile.and_then(|profile| converted(&pixels, profile)) {
         Some(converted) => converted,
         None if pixels.layout == Layout::Cmyk => without_profile(&pixels),
+        None if pixels.layout == Layout::GrayAlpha => Pixels { layout: Layout::Rgba, bytes: pixels.rgba(), ..pixels },
         None => pixels,
     }
 }
@@ -18,6 +19,7 @@ fn converted(pixels: &Pixels, profile: &[u8]) -> Option<Pixels> {
     let profile = ColorProfile::new_from_slice(profile).ok()?;
     let (space, from, to) = match pixels.layout {
         Layout::Gray => (DataColorSpace::Gray, Channels::Gray, Layout::Rgb),
+        Layout::GrayAlpha => (DataColorSpace::Gray, Channels::GrayAlpha, Layout::Rgba),
         Layout::Rgb => (DataColorSpace::Rgb, Channels::Rgb, Layout::Rgb),
         Layout::Rgba => (DataColorSpace::Rgb, Channels::Rgba, Layout::Rgba),
         // Four channels, whatever they are called.

@@ -4,8 +4,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     Gray,
+    /// The last one is how much it covers, here and in `Rgba`.
+    GrayAlpha,
     Rgb,
-    /// The last one is how much it covers.
     Rgba,
     /// 0 is no ink.
     Cmyk,
@@ -15,6 +16,7 @@ impl Layout {
     pub(super) fn channels(self) -> usize {
         match self {
             Self::Gray => 1,
+            Self::GrayAlpha => 2,
             Self::Rgb => 3,
             Self::Rgba | Self::Cmyk => 4,
         }
@@ -41,12 +43,17 @@ impl Pixels {
 
     /// Without the fourth channel where nothing shines through.
     pub(super) fn without_idle_alpha(mut self) -> Self {
-        if self.layout == Layout::Rgba && self.bytes.chunks_exact(4).all(|pixel| pixel.last() == Some(&u8::MAX)) {
+        let (channels, opaque) = match self.layout {
+            Layout::GrayAlpha => (2, Layout::Gray),
+            Layout::Rgba => (4, Layout::Rgb),
+            Layout::Gray | Layout::Rgb | Layout::Cmyk => return self,
+        };
+        if self.bytes.chunks_exact(channels).all(|pixel| pixel.last() == Some(&u8::MAX)) {
             // As long as it becomes: growing, it would take as much again.
-            let mut bytes = Vec::with_capacity(self.bytes.len() / 4 * 3);
-            self.bytes.as_chunks::<4>().0.iter().for_each(|[rgb @ .., _]| bytes.extend_from_slice(rgb));
-            self.bytes = bytes;
-            self.layout = Layout::Rgb;
+            let mut bytes = Vec::with_capacity(self.bytes.len() / channels * (channels - 1));
+            let colors = self.bytes.chunks_exact(channels).filter_map(|pixel| pixel.get(..channels - 1));
+            colors.for_each(|color| bytes.extend_from_slice(color));
+            (self.bytes, self.layout) = (bytes, opaque);
         }
         self
     }
@@ -55,6 +62,10 @@ impl Pixels {
     pub(super) fn rgba(&self) -> Vec<u8> {
         match self.layout {
             Layout::Gray => self.bytes.iter().flat_map(|&gray| [gray, gray, gray, u8::MAX]).collect(),
+            Layout::GrayAlpha => {
+                let pixels = self.bytes.as_chunks::<2>().0.iter();
+                pixels.flat_map(|&[gray, alpha]| [gray, gray, gray, alpha]).collect()
+            }
             Layout::Rgb => {
                 self.bytes.chunks_exact(3).flat_map(|pixel| pixel.iter().copied().chain([u8::MAX])).collect()
             }

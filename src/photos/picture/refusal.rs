@@ -9,7 +9,7 @@ pub enum Refusal {
     Empty,
     /// Something else than a JPEG, PNG, WebP or GIF, or a kind of them that is not read.
     Unsupported {
-        /// Such as "a PDF".
+        /// Such as "PDF".
         found: &'static str,
     },
     /// The file is too long.
@@ -62,7 +62,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// A sentence with limit and found value, such as "The file has 30000000 bytes, 20971520 are allowed."
+    /// Sentences with the limit, the value found and what to do, such as "Image has 70,000,000 pixels; the limit is
+    /// 67,108,864. Scale it down."
     #[must_use]
     pub fn message(&self) -> String {
         self.to_string()
@@ -72,23 +73,42 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Empty => write!(f, "The file is empty."),
+            Self::Empty => write!(f, "File is empty."),
             Self::Unsupported { found } => {
-                write!(f, "The file is {found}; JPEG, PNG, WebP and GIF pictures are taken.")
+                write!(f, "Unsupported file type ({found}). Supported: JPEG, PNG, WebP, GIF. Export it as JPEG.")
             }
-            Self::TooManyBytes { limit, found } => write!(f, "The file has {found} bytes, {limit} are allowed."),
-            Self::TooManyPixels { limit, found } => write!(f, "The picture has {found} pixels, {limit} are allowed."),
+            Self::TooManyBytes { limit, found } => exceeds(f, "File has", found, "bytes", limit, "Scale it down."),
+            Self::TooManyPixels { limit, found } => exceeds(f, "Image has", found, "pixels", limit, "Scale it down."),
             Self::TooLong { limit, found } => {
-                write!(f, "The picture is {found} pixels wide or high, {limit} are allowed.")
+                exceeds(f, "Longer edge of the image has", found, "pixels", limit, "Scale it down.")
             }
-            Self::TooManyFrames { limit, found } => write!(f, "The animation has {found} frames, {limit} are allowed."),
+            Self::TooManyFrames { limit, found } => {
+                exceeds(f, "Animation has", found, "frames", limit, "Shorten it or scale it down.")
+            }
             Self::TooManyScans { limit, found } => {
-                write!(f, "The picture is sent in {found} scans or more, {limit} are allowed.")
+                exceeds(f, "Image has at least", found, "scans", limit, "Export it as an ordinary JPEG.")
             }
             Self::TooMuchMemory { limit, found } => {
-                write!(f, "The picture takes {found} bytes of memory to decode, {limit} are allowed.")
+                exceeds(f, "Decoding the image takes", found, "bytes of memory", limit, "Scale it down.")
             }
-            Self::Broken { why } => write!(f, "The picture is broken: {why}."),
+            Self::Broken { why } => write!(f, "Image is broken: {why}. Copy the file again or export it as JPEG."),
         }
     }
+}
+
+fn exceeds(f: &mut fmt::Formatter<'_>, what: &str, found: u64, unit: &str, limit: u64, advice: &str) -> fmt::Result {
+    write!(f, "{what} {} {unit}; the limit is {}. {advice}", grouped(found), grouped(limit))
+}
+
+/// The number with commas between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (left, digit) in (0..digits.len()).rev().zip(digits.chars()) {
+        grouped.push(digit);
+        if left > 0 && left % 3 == 0 {
+            grouped.push(',');
+        }
+    }
+    grouped
 }

@@ -104,6 +104,7 @@ impl Shrink {
                     let by_alpha = |sum: &u32| byte(*sum, *alpha);
                     self.out.bytes.extend([by_alpha(red), by_alpha(green), by_alpha(blue), byte(*alpha, count)]);
                 }
+                (Layout::GrayAlpha, [gray, alpha]) => self.out.bytes.extend([byte(*gray, *alpha), byte(*alpha, count)]),
                 (_, sums) => self.out.bytes.extend(sums.iter().map(|sum| byte(*sum, count))),
             }
             sums.fill(0);
@@ -132,6 +133,11 @@ fn sum(layout: Layout, sums: &mut [u32], pixel: &[u8]) {
             *red += u32::from(*r) * alpha;
             *green += u32::from(*g) * alpha;
             *blue += u32::from(*b) * alpha;
+            *covered += alpha;
+        }
+        (Layout::GrayAlpha, [gray, covered], [g, alpha]) => {
+            let alpha = u32::from(*alpha);
+            *gray += u32::from(*g) * alpha;
             *covered += alpha;
         }
         (_, sums, pixel) => sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u32::from(*value)),

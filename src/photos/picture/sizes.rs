@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{PixelType, ResizeOptions, Resizer};
 
-use crate::photos::picture::container::Clean;
+use crate::photos::picture::container::{self, Clean};
 use crate::photos::picture::decode::decode;
 use crate::photos::picture::pixels::{Layout, Pixels};
 use crate::photos::picture::{Prepared, Refusal, Rendition, Size, colour, encode};
@@ -21,6 +21,7 @@ const BROKEN: Refusal = Refusal::Broken { why: "its sizes cannot be made" };
 
 /// All sizes of a clean file.
 pub(super) fn make(clean: Clean) -> Result<Prepared, Refusal> {
+    let clean = container::finish(clean)?;
     let orientation = clean.orientation;
     let stored = (clean.width, clean.height);
     let original = orientation.shown(stored);
@@ -38,21 +39,30 @@ pub(super) fn make(clean: Clean) -> Result<Prepared, Refusal> {
 
     let tiny = resize(&small, whole(&small), fit(small.edges(), THUMBHASH))?;
     let thumbhash = thumbhash::rgba_to_thumb_hash(tiny.width as usize, tiny.height as usize, &tiny.rgba());
+    let is_shown_as_it_is = clean.is_shown_as_it_is();
+    let (coding, format, bytes) = (clean.coding, clean.format, Bytes::from(clean.bytes));
     let mut renditions = Vec::with_capacity(Size::ALL.len());
     for (size, pixels) in [(Size::Thumbnail, thumbnail), (Size::Small, small), (Size::Large, large)] {
-        let (format, bytes) = encode::encode(&pixels).ok_or(BROKEN)?;
-        renditions.push(Rendition {
-            size,
-            width: pixels.width,
-            height: pixels.height,
-            format,
-            bytes: Bytes::from(bytes),
+        let (width, height) = pixels.edges();
+        let (made, file) = encode::encode(&pixels, coding).ok_or(BROKEN)?;
+        // Encoded again, an image without anything to change is often longer, and never better.
+        let is_original = size == Size::Large && is_shown_as_it_is && pixels.edges() == original;
+        renditions.push(if is_original && bytes.len() <= file.len() {
+            Rendition { size, width, height, format, bytes: bytes.clone() }
+        } else {
+            Rendition { size, width, height, format: made, bytes: Bytes::from(file) }
         });
     }
     let (width, height) = original;
-    let bytes = Bytes::from(clean.bytes);
-    renditions.push(Rendition { size: Size::Original, width, height, format: clean.format, bytes });
+    renditions.push(Rendition { size: Size::Original, width, height, format, bytes });
     Ok(Prepared { renditions, thumbhash })
+}
+
+impl Clean {
+    /// Whether a viewer that knows of no orientation, profile, animation or inks shows it right.
+    fn is_shown_as_it_is(&self) -> bool {
+        self.orientation.is_upright() && self.profile.is_none() && !self.animated && !self.has_inks
+    }
 }
 
 /// By how much a picture may shrink before the sizes are made of it.
@@ -112,12 +122,13 @@ fn resize(
     }
     let kind = match pixels.layout {
         Layout::Gray => PixelType::U8,
+        Layout::GrayAlpha => PixelType::U8x2,
         Layout::Rgb => PixelType::U8x3,
         Layout::Rgba | Layout::Cmyk => PixelType::U8x4,
     };
     let source = ImageRef::new(pixels.width, pixels.height, &pixels.bytes, kind).map_err(|_| BROKEN)?;
     let mut target = Image::new(width, height, kind);
-    let options = ResizeOptions::new().use_alpha(pixels.layout == Layout::Rgba).crop(
+    let options = ResizeOptions::new().use_alpha(matches!(pixels.layout, Layout::GrayAlpha | Layout::Rgba)).crop(
         left.into(),
         top.into(),
         across.into(),

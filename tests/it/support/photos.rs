@@ -12,12 +12,14 @@ pub fn picture(colour: [u8; 3]) -> Vec<u8> {
     picture_of((40, 30), colour)
 }
 
-/// A PNG in one colour, so wide and so high.
+/// A PNG in one colour, so wide and so high. It stands on its head, so that LARGE is not the same file.
 pub fn picture_of((width, height): (u32, u32), colour: [u8; 3]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Rgb);
     let mut writer = encoder.write_header().expect("a header");
+    let upside_down = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0";
+    writer.write_chunk(png::chunk::eXIf, upside_down).expect("EXIF");
     let pixels = colour.repeat((width * height) as usize);
     writer.write_image_data(&pixels).expect("pixels");
     writer.finish().expect("an end");

@@ -1,19 +1,25 @@
-//! Takes a file apart and puts it together again with nothing in it but the picture.
+//! Takes a file apart and puts it together again with nothing in it but the image.
 //!
-//! Each format has a list of the parts that stay. A part that is not on it is left out; a part that is not where it
-//! should be, or that is shorter than it says, makes the file a broken one. Nothing is decoded here.
+//! Each format has a list of the parts that stay. A part that is not on it is left out. A file with the faults that
+//! browsers put up with is repaired while it is written: what is stored is valid everywhere. Two steps: [`clean`] goes
+//! by headers only, and tells what the rest costs; [`finish`] follows the compressed data to its end, and cuts what
+//! hides behind it. Nothing is decoded here.
 //!
 //! **Invariant:** cleaning what is clean gives the same bytes.
 
 mod gif;
 mod jpeg;
 mod png;
+mod profile;
 pub(super) mod webp;
 
 use bytes::Bytes;
 
 use crate::photos::picture::orientation::Orientation;
 use crate::photos::picture::{Format, Limits, MAX_EDGE, MAX_FRAMES, MAX_WORKING_BYTES, Refusal, recognise};
+
+/// More of the image is missing than is repaired.
+const TOO_LITTLE: Refusal = Refusal::Broken { why: "more than 5 % of the image is missing" };
 
 /// A file with nothing in it but the picture, not decoded yet.
 #[derive(Debug)]
@@ -25,11 +31,24 @@ pub struct Clean {
     pub(super) orientation: Orientation,
     /// The ICC profile.
     pub(super) profile: Option<Vec<u8>>,
-    /// Whether a JPEG with four inks stores them the way Adobe does: inverted.
-    pub(super) inverted: bool,
+    pub(super) coding: Coding,
+    pub(super) animated: bool,
+    /// Whether it has inks in place of red, green and blue.
+    pub(super) has_inks: bool,
     /// What its decoder takes in memory beside the pixels that come out.
     pub(super) decoder_bytes: u64,
     pub(super) bytes: Vec<u8>,
+}
+
+/// How exact the colors of a file are: its sizes have them no worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// Each pixel as it was made: often a drawing or a screenshot.
+    Lossless,
+    /// Lossy, with a color for each pixel.
+    FullColor,
+    /// Lossy, with a color for several pixels, as cameras store photos.
+    SharedColor,
 }
 
 /// Cleans a file. What is written stays valid for whoever looks at it.
@@ -75,10 +94,17 @@ fn check_memory(found: u64) -> Result<u64, Refusal> {
     if found > MAX_WORKING_BYTES { Err(Refusal::TooMuchMemory { limit: MAX_WORKING_BYTES, found }) } else { Ok(found) }
 }
 
-/// An ICC profile without what follows its end; `None` if it is none.
-fn profile(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
-    let length = usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()?;
-    let is_profile = bytes.get(36..40) == Some(b"acsp") && (128..=bytes.len()).contains(&length);
-    bytes.truncate(length);
-    is_profile.then_some(bytes)
+/// Follows the compressed data of a clean file to its end, and cuts the file to it. Takes less memory than decoding.
+pub(super) fn finish(clean: Clean) -> Result<Clean, Refusal> {
+    match clean.format {
+        Format::Jpeg => jpeg::finish(clean),
+        Format::Png => png::finish(clean),
+        // Of GIF, the codes are followed at once: that takes no memory. Of WebP, each chunk says how long it is.
+        Format::Gif | Format::Webp => Ok(clean),
+    }
+}
+
+/// Whether so much of an image is there that the rest is repaired: 95 %.
+fn is_enough(found: u64, of: u64) -> bool {
+    found.saturating_mul(20) >= of.saturating_mul(19)
 }

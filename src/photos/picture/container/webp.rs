@@ -7,7 +7,8 @@ use crate::photos::picture::orientation::Orientation;
 use crate::photos::picture::reader::Reader;
 use crate::photos::picture::{Format, Limits, Refusal, exif};
 
-use super::{Clean, check_frames, check_memory, check_pixels, profile};
+use super::profile::sanitize;
+use super::{Clean, Coding, check_frames, check_memory, check_pixels};
 
 /// Flags of the extended header.
 const ANIMATED: u8 = 0x02;
@@ -46,6 +47,8 @@ struct Walk<'a> {
     /// Of the frame that takes most.
     decoder_bytes: u64,
     has_alpha: bool,
+    /// Of the first picture.
+    lossless: bool,
     still: Frame<'a>,
     /// The frames, as they are written.
     body: Vec<u8>,
@@ -59,7 +62,8 @@ pub(super) fn clean(file: &[u8], limits: &Limits) -> Result<Clean, Refusal> {
         let decoder_bytes = check_frame(&frame, limits)?;
         let mut bytes = Vec::with_capacity(file.len());
         put(&mut bytes, first.name, first.content);
-        return Ok(finish(bytes, (frame.width, frame.height), Walk { decoder_bytes, ..Walk::default() }));
+        let walk = Walk { decoder_bytes, lossless: frame.lossless, ..Walk::default() };
+        return Ok(finish(bytes, (frame.width, frame.height), walk));
     }
     let mut header = Reader::new(first.content);
     let [flags, _, _, _] = header.array()?;
@@ -68,18 +72,20 @@ pub(super) fn clean(file: &[u8], limits: &Limits) -> Result<Clean, Refusal> {
     let animated = flags & ANIMATED != 0;
     let mut walk = Walk { body: Vec::with_capacity(file.len()), ..Walk::default() };
     while !chunks.is_empty() {
-        walk.chunk(&next_chunk(&mut chunks)?, animated, (width, height), limits)?;
+        walk.chunk(&next_chunk(&mut chunks)?, flags, (width, height), limits)?;
     }
     walk.end(animated, (width, height), limits)
 }
 
 impl<'a> Walk<'a> {
-    fn chunk(&mut self, chunk: &Chunk<'a>, animated: bool, canvas: (u32, u32), limits: &Limits) -> Result<(), Refusal> {
+    fn chunk(&mut self, chunk: &Chunk<'a>, flags: u8, canvas: (u32, u32), limits: &Limits) -> Result<(), Refusal> {
+        let (animated, has_exif) = (flags & ANIMATED != 0, flags & HAS_EXIF != 0);
         match &chunk.name {
-            b"EXIF" => {
+            // Without its flag nobody looks at it.
+            b"EXIF" if has_exif => {
                 self.orientation.get_or_insert(exif::orientation(chunk.content));
             }
-            b"ICCP" if self.profile.is_none() => self.profile = profile(chunk.content.to_vec()),
+            b"ICCP" if self.profile.is_none() => self.profile = sanitize(chunk.content),
             b"ANIM" if animated => self.loops = chunk.content.get(..6),
             b"ANMF" if animated => {
                 let frame = frame(chunk.content)?;
@@ -87,9 +93,12 @@ impl<'a> Walk<'a> {
                 if frame.x + frame.width > canvas.0 || frame.y + frame.height > canvas.1 {
                     return Err(OTHER_SIZE);
                 }
+                self.lossless = if self.frames == 0 { frame.lossless } else { self.lossless };
                 self.frames += 1;
                 self.has_alpha |= frame.alpha.is_some() || frame.lossless;
                 let mut content = chunk.content.get(..16).unwrap_or_default().to_vec();
+                // How it covers what was there before; the other bits mean nothing.
+                content.last_mut().into_iter().for_each(|flags| *flags &= 3);
                 put_frame(&mut content, &frame);
                 put(&mut self.body, *b"ANMF", &content);
             }
@@ -111,6 +120,7 @@ impl<'a> Walk<'a> {
             if (self.still.width, self.still.height) != canvas {
                 return Err(OTHER_SIZE);
             }
+            self.lossless = self.still.lossless;
             self.has_alpha = self.still.alpha.is_some() || self.still.has_lossless_alpha();
             put_frame(&mut self.body, &self.still);
         } else if self.frames == 0 {
@@ -290,7 +300,9 @@ fn finish(chunks: Vec<u8>, (width, height): (u32, u32), walk: Walk<'_>) -> Clean
         height,
         orientation: walk.orientation.unwrap_or_default(),
         profile: walk.profile,
-        inverted: false,
+        coding: if walk.lossless { Coding::Lossless } else { Coding::SharedColor },
+        animated: walk.frames > 0,
+        has_inks: false,
         decoder_bytes: walk.decoder_bytes,
         bytes: riff(chunks),
     }

@@ -28,23 +28,23 @@ pub(super) fn decode(clean: &Clean) -> Result<Pixels, Refusal> {
     let layout = match colour {
         ColorType::Grayscale => Layout::Gray,
         ColorType::Rgb => Layout::Rgb,
-        ColorType::GrayscaleAlpha | ColorType::Rgba => Layout::Rgba,
+        ColorType::GrayscaleAlpha => Layout::GrayAlpha,
+        ColorType::Rgba => Layout::Rgba,
         ColorType::Indexed => return Err(BROKEN),
     };
-    let is_gray_alpha = colour == ColorType::GrayscaleAlpha;
     let order = if reader.info().interlaced { Order::Interlaced } else { Order::FromTheTop };
     let mut shrink = Shrink::new((clean.width, clean.height), layout, order);
     let (width, height) = (clean.width as usize, clean.height as usize);
     match order {
         Order::FromTheTop => {
             for y in 0..height {
-                add_row(&mut reader, &mut shrink, is_gray_alpha, (0, y, 1))?;
+                add_row(&mut reader, &mut shrink, (0, y, 1))?;
             }
         }
         Order::Interlaced => {
             for (x, y, across, down) in PASSES.into_iter().filter(|(x, ..)| *x < width) {
                 for y in (y..height).step_by(down) {
-                    add_row(&mut reader, &mut shrink, is_gray_alpha, (x, y, across))?;
+                    add_row(&mut reader, &mut shrink, (x, y, across))?;
                 }
             }
         }
@@ -55,16 +55,9 @@ pub(super) fn decode(clean: &Clean) -> Result<Pixels, Refusal> {
 fn add_row(
     reader: &mut Reader<Cursor<&[u8]>>,
     shrink: &mut Shrink,
-    is_gray_alpha: bool,
     (x, y, step): (usize, usize, usize),
 ) -> Result<(), Refusal> {
     let row = reader.next_row().map_err(|_| BROKEN)?.ok_or(BROKEN)?;
-    if is_gray_alpha {
-        let pixels = row.data().as_chunks::<2>().0;
-        let row = pixels.iter().flat_map(|&[gray, alpha]| [gray, gray, gray, alpha]).collect::<Vec<u8>>();
-        shrink.add(y, x, step, &row);
-    } else {
-        shrink.add(y, x, step, row.data());
-    }
+    shrink.add(y, x, step, row.data());
     Ok(())
 }

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait as _, Statement};
 use serde_json::json;
 
 use super::{Place, Said};
+use crate::photos::corpus::jpeg;
 use crate::support::{Form, Process, TestDatabase};
 
 const THUMBNAIL: i16 = 0;
@@ -27,21 +28,16 @@ pub(super) fn serve(place: &Place) -> Process {
     })
 }
 
-/// A PNG whose pixels are this number's own.
+/// A JPEG whose pixels are this number's own. It stands on its head, so that LARGE is not the same file.
 pub(super) fn picture(number: u32) -> Vec<u8> {
-    let (width, height, mut file) = (400_u32, 300_u32, Vec::new());
-    let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    let pixels: Vec<u8> = (0..width * height)
+    let (width, height) = (400, 300);
+    let pixels: Vec<u8> = (0..u32::from(width) * u32::from(height))
         .flat_map(|at| {
             let [_, a, b, c] = (at / 7).wrapping_mul(number.wrapping_mul(2_654_435_761) | 1).to_be_bytes();
             [a, b, c]
         })
         .collect();
-    let mut writer = encoder.write_header().expect("a header");
-    writer.write_image_data(&pixels).expect("pixels");
-    writer.finish().expect("an end");
-    file
+    jpeg::with_orientation(&jpeg::encoded(&pixels, (width, height), jpeg_encoder::ColorType::Rgb, false), 3)
 }
 
 /// Uploads a picture and publishes it; its id, if an answer came.

@@ -21,6 +21,16 @@ pub fn painted(width: u16, height: u16) -> Vec<u8> {
     file
 }
 
+/// A single frame.
+pub fn still(width: u16, height: u16) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, width, height, &paint::CORNERS.concat()).expect("a GIF");
+    let buffer = paint::indices(width.into(), height.into()).into();
+    encoder.write_frame(&Frame { width, height, buffer, ..Frame::default() }).expect("a frame");
+    drop(encoder);
+    file
+}
+
 fn extension(kind: u8, blocks: &[&[u8]]) -> Vec<u8> {
     let blocks = blocks.iter().flat_map(|block| [&[u8::try_from(block.len()).expect("a block")], *block].concat());
     [0x21, kind].into_iter().chain(blocks).chain([0]).collect()

@@ -8,6 +8,7 @@ pub mod gif;
 pub mod jpeg;
 pub mod paint;
 pub mod png;
+pub mod profile;
 pub mod webp;
 
 /// Planted where only metadata is. No clean picture holds it.

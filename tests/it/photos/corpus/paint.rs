@@ -14,7 +14,25 @@ pub fn rgba(width: usize, height: usize) -> Vec<u8> {
     pixels(width, height).zip(alpha).flat_map(|([r, g, b], alpha)| [r, g, b, alpha]).collect()
 }
 
-/// The same, as numbers into [`CORNERS`].
+/// Lines of one pixel on white, as of text.
+pub fn screen(width: usize, height: usize) -> Vec<u8> {
+    let is_line = |at: usize| (at % width) % 16 < 8 && (at / width) % 16 == 0 || (at % width) % 32 == 3;
+    (0..width * height).flat_map(|at| if is_line(at) { [200, 0, 0] } else { [255, 255, 255] }).collect()
+}
+
+/// What compresses badly: a photo of sand.
+pub fn noise(width: usize, height: usize) -> Vec<u8> {
+    let mut random = 12_345_u32;
+    let next = || {
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        100 + u8::try_from(random & 31).expect("five bits")
+    };
+    std::iter::repeat_with(next).take(width * height * 3).collect()
+}
+
+/// The same as [`rgb`], as numbers into [`CORNERS`].
 pub fn indices(width: usize, height: usize) -> Vec<u8> {
     (0..height).flat_map(|y| (0..width).map(move |x| corner(width, height, x, y))).collect()
 }

@@ -71,7 +71,10 @@ fn an_animation_keeps_its_frames_and_its_loop() {
 
 #[test]
 fn nothing_hides_in_the_profile_of_a_png() {
+    // As it is kept: without anything personal.
     let profile = moxcms::ColorProfile::new_display_p3().encode().expect("a profile");
+    let start = png::painted(64, 48, png::RGB, &corpus::paint::rgb(64, 48), &[png::profile(&profile)]);
+    let profile = corpus::profile::of(&rendition(&prepared(&start), Size::Original).bytes);
     let with = |stream: &[u8]| {
         let chunks = [png::profile_stream(stream)];
         png::painted(64, 48, png::RGB, &corpus::paint::rgb(64, 48), &chunks)

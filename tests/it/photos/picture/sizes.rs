@@ -102,7 +102,8 @@ fn what_shines_through_stays_transparent_and_becomes_a_png() {
         let prepared = prepared(&file);
         for size in [Size::Thumbnail, Size::Small, Size::Large] {
             let rendition = rendition(&prepared, size);
-            assert_eq!(rendition.format, Format::Png);
+            let is_original = rendition.bytes.len() == super::rendition(&prepared, Size::Original).bytes.len();
+            assert!(rendition.format == Format::Png || (size == Size::Large && is_original));
             let [left, right, ..] = Shown::of(rendition).corners();
             assert_eq!(left[3], 0);
             assert!(alike_with_alpha(right, paint::CORNERS[1]), "{right:?}");
@@ -117,19 +118,77 @@ fn alike_with_alpha(found: [u8; 4], [r, g, b]: [u8; 3]) -> bool {
 }
 
 #[test]
-fn what_covers_everything_becomes_a_jpeg_whatever_it_was() {
+fn what_covers_everything_becomes_a_jpeg_or_a_png_if_that_is_shorter() {
+    let (width, height) = (64, 48);
+    let noise = paint::noise(width, height);
+    let opaque = noise.chunks(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect::<Vec<_>>();
+    let screen = paint::screen(1300, 1300);
+    for (file, format) in [
+        (png::painted(64, 48, png::RGBA, &opaque, &[]), Format::Jpeg),
+        (png::interlaced(width, height, png::RGB, &noise), Format::Jpeg),
+        (webp::riff(&[webp::lossless(64, 48, &opaque)]), Format::Jpeg),
+        (png::painted(1300, 1300, png::RGB, &screen, &[]), Format::Png),
+        (jpeg::painted(1300, 1300, true), Format::Jpeg),
+    ] {
+        assert_eq!(rendition(&prepared(&file), Size::Large).format, format);
+    }
+}
+
+#[test]
+fn large_is_never_longer_than_an_original_that_needs_no_change() {
     let opaque = paint::rgb(64, 48).chunks(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect::<Vec<_>>();
+    let screen = paint::rgb(1280, 1000);
+    let rgba = paint::rgba(640, 480);
     for file in [
-        png::painted(64, 48, png::RGBA, &opaque, &[]),
-        png::interlaced(64, 48, png::RGB, &paint::rgb(64, 48)),
+        png::painted(1280, 1000, png::RGB, &screen, &[]),
+        png::painted(640, 480, png::RGBA, &rgba, &[]),
         webp::riff(&[webp::lossless(64, 48, &opaque)]),
-        gif::painted(64, 48),
+        webp::riff(&[webp::lossy()]),
+        gif::still(64, 48),
         jpeg::painted(64, 48, true),
+        jpeg::encoded(&screen, (1280, 1000), jpeg_encoder::ColorType::Rgb, false),
     ] {
         let prepared = prepared(&file);
+        let (large, original) = (rendition(&prepared, Size::Large), rendition(&prepared, Size::Original));
+        assert!(large.bytes.len() <= original.bytes.len(), "{:?}", original.format);
+        Shown::of(large);
+    }
+    // An animation, or one that has to be turned, is encoded anew.
+    let turned = jpeg::with_orientation(&jpeg::painted(64, 48, false), 6);
+    for file in [gif::painted(64, 48), turned] {
+        let prepared = prepared(&file);
         let large = rendition(&prepared, Size::Large);
-        assert_eq!(large.format, Format::Jpeg);
-        assert_shows(&Shown::of(large), paint::CORNERS);
+        assert_ne!(large.bytes, rendition(&prepared, Size::Original).bytes);
+        assert!(matches!(large.format, Format::Jpeg | Format::Png));
+    }
+}
+
+#[test]
+fn patterns_of_one_pixel_keep_their_mean_color() {
+    let (width, height) = (96, 96);
+    let colors = [[255, 0, 0], [0, 0, 255], [0, 255, 0], [255, 255, 255], [0, 0, 0], [255, 0, 255]];
+    for (number, [one, other]) in colors.iter().zip(colors.iter().cycle().skip(1)).map(|(a, b)| [a, b]).enumerate() {
+        for (period, phase) in [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (8, 0), (8, 1), (8, 5)] {
+            for direction in 0..3 {
+                let is_line = |x: usize, y: usize| match direction {
+                    0 => (x + phase) % period == 0,
+                    1 => (y + phase) % period == 0,
+                    _ => (x + y + phase) % period == 0,
+                };
+                let pixels = (0..width * height).map(|at| if is_line(at % width, at / width) { *one } else { *other });
+                let pixels = pixels.flatten().collect::<Vec<u8>>();
+                let full = jpeg::encoded(&pixels, (96, 96), jpeg_encoder::ColorType::Rgb, false);
+                let turned = jpeg::with_orientation(&full, 3);
+                let exact = pixels.chunks(3).map(|p| [p[0], p[1], p[2], 255]).collect::<Vec<_>>();
+                let (exact, lossy) = (super::mean(&exact), super::mean(&Shown::jpeg(&full).rgba));
+                let png = png::painted(96, 96, png::RGB, &pixels, &[]);
+                for (file, wanted) in [(png, exact), (full, lossy), (turned, lossy)] {
+                    let found = super::mean(&Shown::of(rendition(&prepared(&file), Size::Large)).rgba);
+                    let is_near = wanted.iter().zip(found).all(|(wanted, found)| (wanted - found).abs() < 5.0);
+                    assert!(is_near, "{number}, {period}, {phase}, {direction}: {found:?} for {wanted:?}");
+                }
+            }
+        }
     }
 }
 
