@@ -115,18 +115,18 @@ impl Links {
 
     /// The first half of a signature, which covers everything but the generation.
     fn link_tag(&self, link: &Link) -> [u8; HALF] {
-        self.tag(link.signed())
+        self.tag(&link.signed())
     }
 
     /// The second half, which covers everything.
     fn generation_tag(&self, link: &Link, generation: i64) -> [u8; HALF] {
         let mut signed = link.signed();
         signed.extend(format!("generation {generation}\n").into_bytes());
-        self.tag(signed)
+        self.tag(&signed)
     }
 
-    fn tag(&self, signed: Vec<u8>) -> [u8; HALF] {
-        let tag = hmac::sign(&self.key, &signed);
+    fn tag(&self, signed: &[u8]) -> [u8; HALF] {
+        let tag = hmac::sign(&self.key, signed);
         tag.as_ref().first_chunk().copied().unwrap_or_default()
     }
 

@@ -83,8 +83,18 @@ impl<T: FnMut(&Finding, &Outcome)> Check<'_, T> {
 }
 
 impl Photos {
-    /// What is wrong with a content that somebody shows.
+    /// What is wrong with a content that somebody shows. One that cannot be read is damaged, if the storage works.
     async fn look(&self, row: &blob::Model, content: bool) -> Result<Option<Fault>, Error> {
+        match self.compare(row, content).await {
+            Err(error) if self.blobs.verify().await.is_ok() => {
+                tracing::warn!(error = error.reason(), "the content {} cannot be read", row.object_key);
+                Ok(Some(Fault::Unreadable))
+            }
+            fault => fault,
+        }
+    }
+
+    async fn compare(&self, row: &blob::Model, content: bool) -> Result<Option<Fault>, Error> {
         let expected = u64::try_from(row.byte_size).unwrap_or_default();
         let is_row_right = row.hash.as_deref() == blob::hash_in(&row.object_key);
         match self.blobs.size(&row.object_key).await? {
@@ -121,15 +131,16 @@ impl Photos {
         match size {
             _ if is_mended => Ok(Outcome::Repaired),
             Size::Original => Ok(Outcome::Left("only a backup has it".to_owned())),
-            _ => self.rebuild_missing(holder.photo_id).await,
+            _ => Ok(self.rebuild_missing(holder.photo_id).await),
         }
     }
 
     /// Moves a content back that is in quarantine. Returns whether it was there.
     async fn recover(&self, row: &blob::Model) -> Result<bool, Error> {
         let key = quarantined(&row.object_key);
-        if self.blobs.size(&key).await?.is_none() || self.digest(&key).await? != row.hash {
-            return Ok(false);
+        match self.digest(&key).await {
+            Ok(found) if found.is_some() && found == row.hash => {}
+            _ => return Ok(false),
         }
         let is_copied = self.blobs.copy(&key, &row.object_key).await?;
         if is_copied {
@@ -141,10 +152,8 @@ impl Photos {
     /// Corrects a row whose content is what its name says. Returns whether it is.
     async fn correct_row(&self, row: &blob::Model) -> Result<bool, Error> {
         let Some(hash) = blob::hash_in(&row.object_key) else { return Ok(false) };
-        let (Some(size), Some(found)) = (self.blobs.size(&row.object_key).await?, self.digest(&row.object_key).await?)
-        else {
-            return Ok(false);
-        };
+        let Ok(Some(found)) = self.digest(&row.object_key).await else { return Ok(false) };
+        let Some(size) = self.blobs.size(&row.object_key).await? else { return Ok(false) };
         if found != hash {
             return Ok(false);
         }

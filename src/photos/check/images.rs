@@ -35,7 +35,7 @@ impl<T: FnMut(&Finding, &Outcome)> Check<'_, T> {
             return Ok(());
         }
         let rebuilt = match self.options.repair {
-            true => self.photos.rebuild_missing(photo).await?,
+            true => self.photos.rebuild_missing(photo).await,
             false => Outcome::Told,
         };
         for size in missing {
@@ -52,10 +52,11 @@ impl<T: FnMut(&Finding, &Outcome)> Check<'_, T> {
 
 impl Photos {
     /// Makes the smaller sizes of a photo from its original.
-    pub(super) async fn rebuild_missing(&self, photo: PhotoId) -> Result<Outcome, Error> {
-        Ok(match self.rebuild_one(photo).await? {
-            Ok(Rebuilt::Done | Rebuilt::Gone) => Outcome::Repaired,
-            Err(failure) => Outcome::Left(failure.to_string()),
-        })
+    pub(super) async fn rebuild_missing(&self, photo: PhotoId) -> Outcome {
+        match self.rebuild_one(photo).await {
+            Ok(Ok(Rebuilt::Done | Rebuilt::Gone)) => Outcome::Repaired,
+            Ok(Err(failure)) => Outcome::Left(failure.to_string()),
+            Err(error) => Outcome::Left(error.reason()),
+        }
     }
 }

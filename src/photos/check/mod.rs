@@ -100,6 +100,8 @@ pub enum Fault {
     },
     /// Its row has another SHA-256 than its key.
     Row,
+    /// It cannot be read.
+    Unreadable,
     /// It has another SHA-256.
     Content,
 }
@@ -264,6 +266,7 @@ impl fmt::Display for Fault {
             Self::Missing => f.write_str("is missing"),
             Self::Length { expected, found } => write!(f, "has {found} bytes instead of {expected}"),
             Self::Row => f.write_str("has another SHA-256 in its row than in its name"),
+            Self::Unreadable => f.write_str("cannot be read"),
             Self::Content => f.write_str("is not what was stored"),
         }
     }

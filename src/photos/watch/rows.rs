@@ -62,7 +62,7 @@ impl Rows {
         let news = loaded.first().cloned().flatten();
         let numbers = number..number + loaded.len() as u64;
         rows.retain(|row| !numbers.contains(&row.number));
-        rows.extend(numbers.clone().zip(loaded).map(|(number, news)| Loaded { number, loaded_at: now, news }));
+        rows.extend(numbers.zip(loaded).map(|(number, news)| Loaded { number, loaded_at: now, news }));
         while rows.len() > KEPT {
             rows.pop_front();
         }

@@ -250,6 +250,24 @@ async fn an_original_without_an_image_is_told_each_time_and_its_content_stays() 
 }
 
 #[tokio::test]
+async fn a_content_that_cannot_be_read_keeps_nothing_else_from_being_repaired() {
+    let (place, ids) = with(2).await;
+    let (original, large) = (file(&place, &ids[0], ORIGINAL).await, file(&place, &ids[1], LARGE).await);
+    fs::remove_file(&original).expect("it goes");
+    fs::create_dir(&original).expect("a folder in its place");
+    let before = fs::read(&large).expect("a picture");
+    fs::remove_file(&large).expect("it goes");
+    for arguments in [&["check", "--repair"][..], &["check", "--repair", "--content"]] {
+        let said = photos(&place, arguments);
+        let line = format!("photo {} of anna: ORIGINAL ", ids[0]);
+        let line = said.out.lines().find(|told| told.starts_with(&line)).unwrap_or_else(|| panic!("{said:?}"));
+        assert!(line.ends_with("(not repaired: only a backup has it)"), "{line}");
+        assert_eq!(said.complaint(), "cloakroom: findings that could not be repaired: 2\n");
+        assert_eq!(fs::read(&large).expect("it is made again"), before);
+    }
+}
+
+#[tokio::test]
 async fn rows_that_differ_from_a_whole_content_are_corrected_by_it() {
     let (place, ids) = with(2).await;
     let (original, other) = (file(&place, &ids[0], ORIGINAL).await, file(&place, &ids[1], ORIGINAL).await);
