@@ -1,5 +1,5 @@
 // Compares the results of generated documents with those of graphql-js: `execute` over a schema whose results are
-// computed from their own paths (documents/examples/executor.rs). Compared are the data, with the order of its fields,
+// computed from their own paths (documents/examples/executor/). Compared are the data, with the order of its fields,
 // and where errors are. Start it after `cargo build --package documents --example executor`.
 //
 //   CLOAKROOM_EXECUTOR  the program (target/debug/examples/executor)

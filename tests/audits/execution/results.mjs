@@ -1,4 +1,4 @@
-// The results of documents/examples/executor.rs once more, for graphql-js.
+// The results of documents/examples/executor/ once more, for graphql-js.
 
 import {
   getNullableType, isAbstractType, isEnumType, isInputObjectType, isListType, isNonNullType, isObjectType,

@@ -114,8 +114,13 @@ async fn a_subscription_ends_when_its_counter_does() {
 
 #[tokio::test]
 async fn a_deletion_is_told_even_if_who_asked_for_it_has_gone() {
-    // Far less often than the test has patience for: nobody finds it by looking for it.
-    let test = TestApp::with_config(|config| config.counters.poll_milliseconds = 3_600_000).await;
+    let test = TestApp::with_config(|config| {
+        // Far less often than the test has patience for: nobody finds it by looking for it.
+        config.counters.poll_milliseconds = 3_600_000;
+        // A read beside a deletion that waits for a lock waits as long.
+        config.database.answer_seconds = 8;
+    })
+    .await;
     let (server, user) = (Listening::start(&test).await, test.sign_up("anna").await);
     create(&user, "name: \"short\"").await;
     let mut socket = sign_on(&server, &user).await;

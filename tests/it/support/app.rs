@@ -38,7 +38,7 @@ impl TestApp {
         config.limits = no_limits();
         // A busy machine is no reason to turn anybody away.
         config.database.acquire_seconds = 60;
-        config.database.answer_seconds = 120;
+        config.database.answer_seconds = 60;
         config.http.request_seconds = 300;
         TestStorage::adapt(&mut config.storage).await;
         adapt(&mut config);

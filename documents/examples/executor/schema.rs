@@ -1,152 +1,10 @@
-//! Executes documents over a schema whose results are computed from their own paths, for a comparison with another
-//! implementation: `npm run execution --prefix tests/audits`.
-//!
-//! `executor --schema` prints the schema. Otherwise each line of the input is a request
-//! (`{"query", "variables", "operationName"}`), and gets a line with its response.
-//!
-//! The result of a field is decided by a number, which is a hash of the parent's number, the field's name and its
-//! arguments: a nullable field is null for one number in ten and fails for one in ten, and a required one fails for one
-//! in twenty.
+//! The schema: objects, an interface, a union, lists of lists, and input objects.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a program of the test suite ends where it cannot go on")]
-
-use std::io::{BufRead as _, Write as _, stdin, stdout};
-
-use async_graphql::parser::types::DocumentOperations;
-use async_graphql::{
-    EmptySubscription, Enum, Error, ID, InputObject, Interface, MaybeUndefined, Object, OneofObject, Request, Response,
-    Schema, ServerError, Union, ValidationMode, Variables,
-};
-use documents::{Fault, Suggestions, TypeSystem};
-use serde::Deserialize;
+use async_graphql::{Enum, Error, ID, InputObject, Interface, MaybeUndefined, Object, OneofObject, Union};
 use tokio::task::yield_now;
 
-/// A value of the schema that a number decides.
-trait Mocked: Sized {
-    fn mock(number: u32) -> Self;
-}
-
-impl Mocked for i32 {
-    fn mock(number: u32) -> Self {
-        i32::try_from(number % 1000).expect("it is below 1000")
-    }
-}
-
-impl Mocked for f64 {
-    fn mock(number: u32) -> Self {
-        f64::from(number % 1000) / 2.0
-    }
-}
-
-impl Mocked for bool {
-    fn mock(number: u32) -> Self {
-        number % 2 == 1
-    }
-}
-
-impl Mocked for String {
-    fn mock(number: u32) -> Self {
-        format!("text {number}")
-    }
-}
-
-impl Mocked for ID {
-    fn mock(number: u32) -> Self {
-        ID(number.to_string())
-    }
-}
-
-/// A field or an element that must not be null.
-impl<T: Mocked> Mocked for Result<T, Error> {
-    fn mock(number: u32) -> Self {
-        if number.is_multiple_of(20) { Err(failure(number)) } else { Ok(T::mock(number)) }
-    }
-}
-
-/// A field or an element that may be null.
-impl<T: Mocked> Mocked for Option<Result<T, Error>> {
-    fn mock(number: u32) -> Self {
-        match number % 10 {
-            0 => None,
-            1 => Some(Err(failure(number))),
-            _ => Some(Ok(T::mock(number))),
-        }
-    }
-}
-
-impl<T: Mocked> Mocked for Vec<T> {
-    fn mock(number: u32) -> Self {
-        (0..number % 4).map(|place| T::mock(hash(&format!("{number}[{place}]")))).collect()
-    }
-}
-
-fn failure(number: u32) -> Error {
-    Error::new(format!("failure {number}"))
-}
-
-/// FNV-1a of 32 bits, with the bits mixed once more.
-fn hash(text: &str) -> u32 {
-    let hash = text.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let mixed = (hash ^ (hash >> 15)).wrapping_mul(0x2c1b_3c6d);
-    mixed ^ (mixed >> 12)
-}
-
-/// An argument as text, in which what is absent differs from what is null.
-trait Shown: Sync {
-    fn show(&self) -> String;
-}
-
-impl Shown for i32 {
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Shown for bool {
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Shown for f64 {
-    fn show(&self) -> String {
-        format!("{:016x}", self.to_bits())
-    }
-}
-
-impl Shown for String {
-    fn show(&self) -> String {
-        format!("<{self}>")
-    }
-}
-
-impl Shown for ID {
-    fn show(&self) -> String {
-        format!("<{}>", self.0)
-    }
-}
-
-impl<T: Shown> Shown for Option<T> {
-    fn show(&self) -> String {
-        self.as_ref().map_or_else(|| "null".to_owned(), Shown::show)
-    }
-}
-
-impl<T: Shown> Shown for MaybeUndefined<T> {
-    fn show(&self) -> String {
-        match self {
-            Self::Undefined => "absent".to_owned(),
-            Self::Null => "null".to_owned(),
-            Self::Value(value) => value.show(),
-        }
-    }
-}
-
-impl<T: Shown> Shown for Vec<T> {
-    fn show(&self) -> String {
-        format!("[{}]", self.iter().map(Shown::show).collect::<Vec<_>>().join(","))
-    }
-}
+use crate::mock::{Mocked, hash};
+use crate::shown::Shown;
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
 enum Color {
@@ -366,7 +224,7 @@ impl Mocked for Thing {
     }
 }
 
-struct Query;
+pub(crate) struct Query;
 
 #[Object]
 impl Query {
@@ -399,7 +257,7 @@ impl Query {
     }
 }
 
-struct Mutation;
+pub(crate) struct Mutation;
 
 #[Object]
 impl Mutation {
@@ -409,62 +267,5 @@ impl Mutation {
 
     async fn remove(&self, ids: Vec<ID>, #[graphql(default)] is_forced: bool) -> Nullable<Vec<Required<ID>>> {
         result(1, "remove", &[&ids, &is_forced]).await
-    }
-}
-
-/// What a line of the input asks for.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
-    query: String,
-    #[serde(default)]
-    variables: Variables,
-    operation_name: Option<String>,
-}
-
-/// The document and the values of its variables, as the executor takes them.
-fn prepare(types: &TypeSystem, line: Line) -> Result<Request, Vec<Fault>> {
-    let parsed = documents::parse(&line.query).map_err(|fault| vec![fault])?;
-    let valid = types.validate(parsed, Suggestions::Given)?;
-    let name = line.operation_name.as_deref();
-    let (operation, name) = match &valid.document().operations {
-        DocumentOperations::Single(operation) => (Some(operation), None),
-        DocumentOperations::Multiple(operations) => (operations.get(name.unwrap_or_default()), name),
-    };
-    let operation = &operation.expect("the document has the operation").node;
-    let variables = types.coerce_variables(&operation.variable_definitions, line.variables)?;
-    if let Some(fault) = valid.misplaced_null(name, &variables) {
-        return Err(vec![fault]);
-    }
-    let document = valid.for_execution(types, name, operation, &variables);
-    let mut request = Request::new("").variables(variables);
-    request.operation_name = name.map(str::to_owned);
-    request.set_parsed_query(document);
-    Ok(request)
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let schema = Schema::build(Query, Mutation, EmptySubscription).validation_mode(ValidationMode::Fast).finish();
-    let sdl = schema.sdl();
-    if std::env::args().nth(1).as_deref() == Some("--schema") {
-        println!("{sdl}");
-        return;
-    }
-    let types = TypeSystem::new(&sdl, &[]).expect("the schema");
-    for line in stdin().lock().lines() {
-        let line = serde_json::from_str(&line.expect("a line")).expect("a request");
-        let response = match prepare(&types, line) {
-            Ok(request) => schema.execute(request).await,
-            Err(faults) => {
-                let errors = faults
-                    .into_iter()
-                    .map(|Fault { message, locations }| ServerError { locations, ..ServerError::new(message, None) });
-                Response::from_errors(errors.collect())
-            }
-        };
-        let mut text = serde_json::to_string(&response).expect("a response");
-        text.push('\n');
-        stdout().write_all(text.as_bytes()).expect("an output");
     }
 }
