@@ -26,7 +26,7 @@ use sharp::Sharp;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const LIMITS: Limits = Limits { max_bytes: 20 << 20, max_pixels: 50_000_000 };
+const LIMITS: Limits = Limits { max_bytes: 20 << 20, max_pixels: 64 << 20 };
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip_while(|argument| argument != "--rounds").skip(1);

@@ -3,11 +3,11 @@
 //! [`prepare`] recognises the file by its content, takes its container apart and puts together a new one with nothing
 //! in it but the picture (`container`), decodes that one as small as the sizes allow (`decode`, `shrink`), and makes
 //! LARGE, SMALL and THUMBNAIL, each from the next larger one (`sizes`), in sRGB (`colour`), the right way up
-//! (`orientation`), as JPEG, or as PNG where something shines through (`encode`).
+//! (`orientation`), as JPEG, or as PNG if it has transparency or is shorter so (`encode`).
 //!
-//! The ORIGINAL is never encoded again: it loses EXIF, XMP, IPTC, comments, second pictures and whatever follows its
-//! end, and keeps its colour profile and its animation. Where its EXIF said how to turn it, it gets a new EXIF block
-//! with the orientation and nothing else.
+//! The ORIGINAL is never encoded again: it loses EXIF, XMP, IPTC, comments, second pictures and whatever follows the end
+//! of the file or of its compressed data. It keeps its animation, and of its color profile the tags that colors need. If
+//! its EXIF said how to turn it, it gets a new EXIF block with the orientation and nothing else.
 //!
 //! **Invariant:** whatever is not known to belong to the picture is left out: lists name what stays, never what goes.
 //! **Invariant:** the decoders see the new container only.
@@ -36,7 +36,7 @@ pub use container::Clean;
 pub use refusal::Refusal;
 
 /// Pixels of the longer edge, whatever the picture's area: as many as JPEG and GIF can say. Scaling weighs each pixel of
-/// an edge for about six pixels of the outcome, in 8 bytes: 3 MB for this edge, and 2.4 GB for one of 50 megapixels.
+/// an edge for about six pixels of the outcome, in 8 bytes: 3 MB for this edge, and 3.2 GB for one of 64 megapixels.
 pub const MAX_EDGE: u64 = 65_535;
 /// Frames of an animation. What a viewer has to decode to show the last one is bounded by it.
 pub const MAX_FRAMES: u64 = 2_000;

@@ -60,6 +60,14 @@ const KEPT: [([u8; 4], Value); 19] = [
 
 type Tag = ([u8; 4], Vec<u8>);
 
+/// Where a kept tag has its value.
+struct Place {
+    name: [u8; 4],
+    value: Value,
+    offset: usize,
+    length: usize,
+}
+
 /// The profile without anything but its colors; `None` if it is none, or broken, or too large.
 pub(super) fn sanitize(bytes: &[u8]) -> Option<Vec<u8>> {
     let length = usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()?;
@@ -75,7 +83,7 @@ pub(super) fn sanitize(bytes: &[u8]) -> Option<Vec<u8>> {
         (*b"cprt", if is_v2 { text(COPYRIGHT) } else { localized(COPYRIGHT)? }),
     ];
     let mut total = 0;
-    for (name, kind, offset, length) in places {
+    for Place { name, value: kind, offset, length } in places {
         let value = value(kind, profile.get(offset..offset.checked_add(length)?)?)?;
         total += value.len();
         if total > MAX_PROFILE_BYTES {
@@ -115,7 +123,7 @@ fn header(profile: &[u8]) -> Option<Vec<u8>> {
 
 /// The kept tags with their places, in the order of [`KEPT`]. Places are inside the profile and behind its table; two
 /// are the same or have nothing in common.
-fn places(profile: &[u8]) -> Option<Vec<([u8; 4], Value, usize, usize)>> {
+fn places(profile: &[u8]) -> Option<Vec<Place>> {
     let mut reader = Reader::new(profile.get(HEADER_BYTES..)?);
     let count = reader.u32_be().ok()?;
     if count > MAX_TAGS {
@@ -128,17 +136,18 @@ fn places(profile: &[u8]) -> Option<Vec<([u8; 4], Value, usize, usize)>> {
         entries.push((name, usize::try_from(offset).ok()?, usize::try_from(length).ok()?));
     }
     let first = HEADER_BYTES + 4 + entries.len() * ENTRY_BYTES;
-    let mut places: Vec<([u8; 4], Value, usize, usize)> = Vec::new();
-    for (name, kind) in KEPT {
+    let mut places: Vec<Place> = Vec::new();
+    for (name, value) in KEPT {
         let Some(&(_, offset, length)) = entries.iter().find(|(entry, ..)| *entry == name) else { continue };
         let end = offset.checked_add(length)?;
-        let is_apart = |&(_, _, other, other_length): &([u8; 4], Value, usize, usize)| {
-            (other, other_length) == (offset, length) || end <= other || other + other_length <= offset
+        let is_apart = |other: &Place| {
+            let is_same = (other.offset, other.length) == (offset, length);
+            is_same || end <= other.offset || other.offset + other.length <= offset
         };
         if offset < first || end > profile.len() || !places.iter().all(is_apart) {
             return None;
         }
-        places.push((name, kind, offset, length));
+        places.push(Place { name, value, offset, length });
     }
     Some(places)
 }

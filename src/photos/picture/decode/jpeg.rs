@@ -1,5 +1,19 @@
 //! JPEG, decoded to a half, a quarter or an eighth where that is enough: its blocks of 8 by 8 pixels come out as blocks
 //! of 4, 2 or 1, which is faster than decoding them whole and never takes the memory of the whole picture.
+//!
+//! jpeg-decoder was chosen by measurement: release builds in turns on one busy machine, milliseconds as the least of
+//! seven rounds, peak memory of a process.
+//!
+//! | | 12 MP to 1/2 | progressive | 50 MP to 1/4 | 49 MP progressive, 4:4:4 | of 14 faulty files | in Rust |
+//! |---|---|---|---|---|---|---|
+//! | jpeg-decoder 0.3.2 | 43 | 74 | 49 | 331 MB | 9 | yes |
+//! | rusty_jpeg 0.4.8 | 52 | 56 | 76 | 329 MB | 8 | yes |
+//! | zune-jpeg 0.5.15 | 36 | 64 | 177 | 454 MB | 13 | yes |
+//! | mozjpeg 0.10.13 (libjpeg-turbo without assembler) | 49 | 65 | 121 | 312 MB | 13 | no |
+//!
+//! zune-jpeg does not scale: 64 megapixels would be 200 MB more than is allowed. libjpeg-turbo forgives most, but is C,
+//! and is only faster with an assembler at build time. What decoders forgive does not count here: `container` has
+//! followed all codes of a scan and repaired it before, so that all of them decode the same 13. jpeg-decoder is kept by the image-rs project and is the most used.
 
 use jpeg_decoder::{Decoder, PixelFormat};
 

@@ -16,7 +16,7 @@ pub fn rgba(width: usize, height: usize) -> Vec<u8> {
 
 /// Lines of one pixel on white, as of text.
 pub fn screen(width: usize, height: usize) -> Vec<u8> {
-    let is_line = |at: usize| (at % width) % 16 < 8 && (at / width) % 16 == 0 || (at % width) % 32 == 3;
+    let is_line = |at: usize| (at % width) % 16 < 8 && (at / width).is_multiple_of(16) || (at % width) % 32 == 3;
     (0..width * height).flat_map(|at| if is_line(at) { [200, 0, 0] } else { [255, 255, 255] }).collect()
 }
 

@@ -184,7 +184,7 @@ fn a_profile_keeps_its_colors_and_nothing_else() {
             _ => value.extend(secret),
         }
     }
-    tags.extend([(*b"mmod", text.clone()), (*b"dmdd", localized.clone()), (*b"priv", secret.to_vec())]);
+    tags.extend([(*b"mmod", text.clone()), (*b"dmdd", localized), (*b"priv", secret.to_vec())]);
     tags.extend([(*b"vcgt", text.clone()), (*b"targ", text), (*b"bkpt", three_numbers(secret))]);
     let mut header = plain.clone();
     // CMM, reserved, date, platform, manufacturer and model, attributes, creator and id, reserved.

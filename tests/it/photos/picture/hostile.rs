@@ -1,5 +1,6 @@
 //! Files of somebody who means ill: each ends in a refusal or in a clean picture, soon.
 
+use cloakroom::config::{Config, Overrides};
 use cloakroom::photos::picture::{
     self, Limits, MAX_EDGE, MAX_FRAMES, MAX_WORKING_BYTES, Refusal, Size, prepare as prepare_within,
 };
@@ -92,6 +93,16 @@ fn huge_dimensions_are_refused_from_the_header() {
         (b"GIF89a\xff\xff\xff\xff\0\0\0;".to_vec(), 65_535 * 65_535),
     ] {
         assert_eq!(prepare(&file).err(), Some(Refusal::TooManyPixels { limit: LIMITS.max_pixels, found }));
+    }
+}
+
+#[test]
+fn the_largest_sensors_of_phones_are_within_the_default_limit() {
+    let config = Config::load(None, &Overrides::default()).expect("the defaults are good");
+    let default = config.photos.max_pixels;
+    assert_eq!(default, LIMITS.max_pixels);
+    for (width, height) in [(8192, 6144), (8160, 6144), (9248, 6944), (16_382, 3872)] {
+        assert!(picture::clean(jpeg::flat(width, height, 3, false).into(), &LIMITS).is_ok(), "{width} x {height}");
     }
 }
 

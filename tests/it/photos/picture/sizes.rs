@@ -171,9 +171,9 @@ fn patterns_of_one_pixel_keep_their_mean_color() {
         for (period, phase) in [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (8, 0), (8, 1), (8, 5)] {
             for direction in 0..3 {
                 let is_line = |x: usize, y: usize| match direction {
-                    0 => (x + phase) % period == 0,
-                    1 => (y + phase) % period == 0,
-                    _ => (x + y + phase) % period == 0,
+                    0 => (x + phase).is_multiple_of(period),
+                    1 => (y + phase).is_multiple_of(period),
+                    _ => (x + y + phase).is_multiple_of(period),
                 };
                 let pixels = (0..width * height).map(|at| if is_line(at % width, at / width) { *one } else { *other });
                 let pixels = pixels.flatten().collect::<Vec<u8>>();

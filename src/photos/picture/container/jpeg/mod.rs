@@ -129,7 +129,6 @@ impl<'a> Walk<'a> {
             0xc3 | 0xc5..=0xc7 | 0xc9..=0xcf => {
                 return Err(Refusal::Unsupported { found: "lossless, hierarchical or arithmetic JPEG" });
             }
-            0xdc => return Err(Refusal::Unsupported { found: "JPEG that names its height only at its end" }),
             APP0 if self.jfif.is_none() => self.jfif = content.strip_prefix(JFIF).and_then(|jfif| jfif.get(..7)),
             APP1 if self.orientation.is_none() && content.starts_with(exif::PREFIX) => {
                 self.orientation = Some(exif::orientation(content));

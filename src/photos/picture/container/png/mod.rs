@@ -119,14 +119,13 @@ impl Walk {
                 self.is_past_data = true;
                 put(&mut self.bytes, name, &[content]);
             }
+            _ if kept && (self.has_data || self.kept.contains(&name)) => {}
             _ if kept => {
-                if !self.has_data && !self.kept.contains(&name) {
-                    self.kept.push(name);
-                    if &name != b"tRNS" {
-                        put(&mut self.bytes, name, &[content]);
-                    } else if let Some(content) = self.header.transparency(content) {
-                        put(&mut self.bytes, name, &[&content]);
-                    }
+                self.kept.push(name);
+                if &name != b"tRNS" {
+                    put(&mut self.bytes, name, &[content]);
+                } else if let Some(content) = self.header.transparency(content) {
+                    put(&mut self.bytes, name, &[&content]);
                 }
             }
             // A capital letter says that the image cannot be shown without it.
