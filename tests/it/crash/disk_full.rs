@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use cloakroom::photos::storage_use::photo_bytes;
 use serde_json::Value;
 
-use super::pictures::{form, noise};
+use super::pictures::{form, noise, told_of};
 use super::witness::files_below;
 use super::{Home, code, current, next};
 use crate::support::{
@@ -95,8 +96,8 @@ async fn an_upload_to_a_full_disk_ends_in_an_error_and_leaves_nothing_behind() {
         fill_but(&ballast, free << 10);
         let file = noise(&mut random);
         let answer = process.upload(&anna, form(std::slice::from_ref(&file), "full", false)).await.expect("an answer");
-        if answer.pointer("/data/uploadPhotos/photos/0/id").is_some() {
-            used += file.len();
+        if let Some(photo) = answer.pointer("/data/uploadPhotos/photos/0").filter(|photo| photo.is_object()) {
+            used += photo_bytes(told_of(photo).into_iter().map(|(_, bytes)| bytes));
         } else {
             assert_eq!(code(&answer), "UNAVAILABLE", "with {free} kB");
             assert!(!answer.to_string().to_lowercase().contains("space"), "its cause is for the log: {answer}");
@@ -117,8 +118,8 @@ async fn an_upload_to_a_full_disk_ends_in_an_error_and_leaves_nothing_behind() {
     assert!((5..15).contains(&refused), "{refused} were refused");
 }
 
-async fn stored(process: &Process, token: &str) -> usize {
+async fn stored(process: &Process, token: &str) -> i64 {
     let answer = process.run(Some(token), "{ viewer { storage { usedBytes } } }").await.expect("an answer");
-    let used = answer.pointer("/data/viewer/storage/usedBytes").and_then(Value::as_u64);
-    usize::try_from(used.unwrap_or_else(|| panic!("a figure, not {answer}"))).expect("a count")
+    let used = answer.pointer("/data/viewer/storage/usedBytes").and_then(Value::as_i64);
+    used.unwrap_or_else(|| panic!("a figure, not {answer}"))
 }

@@ -68,7 +68,7 @@ fn assert_originals(document: &Value, folder: &Path) {
         let content = fs::read(folder.join(name)).expect("the file is there");
         let hash: String = digest(&SHA256, &content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!((&original["sha256"], &original["byteSize"]), (&json!(hash), &json!(content.len())));
-        assert_eq!(name, format!("{}.png", photo["id"].as_str().expect("an id")));
+        assert_eq!(name, format!("{}.jpg", photo["id"].as_str().expect("an id")));
         assert_eq!(mode(&folder.join(name)), 0o600);
     }
 }
@@ -173,7 +173,7 @@ async fn nothing_is_overwritten_and_what_is_missing_is_told() {
 
 /// The name that a photo's file is to have.
 fn file_name(photo: &Value) -> String {
-    format!("{}.png", photo["id"].as_str().expect("an id"))
+    format!("{}.jpg", photo["id"].as_str().expect("an id"))
 }
 
 /// The stored original of the photo with this number in anna's export.
