@@ -20,10 +20,10 @@ use crate::type_system::{Composite, NamedType};
 /// A document without fragments.
 pub(crate) struct Merged {
     document: ExecutableDocument,
-    /// Whether the executor needs it: a response key was selected twice, or the root field of a subscription is in a
+    /// True if the executor needs it: a response key was selected twice, or the root field of a subscription is in a
     /// fragment.
     pub(crate) is_needed: bool,
-    /// Whether there are conditions whose variable had no value; what they control is selected.
+    /// True if there are conditions whose variable had no value; what they control is selected.
     pub(crate) has_open_conditions: bool,
     pub(crate) selections: usize,
 }
@@ -226,7 +226,7 @@ impl<'d> Merge<'d> {
         fields
     }
 
-    /// Whether an object of this type is of the other type, too.
+    /// Returns whether an object of this type is of the other type, too.
     fn has_type(&self, object: &Name, condition: &Name) -> bool {
         let condition = self.types.types.get(condition).and_then(NamedType::composite);
         condition.is_some_and(|condition| condition.possible.contains(object))

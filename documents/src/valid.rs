@@ -22,7 +22,7 @@ pub(crate) struct NeverNull {
     pub(crate) pos: Pos,
 }
 
-/// What validation has found out about a valid document.
+/// The findings of a validation that the execution needs.
 pub(crate) struct Found {
     pub(crate) never_null: Vec<NeverNull>,
     /// Integers of more than 64 bits that stand for an ID.

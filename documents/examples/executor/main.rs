@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 use schema::{Mutation, Query};
 
-/// What a line of the input asks for.
+/// A line of the input.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {

@@ -140,7 +140,7 @@ fn float(text: &str) -> Value {
     number_of(text).map_or_else(|| Value::Enum(Name::new(text)), Value::Number)
 }
 
-/// Whether an enum value of the syntax tree is a number in the text, of more than 64 bits.
+/// Returns whether an enum value of the syntax tree is a number in the text, of more than 64 bits.
 pub(crate) fn is_oversized(text: &Name) -> bool {
     text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }

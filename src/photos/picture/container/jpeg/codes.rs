@@ -4,6 +4,9 @@ use super::bits::{BitReader, BitWriter};
 use super::frame::Scan;
 use super::huffman::Codes;
 
+/// Bits of the difference between two first coefficients.
+const MAX_DIFFERENCE_BITS: u8 = 15;
+
 /// The tables in force.
 #[derive(Default)]
 pub(super) struct Tables {
@@ -241,7 +244,7 @@ impl Block<'_> {
         if let Some(dc) = self.dc {
             bits.refill();
             let size = u32::from(dc.symbol(bits)?);
-            if size > 15 {
+            if size > MAX_DIFFERENCE_BITS.into() {
                 return None;
             }
             let value = i32::try_from(bits.take(size)).ok()?;
@@ -273,17 +276,44 @@ impl Block<'_> {
     fn fill(&self, out: &mut BitWriter, value: i32) -> Option<()> {
         if let Some(dc) = self.dc {
             let size = 32 - value.unsigned_abs().leading_zeros();
-            let by_size = u8::try_from(size).ok().and_then(|size| dc.code(size)).map(|code| (code, size));
-            // Without a code for it, the block goes on as the one before.
-            let ((code, length), size) = by_size.or_else(|| Some((dc.code(0)?, 0)))?;
-            out.put(code, length);
-            let difference = if value > 0 { (1 << size) - 1 - value } else { -value };
-            out.put(u32::try_from(difference).unwrap_or_default(), size);
+            let by_size = u8::try_from(size).ok().filter(|size| *size <= MAX_DIFFERENCE_BITS);
+            if let Some((code, length)) = by_size.and_then(|size| dc.code(size)) {
+                out.put(code, length);
+                let difference = if value > 0 { (1 << size) - 1 - value } else { -value };
+                out.put(u32::try_from(difference).unwrap_or_default(), size);
+            } else {
+                // Without a code for it, the block goes on as the one before.
+                let (code, length) = dc.code(0)?;
+                out.put(code, length);
+            }
         }
         if let Some(ac) = self.ac {
             let (code, length) = ac.code(0)?;
             out.put(code, length);
         }
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_block_is_written_whatever_the_coefficients_before_it_add_up_to() {
+        // One code of eight bits for each size from 0 to 32, also for those that no file may have.
+        let table: Vec<u8> = [0, 0, 0, 0, 0, 0, 0, 33, 0, 0, 0, 0, 0, 0, 0, 0].into_iter().chain(0..=32).collect();
+        let dc = Codes::new(&table).expect("a table");
+        let block = Block { part: 0, dc: Some(&dc), ac: None };
+        for (value, left) in
+            [(5, 0), (-5, 0), (32_767, 0), (40_000, 40_000), (i32::MAX, i32::MAX), (i32::MIN, i32::MIN)]
+        {
+            let mut out = BitWriter::new(&[], 0);
+            block.fill(&mut out, value).expect("a code");
+            let mut bytes = Vec::new();
+            out.finish(&mut bytes);
+            let difference = block.follow(&mut BitReader::new(&bytes)).expect("a block");
+            assert_eq!(value.wrapping_add(difference), left, "{value}");
+        }
     }
 }
